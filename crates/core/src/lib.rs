@@ -1,0 +1,29 @@
+//! The heart of Deskferry: the canonical helpdesk model, the traits that connectors implement, and what runs them.
+//!
+//! * [`model`]: what a helpdesk holds, whatever the helpdesk.
+//! * [`source`], [`transform`], [`sink`]: the three traits.
+//! * [`pipeline`]: a source, transforms and a sink in memory, ten lines to use.
+//! * [`migration`]: the same parts made durable: a workspace with stage, ledger, phases, verify.
+//! * [`http`]: the one place that speaks HTTP for all connectors.
+//!
+//! No platform's name or quirk appears in this crate.
+
+pub mod blob;
+pub mod context;
+pub mod error;
+pub mod http;
+pub mod journal;
+pub mod key;
+pub mod model;
+pub mod sink;
+pub mod source;
+pub mod transform;
+pub mod verify;
+
+pub use context::Context;
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use key::{RecordId, RecordKey, RecordKind, Tenant};
+pub use model::Record;
+pub use sink::Sink;
+pub use source::{Source, SourceExt};
+pub use transform::Transform;

@@ -1,0 +1,180 @@
+//! The canonical model: what a helpdesk holds, whatever the helpdesk.
+//!
+//! Lossless first: what a source says and the model has no field for goes into [`Meta::custom`] under the source's own
+//! key. Enumerations that platforms extend keep the raw text beside their meaning ([`Named`]). Times are UTC.
+//! References are keys; whether they resolve is decided at the load.
+
+mod attachment;
+mod conversation;
+mod custom;
+mod facts;
+mod message;
+mod people;
+
+pub use attachment::Attachment;
+pub use conversation::{ChannelKind, Conversation, PriorityLevel, Satisfaction, StatusState};
+pub use custom::{CustomValue, CustomValues, FieldDefinition, FieldType};
+pub use facts::Facts;
+pub use message::{
+    Author, AuthorRole, Body, Direction, EmailAddress, EmailHeaders, Message, MessageFile,
+};
+pub use people::{Account, Address, Agent, Contact, Email, Handle, Tag, Team};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::key::{RecordKey, RecordKind};
+
+/// What every record has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The record's name for ever.
+    pub key: RecordKey,
+    /// Where people see it in the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// When the source says it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<DateTime<Utc>>,
+    /// When the source says it was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime<Utc>>,
+    /// Values the model has no field for, by the source's own keys.
+    #[serde(default, skip_serializing_if = "CustomValues::is_empty")]
+    pub custom: CustomValues,
+    /// The source's own JSON, if the user asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Value>,
+}
+
+impl Meta {
+    /// The bare minimum: a key.
+    #[must_use]
+    pub fn new(key: RecordKey) -> Self {
+        Self { key, url: None, created_at: None, updated_at: None, custom: CustomValues::new(), raw: None }
+    }
+}
+
+/// A meaning that all platforms share, beside the text that this one uses.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Named<T> {
+    /// What it means.
+    pub is: T,
+    /// What the source calls it.
+    pub raw: String,
+}
+
+impl<T> Named<T> {
+    /// A meaning with the source's word for it.
+    pub fn new(is: T, raw: impl Into<String>) -> Self {
+        Self { is, raw: raw.into() }
+    }
+}
+
+/// One canonical item.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Record {
+    /// The definition of a custom field of the source.
+    FieldDefinition(Box<FieldDefinition>),
+    /// A group of agents.
+    Team(Box<Team>),
+    /// A person who works in the helpdesk.
+    Agent(Box<Agent>),
+    /// A label.
+    Tag(Box<Tag>),
+    /// A company.
+    Account(Box<Account>),
+    /// A person who writes to the helpdesk.
+    Contact(Box<Contact>),
+    /// A ticket, case or conversation.
+    Conversation(Box<Conversation>),
+    /// A file.
+    Attachment(Box<Attachment>),
+    /// One entry of a conversation's timeline.
+    Message(Box<Message>),
+}
+
+macro_rules! each_kind {
+    ($self:expr, $r:ident => $body:expr) => {
+        match $self {
+            Record::FieldDefinition($r) => $body,
+            Record::Team($r) => $body,
+            Record::Agent($r) => $body,
+            Record::Tag($r) => $body,
+            Record::Account($r) => $body,
+            Record::Contact($r) => $body,
+            Record::Conversation($r) => $body,
+            Record::Attachment($r) => $body,
+            Record::Message($r) => $body,
+        }
+    };
+}
+
+impl Record {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::FieldDefinition(_) => RecordKind::FieldDefinition,
+            Self::Team(_) => RecordKind::Team,
+            Self::Agent(_) => RecordKind::Agent,
+            Self::Tag(_) => RecordKind::Tag,
+            Self::Account(_) => RecordKind::Account,
+            Self::Contact(_) => RecordKind::Contact,
+            Self::Conversation(_) => RecordKind::Conversation,
+            Self::Attachment(_) => RecordKind::Attachment,
+            Self::Message(_) => RecordKind::Message,
+        }
+    }
+
+    /// What every record has.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        each_kind!(self, r => &r.meta)
+    }
+
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &RecordKey {
+        &self.meta().key
+    }
+
+    /// One line of JSON, without its kind: the stage keeps kinds apart.
+    ///
+    /// # Errors
+    /// Never for records that came from a source; a custom value that JSON cannot hold.
+    pub fn to_line(&self) -> serde_json::Result<Vec<u8>> {
+        each_kind!(self, r => serde_json::to_vec(r.as_ref()))
+    }
+
+    /// The record of `kind` that such a line holds.
+    ///
+    /// # Errors
+    /// The line is not a record of that kind.
+    pub fn from_line(kind: RecordKind, line: &[u8]) -> serde_json::Result<Self> {
+        Ok(match kind {
+            RecordKind::FieldDefinition => Self::FieldDefinition(serde_json::from_slice(line)?),
+            RecordKind::Team => Self::Team(serde_json::from_slice(line)?),
+            RecordKind::Agent => Self::Agent(serde_json::from_slice(line)?),
+            RecordKind::Tag => Self::Tag(serde_json::from_slice(line)?),
+            RecordKind::Account => Self::Account(serde_json::from_slice(line)?),
+            RecordKind::Contact => Self::Contact(serde_json::from_slice(line)?),
+            RecordKind::Conversation => Self::Conversation(serde_json::from_slice(line)?),
+            RecordKind::Attachment => Self::Attachment(serde_json::from_slice(line)?),
+            RecordKind::Message => Self::Message(serde_json::from_slice(line)?),
+        })
+    }
+}
+
+macro_rules! from_kind {
+    ($($kind:ident),*) => {$(
+        impl From<$kind> for Record {
+            fn from(value: $kind) -> Self {
+                Self::$kind(Box::new(value))
+            }
+        }
+    )*};
+}
+from_kind!(FieldDefinition, Team, Agent, Tag, Account, Contact, Conversation, Attachment, Message);

@@ -1,0 +1,258 @@
+//! Where records go.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::blob::{BlobInfo, Blobs};
+use crate::context::Context;
+use crate::error::Result;
+use crate::journal::Journal;
+use crate::key::{RecordId, RecordKind};
+use crate::model::Record;
+use crate::verify::Verify;
+
+/// A target that is written.
+///
+/// The sink names its phases; whoever runs it opens and closes them. It makes an intent durable through the batch's
+/// journal before it sends anything, and settles it when the answer is there: a process that dies in between finds
+/// the intent when it comes back.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Asks the target who it is, what we may do and whether the mapping fits. Reads only.
+    async fn check(&self, cx: &Context) -> Result<TargetInfo>;
+
+    /// The steps of a load, in dependency order.
+    fn phases(&self) -> Vec<Phase>;
+
+    /// Writes a batch. Answers outcomes, not necessarily of this batch, not necessarily all of it: the rest comes from
+    /// later calls or from [`flush`](Sink::flush). A row that is refused is an outcome, not an error; an error ends the phase.
+    async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>>;
+
+    /// Finishes what is under way. After it, every record that was written has its outcome.
+    async fn flush(&self, cx: &Context) -> Result<Vec<Outcome>>;
+
+    /// The same target as something that can be read back, if it can.
+    fn as_verify(&self) -> Option<&dyn Verify> {
+        None
+    }
+}
+
+/// Who a target is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetInfo {
+    /// The target's own id: a refreshed sandbox has another one.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// What people should know before the load.
+    pub warnings: Vec<String>,
+    /// What the payload hash covers beside the row: mapping and its version.
+    pub mapping: String,
+}
+
+impl TargetInfo {
+    /// A target by id and name.
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { id: id.into(), name: name.into(), warnings: Vec::new(), mapping: String::new() }
+    }
+}
+
+/// A step of the load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Phase {
+    /// Its name, as in reports.
+    pub name: &'static str,
+    /// The kinds it takes.
+    pub kinds: &'static [RecordKind],
+    /// The kinds that must be read to the end before it may open.
+    pub needs: &'static [RecordKind],
+    /// In which order and in which company its records come.
+    pub order: Order,
+    /// The most records of one batch.
+    pub batch_records: usize,
+    /// The most bytes of staged lines of one batch.
+    pub batch_bytes: usize,
+    /// How many batches may be under way at once.
+    pub parallel: usize,
+}
+
+impl Phase {
+    /// A step that takes `kinds` one batch of at most 200 records after the other.
+    #[must_use]
+    pub const fn new(name: &'static str, kinds: &'static [RecordKind]) -> Self {
+        Self {
+            name,
+            kinds,
+            needs: kinds,
+            order: Order::Plain,
+            batch_records: 200,
+            batch_bytes: 8 << 20,
+            parallel: 1,
+        }
+    }
+
+    /// The same step, opened when these kinds are read.
+    #[must_use]
+    pub const fn needing(mut self, needs: &'static [RecordKind]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// The same step in this order.
+    #[must_use]
+    pub const fn ordered(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// The same step with batches of this size, so many at once.
+    #[must_use]
+    pub const fn sized(mut self, records: usize, bytes: usize, parallel: usize) -> Self {
+        self.batch_records = records;
+        self.batch_bytes = bytes;
+        self.parallel = parallel;
+        self
+    }
+}
+
+/// In which order and in which company a phase's records come. Within it: by time, then sequence, then key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Order {
+    /// As they come.
+    Plain,
+    /// Parents in an earlier batch than their children; a cycle is broken at the youngest edge.
+    Waves,
+    /// The records of one conversation never in two batches at once; what a reply answers in an earlier batch.
+    /// Streams behind the read: a conversation comes when the source called it complete.
+    Timeline,
+}
+
+/// Records to write, with what they need.
+#[derive(Clone)]
+pub struct Batch {
+    /// The phase's name.
+    pub phase: &'static str,
+    /// The records.
+    pub records: Vec<Loaded>,
+    /// Intents, effects, look-ups.
+    pub journal: Arc<dyn Journal>,
+    /// The bytes of files.
+    pub blobs: Arc<dyn Blobs>,
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch").field("phase", &self.phase).field("records", &self.records.len()).finish()
+    }
+}
+
+/// One record of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// Its id in this workspace.
+    pub id: RecordId,
+    /// Which part of a split record it is; 0 for whole ones.
+    pub part: u32,
+    /// The record.
+    pub record: Record,
+    /// The record that must stand before it and does, resolved (a parent conversation, the mail that is answered).
+    pub parent: Option<RecordId>,
+    /// True when the edge to its parent was cut: a cycle, or a parent that is not there.
+    pub orphan: bool,
+    /// For attachments: where their bytes are.
+    pub file: Option<FileState>,
+}
+
+impl Loaded {
+    /// The number of the `n`-th row of this record in intents and effects (at most 256 rows a part).
+    #[must_use]
+    pub fn row(&self, n: u32) -> u32 {
+        (self.part << 8) | n
+    }
+}
+
+/// What became of a file's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileState {
+    /// They are staged.
+    Staged(BlobInfo),
+    /// They could not be had.
+    Unavailable(String),
+}
+
+/// What became of a record in a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The record.
+    pub record: RecordId,
+    /// Which part of a split record.
+    pub part: u32,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// Exactly one of these per record and target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Its rows were made.
+    Created,
+    /// A row that was there was changed.
+    Updated,
+    /// Nothing had to be done; a slug says why when it is not plain equality (`matched`, `same-email`).
+    Unchanged(String),
+    /// On purpose not loaded; a slug says why.
+    Skipped(String),
+    /// Waits for a person; a slug says for what.
+    Held(String),
+    /// Refused for good.
+    Failed {
+        /// The platform's code, or ours in the same style.
+        code: String,
+        /// What was said.
+        message: String,
+    },
+}
+
+impl Verdict {
+    /// A refusal.
+    pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Failed { code: code.into(), message: message.into() }
+    }
+
+    /// The column of reports it counts in.
+    #[must_use]
+    pub fn column(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged(_) => "unchanged",
+            Self::Skipped(_) => "skipped",
+            Self::Held(_) => "held",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// The slug or code, if it has one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Created | Self::Updated => None,
+            Self::Unchanged(why) | Self::Skipped(why) | Self::Held(why) => {
+                (!why.is_empty()).then_some(why)
+            }
+            Self::Failed { code, .. } => Some(code),
+        }
+    }
+
+    /// Whether a later run leaves it alone. Held and failed records are tried again on request only.
+    #[must_use]
+    pub fn stands_in_target(&self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Unchanged(_))
+    }
+}

@@ -1,0 +1,1 @@
+//! Kayako (cloud) as a Deskferry source.
