@@ -1,0 +1,240 @@
+//! What records say, by the names that mapping files use.
+
+mod account;
+mod case;
+pub(crate) mod comment;
+mod contact;
+mod file;
+mod mail;
+
+pub(crate) use account::AccountFacts;
+pub(crate) use case::{CaseFacts, CaseLinks};
+pub(crate) use comment::{CommentFacts, CommentLinks, comment_text};
+pub(crate) use contact::{ContactFacts, contact_email};
+pub(crate) use file::{FileFacts, file_key, file_name};
+pub(crate) use mail::{Bodies, MailFacts, MailLinks, Recipients};
+
+use chrono::{DateTime, Utc};
+use deskferry_core::model::{CustomValues, Meta};
+
+use super::value::Fact;
+use crate::schema::FieldKind;
+
+/// A record as its row sees it.
+pub(crate) trait Facts {
+    /// What it says about one thing; `Nothing` where it says nothing or the name is none of its own.
+    fn fact(&self, name: &str) -> Fact<'_>;
+
+    /// The source's custom values.
+    fn custom(&self) -> &CustomValues;
+}
+
+/// What every record and every row of it has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Common<'a> {
+    pub(crate) meta: &'a Meta,
+    /// The row's identity.
+    pub(crate) key: &'a str,
+    /// The mark of target and pass.
+    pub(crate) mark: &'a str,
+}
+
+impl<'a> Common<'a> {
+    pub(crate) fn fact(&self, name: &str) -> Fact<'a> {
+        match name {
+            "key" => Fact::text(self.key),
+            "mark" => Fact::text(self.mark),
+            "url" => Fact::maybe_text(self.meta.url.as_deref()),
+            "created" => Fact::maybe_time(self.meta.created_at),
+            "changed" => Fact::maybe_time(self.meta.updated_at),
+            "modified" => Fact::maybe_time(self.modified()),
+            _ => Fact::Nothing,
+        }
+    }
+
+    /// The later of created and changed. Without a creation date the platform stamps both, and a change before that is refused.
+    fn modified(&self) -> Option<DateTime<Utc>> {
+        let created = self.meta.created_at?;
+        Some(self.meta.updated_at.map_or(created, |changed| changed.max(created)))
+    }
+}
+
+/// What kind of value a fact is, to see whether a field can take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    Choice(&'static [&'static str]),
+    Bool,
+    Time,
+    Id(&'static [&'static str]),
+    Ids,
+}
+
+impl Shape {
+    /// Whether fields of this kind can take it.
+    pub(crate) fn fits(self, field: FieldKind) -> bool {
+        let text = matches!(field, FieldKind::Text | FieldKind::LongText | FieldKind::RichText);
+        match self {
+            Self::Text => text || matches!(field, FieldKind::Email | FieldKind::Phone | FieldKind::Url | FieldKind::Picklist | FieldKind::Other),
+            Self::Choice(_) => text || matches!(field, FieldKind::Picklist),
+            Self::Bool => text || field == FieldKind::Checkbox,
+            Self::Time => text || matches!(field, FieldKind::DateTime | FieldKind::Date),
+            Self::Id(_) => text || field == FieldKind::Reference,
+            Self::Ids => true,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Choice(_) => "a choice",
+            Self::Bool => "yes or no",
+            Self::Time => "a date with time",
+            Self::Id(_) => "a reference",
+            Self::Ids => "references",
+        }
+    }
+}
+
+const STATUS: Shape = Shape::Choice(&["new", "open", "pending", "snoozed", "resolved", "closed", "other"]);
+const PRIORITY: Shape = Shape::Choice(&["low", "normal", "high", "urgent"]);
+const CHANNEL: Shape = Shape::Choice(&[
+    "email", "web", "chat", "twitter", "facebook", "voice", "sms", "whatsapp", "api", "internal", "other",
+]);
+const DIRECTION: Shape = Shape::Choice(&["in", "out", "internal"]);
+const PERSON: Shape = Shape::Id(&["Contact", "User"]);
+
+const COMMON: [(&str, Shape); 7] = [
+    ("key", Shape::Text),
+    ("mark", Shape::Text),
+    ("url", Shape::Text),
+    ("created", Shape::Time),
+    ("changed", Shape::Time),
+    ("modified", Shape::Time),
+    ("leftovers", Shape::Text),
+];
+const ACCOUNT: &[(&str, Shape)] = &[
+    ("name", Shape::Text),
+    ("website", Shape::Text),
+    ("phone", Shape::Text),
+    ("address.street", Shape::Text),
+    ("address.city", Shape::Text),
+    ("address.state", Shape::Text),
+    ("address.postal-code", Shape::Text),
+    ("address.country", Shape::Text),
+    ("domains", Shape::Text),
+    ("tags", Shape::Text),
+];
+const CONTACT: &[(&str, Shape)] = &[
+    ("name", Shape::Text),
+    ("name.first", Shape::Text),
+    ("name.last", Shape::Text),
+    ("email", Shape::Text),
+    ("email.raw", Shape::Text),
+    ("emails.other", Shape::Text),
+    ("phone", Shape::Text),
+    ("handles", Shape::Text),
+    ("title", Shape::Text),
+    ("account", Shape::Id(&["Account"])),
+    ("tags", Shape::Text),
+    ("locale", Shape::Text),
+    ("time-zone", Shape::Text),
+];
+const CASE: &[(&str, Shape)] = &[
+    ("subject", Shape::Text),
+    ("status", STATUS),
+    ("status.raw", Shape::Text),
+    ("priority", PRIORITY),
+    ("priority.raw", Shape::Text),
+    ("channel", CHANNEL),
+    ("channel.name", Shape::Text),
+    ("owner", Shape::Id(&["User"])),
+    ("assignee.name", Shape::Text),
+    ("contact", Shape::Id(&["Contact"])),
+    ("account", Shape::Id(&["Account"])),
+    ("requester.name", Shape::Text),
+    ("requester.email", Shape::Text),
+    ("parent", Shape::Id(&["Case"])),
+    ("parent.key", Shape::Text),
+    ("closed", Shape::Time),
+    ("number", Shape::Text),
+    ("type", Shape::Text),
+    ("team.name", Shape::Text),
+    ("tags", Shape::Text),
+    ("satisfaction", Shape::Text),
+    ("satisfaction.comment", Shape::Text),
+];
+const FILE: &[(&str, Shape)] =
+    &[("path", Shape::Text), ("title", Shape::Text), ("case", Shape::Id(&["Case"]))];
+const MAIL: &[(&str, Shape)] = &[
+    ("case", Shape::Id(&["Case"])),
+    ("incoming", Shape::Bool),
+    ("direction", DIRECTION),
+    ("from.address", Shape::Text),
+    ("from.name", Shape::Text),
+    ("from.person", PERSON),
+    ("to.addresses", Shape::Text),
+    ("cc.addresses", Shape::Text),
+    ("bcc.addresses", Shape::Text),
+    ("to.people", Shape::Ids),
+    ("cc.people", Shape::Ids),
+    ("bcc.people", Shape::Ids),
+    ("subject", Shape::Text),
+    ("html", Shape::Text),
+    ("text", Shape::Text),
+    ("sent", Shape::Time),
+    ("message-id", Shape::Text),
+    ("headers", Shape::Text),
+    ("reply-to", Shape::Id(&["EmailMessage"])),
+    ("documents", Shape::Ids),
+    ("published", Shape::Bool),
+];
+const COMMENT: &[(&str, Shape)] = &[
+    ("case", Shape::Id(&["Case"])),
+    ("published", Shape::Bool),
+    ("text", Shape::Text),
+    ("author", Shape::Id(&["User"])),
+    ("sent", Shape::Time),
+];
+
+/// The kind of record that an object's rows are made from, as mapping files name it.
+pub(crate) fn kind_of(object: &str) -> &'static str {
+    match object {
+        "Account" => "account",
+        "Contact" => "contact",
+        "Case" => "conversation",
+        "ContentVersion" => "attachment",
+        _ => "message",
+    }
+}
+
+fn own(object: &str) -> &'static [(&'static str, Shape)] {
+    match object {
+        "Account" => ACCOUNT,
+        "Contact" => CONTACT,
+        "Case" => CASE,
+        "ContentVersion" => FILE,
+        "EmailMessage" => MAIL,
+        "CaseComment" => COMMENT,
+        _ => &[],
+    }
+}
+
+fn all(object: &str) -> impl Iterator<Item = &'static (&'static str, Shape)> {
+    // A comment has no field that could hold them.
+    let common: &'static [(&str, Shape)] = if object == "CaseComment" { &[] } else { &COMMON };
+    own(object).iter().chain(common)
+}
+
+/// The names of what an object's rows can take.
+pub(crate) fn names(object: &str) -> Vec<&'static str> {
+    all(object).map(|(name, _)| *name).collect()
+}
+
+pub(crate) fn is_fact(object: &str, name: &str) -> bool {
+    shape(object, name).is_some()
+}
+
+pub(crate) fn shape(object: &str, name: &str) -> Option<Shape> {
+    all(object).find(|(n, _)| *n == name).map(|(_, shape)| *shape)
+}

@@ -1,0 +1,246 @@
+//! The mapping file's text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deskferry_core::error::{Error, ErrorKind, Result};
+use md5::{Digest, Md5};
+use serde::Deserialize;
+use serde_json::Value;
+use toml::Spanned;
+
+use super::required::Create;
+use super::{FieldLine, Mapping, ObjectMapping, facts};
+
+/// The format that this version writes and reads.
+const FORMAT: i64 = 1;
+const READING: &str = "read the mapping";
+
+#[derive(Deserialize)]
+struct Head {
+    format: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "format")]
+    _format: i64,
+    #[serde(default)]
+    policy: Policy,
+    #[serde(rename = "Account")]
+    account: Option<Spanned<Table>>,
+    #[serde(rename = "Contact")]
+    contact: Option<Spanned<Table>>,
+    #[serde(rename = "Case")]
+    case: Option<Spanned<Table>>,
+    #[serde(rename = "ContentVersion")]
+    content_version: Option<Spanned<Table>>,
+    #[serde(rename = "EmailMessage")]
+    email_message: Option<Spanned<Table>>,
+    #[serde(rename = "CaseComment")]
+    case_comment: Option<Spanned<Table>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Policy {
+    chat: Option<Spanned<String>>,
+    notes: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    from: Spanned<String>,
+    #[serde(default)]
+    fields: BTreeMap<Spanned<String>, Line>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    from: Spanned<String>,
+    #[serde(default)]
+    values: BTreeMap<String, Written>,
+    #[serde(default)]
+    optional: bool,
+    create: Option<Create>,
+}
+
+/// What a value of the source becomes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Bool(bool),
+    Number(i64),
+}
+
+impl From<Written> for Value {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Text(text) => text.into(),
+            Written::Bool(value) => value.into(),
+            Written::Number(number) => number.into(),
+        }
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Mapping> {
+    let head: Head = read(text)?;
+    match &head.format {
+        None => return Err(wrong(text, 0, "the line `format = 1` is missing")),
+        Some(format) if *format.get_ref() > FORMAT => return Err(newer(*format.get_ref())),
+        Some(format) if *format.get_ref() < FORMAT => {
+            return Err(wrong(text, format.span().start, "there is no such format; this version knows format 1"));
+        }
+        Some(_) => {}
+    }
+    let file: File = read(text)?;
+    for policy in [file.policy.chat, file.policy.notes].into_iter().flatten() {
+        if policy.get_ref() != "case-comment" {
+            let said = format!("`{}` is not offered; `case-comment` is", policy.get_ref());
+            return Err(wrong(text, policy.span().start, said));
+        }
+    }
+    let tables = [
+        ("Account", file.account),
+        ("Contact", file.contact),
+        ("Case", file.case),
+        ("ContentVersion", file.content_version),
+        ("EmailMessage", file.email_message),
+        ("CaseComment", file.case_comment),
+    ];
+    let mut objects = BTreeMap::new();
+    for (object, table) in tables {
+        let Some(table) = table else {
+            return Err(wrong(text, text.len(), format!("the table `[{object}]` is missing")));
+        };
+        objects.insert(object, read_table(text, object, table)?);
+    }
+    let hash = hash(&objects);
+    Ok(Mapping { objects, hash })
+}
+
+fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result<ObjectMapping> {
+    let at = table.span().start;
+    let table = table.into_inner();
+    let kind = facts::kind_of(object);
+    if table.from.get_ref() != kind {
+        let said = format!("{object} is made from `{kind}`, not from `{}`", table.from.get_ref());
+        return Err(wrong(text, table.from.span().start, said));
+    }
+    let mut lines = table
+        .fields
+        .into_iter()
+        .map(|(field, line)| read_line(text, object, field, line))
+        .collect::<Result<Vec<_>>>()?;
+    lines.sort_by_key(|line| line.line);
+    let named: BTreeSet<String> = lines.iter().filter_map(FieldLine::custom).map(str::to_owned).collect();
+    Ok(ObjectMapping { object, lines, named, line: place(text, at).0 })
+}
+
+fn read_line(text: &str, object: &str, field: Spanned<String>, line: Line) -> Result<FieldLine> {
+    let from = line.from.get_ref();
+    if !from.starts_with("custom.") && !facts::is_fact(object, from) {
+        let said = format!("`{from}` is nothing that {object} can take; it knows {}", facts::names(object).join(", "));
+        return Err(wrong(text, line.from.span().start, said));
+    }
+    Ok(FieldLine {
+        line: place(text, field.span().start).0,
+        field: field.into_inner(),
+        from: line.from.into_inner(),
+        values: line.values.into_iter().map(|(is, becomes)| (is, becomes.into())).collect(),
+        optional: line.optional,
+        create: line.create,
+    })
+}
+
+fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T> {
+    toml::from_str(text).map_err(|e| wrong(text, e.span().map_or(0, |s| s.start), e.message()))
+}
+
+fn wrong(text: &str, at: usize, said: impl std::fmt::Display) -> Error {
+    let (line, column) = place(text, at);
+    Error::new(ErrorKind::Config, READING, format!("line {line}, column {column}: {said}"))
+        .advise("Correct that line; the shipped mapping shows every form")
+}
+
+fn newer(format: i64) -> Error {
+    Error::new(ErrorKind::Mismatch, READING, format!("it has format {format}, this version knows format {FORMAT}"))
+        .advise("Use the version of Deskferry that wrote it, or a newer one")
+}
+
+/// Line and column of a byte, counted from 1.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at.min(text.len())).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+fn hash(objects: &BTreeMap<&'static str, ObjectMapping>) -> [u8; 16] {
+    let mut sorted = objects.clone();
+    for object in sorted.values_mut() {
+        object.lines.sort_by(|a, b| a.field.cmp(&b.field));
+    }
+    let text = serde_json::to_vec(&sorted).unwrap_or_default();
+    Md5::digest(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(line: &str, instead_of: &str) -> String {
+        assert!(Mapping::default_text().contains(instead_of));
+        Mapping::default_text().replace(instead_of, line)
+    }
+
+    #[test]
+    fn the_shipped_mapping_is_read() {
+        let mapping = Mapping::parse(Mapping::default_text()).unwrap();
+        assert_eq!(mapping.objects().count(), 6);
+        assert_eq!(mapping.version_hash().len(), 32);
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        let line_of = |needle: &str| {
+            let text = Mapping::default_text();
+            text[..text.find(needle).unwrap()].matches('\n').count() + 1
+        };
+        let subject = "Subject = { from = \"subject\" }\nStatus";
+        for (text, line, said) in [
+            (with("Subject = { from = \"title\" }\nStatus", subject), line_of(subject), "`title` is nothing that Case can take"),
+            (with("Subject = { form = \"subject\" }\nStatus", subject), line_of(subject), "unknown field `form`"),
+            (with("Subject = \nStatus", subject), line_of(subject), ""),
+            (with("from = \"ticket\"", "from = \"conversation\""), line_of("from = \"conversation\""), "not from `ticket`"),
+            (with("chat = \"email\"", "chat = \"case-comment\""), line_of("chat = "), "`email` is not offered"),
+            (with("[Kase]", "[Case]"), line_of("[Case]"), ""),
+            (with("format = 0", "format = 1"), line_of("format = 1"), "no such format"),
+            (with("", "format = 1"), 1, "`format = 1` is missing"),
+        ] {
+            let error = Mapping::parse(&text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let shown = error.to_string();
+            assert!(shown.contains(said), "{shown}");
+            assert!(shown.contains(&format!("line {line},")), "{line}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_name() {
+        let error = Mapping::parse(&with("format = 2\nbrand_new = 1", "format = 1")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch);
+        assert!(error.to_string().contains("format 2"));
+    }
+
+    #[test]
+    fn the_version_changes_with_what_is_said_and_not_with_how() {
+        let shipped = Mapping::parse(Mapping::default_text()).unwrap();
+        let commented = Mapping::parse(&format!("# a comment\n{}", Mapping::default_text())).unwrap();
+        let changed = Mapping::parse(&with("urgent = \"Urgent\"", "urgent = \"High\"")).unwrap();
+        assert_eq!(shipped.version_hash(), commented.version_hash());
+        assert_ne!(shipped.version_hash(), changed.version_hash());
+    }
+}

@@ -1,0 +1,125 @@
+//! Which fact of a record lands in which field: the mapping file, and rows built by it.
+
+pub(crate) mod build;
+mod check;
+pub(crate) mod facts;
+mod file;
+pub(crate) mod html;
+pub(crate) mod people;
+mod required;
+pub(crate) mod text;
+pub(crate) mod value;
+
+pub use check::Problem;
+pub use required::FieldSpec;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deskferry_core::error::Result;
+use serde::Serialize;
+use serde_json::Value;
+
+use required::Create;
+
+/// The field that carries a row's identity.
+pub(crate) const SOURCE_KEY: &str = "Source_Key__c";
+/// The field that carries the mark of target and pass.
+pub(crate) const BATCH_MARK: &str = "Migration_Batch__c";
+
+/// A mapping file, read and understood.
+///
+/// ```
+/// use deskferry_sink_salesforce::Mapping;
+///
+/// let mapping = Mapping::parse(Mapping::default_text())?;
+/// assert!(mapping.required_fields().iter().any(|f| f.object == "Case" && f.name == "Source_Key__c"));
+/// let broken = Mapping::parse("format = 1\n[Case]\nfrom = \"ticket\"\n").unwrap_err();
+/// assert!(broken.to_string().contains("line 3"));
+/// # Ok::<(), deskferry_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    objects: BTreeMap<&'static str, ObjectMapping>,
+    hash: [u8; 16],
+}
+
+/// The lines of one object.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct ObjectMapping {
+    pub(crate) object: &'static str,
+    pub(crate) lines: Vec<FieldLine>,
+    /// Keys of the source's custom fields that a line names.
+    #[serde(skip)]
+    pub(crate) named: BTreeSet<String>,
+    /// Where the object's table begins.
+    #[serde(skip)]
+    pub(crate) line: usize,
+}
+
+/// One field's line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct FieldLine {
+    pub(crate) field: String,
+    pub(crate) from: String,
+    pub(crate) values: BTreeMap<String, Value>,
+    pub(crate) optional: bool,
+    #[serde(skip)]
+    pub(crate) create: Option<Create>,
+    #[serde(skip)]
+    pub(crate) line: usize,
+}
+
+impl FieldLine {
+    /// The key of the source's custom field that it takes, if it takes one.
+    pub(crate) fn custom(&self) -> Option<&str> {
+        self.from.strip_prefix("custom.")
+    }
+}
+
+impl Mapping {
+    /// The mapping that is shipped: `docs/mapping.md` as data, with comments for people who edit it.
+    #[must_use]
+    pub fn default_text() -> &'static str {
+        include_str!("default.toml")
+    }
+
+    /// Reads a mapping file.
+    ///
+    /// # Errors
+    /// `Config`, naming line and column, when the text is no TOML or says something that no mapping can; `Mismatch` when
+    /// it has a newer format.
+    pub fn parse(text: &str) -> Result<Self> {
+        file::parse(text)
+    }
+
+    /// What of this mapping does not fit an org, in the file's order. Empty when rows can be built.
+    #[must_use]
+    pub fn check(&self, schema: &crate::schema::Schema) -> Vec<Problem> {
+        check::check(self, schema)
+    }
+
+    /// Every custom field that the mapping names, as an org must have it.
+    #[must_use]
+    pub fn required_fields(&self) -> Vec<FieldSpec> {
+        self.objects.values().flat_map(required::of_object).collect()
+    }
+
+    /// The hash of what the mapping says (comments and order do not count), 32 hex digits.
+    #[must_use]
+    pub fn version_hash(&self) -> String {
+        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The API names of the objects that it writes.
+    pub fn objects(&self) -> impl Iterator<Item = &'static str> {
+        self.objects.keys().copied()
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Option<&ObjectMapping> {
+        self.objects.get(name)
+    }
+
+    pub(crate) fn hash(&self) -> &[u8; 16] {
+        &self.hash
+    }
+}
