@@ -1,0 +1,99 @@
+//! The least possible number of requests for a full read of a world.
+
+use crate::world::{ConversationState, World};
+
+const PAGE: usize = 100;
+
+/// What a full read wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeastOptions {
+    /// The original of each mail, for its threading headers.
+    pub email_originals: bool,
+    /// Bytes of attachments and pictures.
+    pub files: bool,
+}
+
+impl Default for LeastOptions {
+    fn default() -> Self {
+        Self {
+            email_originals: true,
+            files: true,
+        }
+    }
+}
+
+/// The least possible number of requests, by what they are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeastRequests {
+    /// Probe without login, login on `/session`, `/me`, `/settings`: one each.
+    pub setup: u64,
+    /// Teams, the three lists of custom fields, organizations, users, cases: one per started hundred, at least one.
+    pub lists: u64,
+    /// Posts: one per started hundred of a case, at least one.
+    pub posts: u64,
+    /// Originals: one per mail.
+    pub email_originals: u64,
+    /// Attachments that are not empty, and pictures: one each, a picture once per conversation.
+    pub files: u64,
+}
+
+impl LeastRequests {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.setup + self.lists + self.posts + self.email_originals + self.files
+    }
+}
+
+/// The formula. It belongs to the stand-in, so that the connector cannot set its own bar.
+pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
+    let lists = world.lists();
+    let mut least = LeastRequests {
+        setup: 4,
+        ..LeastRequests::default()
+    };
+    let mut cases = 0;
+    for case in world
+        .conversations()
+        .filter(|case| case.state == ConversationState::Active)
+    {
+        cases += 1;
+        least.posts += pages(case.messages.len());
+        if options.email_originals {
+            least.email_originals += case
+                .messages
+                .iter()
+                .filter(|message| message.mail.is_some())
+                .count() as u64;
+        }
+        if options.files {
+            let mine = || {
+                case.messages
+                    .iter()
+                    .filter(|message| !message.is_elsewhere())
+            };
+            let files = mine()
+                .flat_map(|message| &message.files)
+                .filter(|file| !file.content.is_empty())
+                .count();
+            let mut tokens: Vec<_> = mine()
+                .flat_map(|message| &message.images)
+                .map(|image| &image.token)
+                .collect();
+            tokens.sort();
+            tokens.dedup();
+            least.files += (files + tokens.len()) as u64;
+        }
+    }
+    least.lists = 3
+        + pages(lists.teams.len())
+        + pages(lists.companies.len())
+        + pages(lists.people.len())
+        + pages(cases);
+    least
+}
+
+fn pages(rows: usize) -> u64 {
+    rows.div_ceil(PAGE).max(1) as u64
+}
