@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Meter;
-use crate::key::RecordKey;
+use crate::key::{RecordKey, RecordKind};
 
 /// Cheap to clone; all clones share one run.
 #[derive(Clone)]
@@ -107,6 +107,21 @@ impl Context {
     pub async fn seen(&self, keys: &[RecordKey]) -> Result<Vec<bool>> {
         self.inner.seen.seen(keys).await
     }
+
+    /// The records of a kind that were last read before `since`, in the order of their keys after `after`, at most `limit`:
+    /// what a source asks to find out what vanished.
+    ///
+    /// # Errors
+    /// The stage's index failed.
+    pub async fn not_read_since(
+        &self,
+        kind: RecordKind,
+        since: DateTime<Utc>,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>> {
+        self.inner.seen.not_read_since(kind, since, after, limit).await
+    }
 }
 
 fn cancelled(operation: &'static str) -> Error {
@@ -131,6 +146,17 @@ impl fmt::Debug for Context {
 pub trait Seen: Send + Sync {
     /// One answer per key, in order.
     async fn seen(&self, keys: &[RecordKey]) -> Result<Vec<bool>>;
+
+    /// See [`Context::not_read_since`]. Nothing, where nothing is kept.
+    async fn not_read_since(
+        &self,
+        _kind: RecordKind,
+        _since: DateTime<Utc>,
+        _after: Option<&RecordKey>,
+        _limit: usize,
+    ) -> Result<Vec<RecordKey>> {
+        Ok(Vec::new())
+    }
 }
 
 #[derive(Debug)]

@@ -10,13 +10,20 @@
 
 pub mod blob;
 pub mod context;
+mod db;
 pub mod error;
+pub mod fault;
 pub mod http;
 pub mod journal;
 pub mod key;
+pub mod ledger;
+pub mod migration;
 pub mod model;
+pub mod pipeline;
+pub mod report;
 pub mod sink;
 pub mod source;
+pub mod stage;
 pub mod transform;
 pub mod verify;
 

@@ -40,6 +40,10 @@ pub struct Meta {
     /// When the source says it was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<DateTime<Utc>>,
+    /// The source's own count or time of changes: of two readings of one record the higher one wins, whichever came first.
+    /// Without it the later reading wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
     /// Values the model has no field for, by the source's own keys.
     #[serde(default, skip_serializing_if = "CustomValues::is_empty")]
     pub custom: CustomValues,
@@ -52,7 +56,7 @@ impl Meta {
     /// The bare minimum: a key.
     #[must_use]
     pub fn new(key: RecordKey) -> Self {
-        Self { key, url: None, created_at: None, updated_at: None, custom: CustomValues::new(), raw: None }
+        Self { key, url: None, created_at: None, updated_at: None, revision: None, custom: CustomValues::new(), raw: None }
     }
 }
 

@@ -1,0 +1,183 @@
+//! SQLite on a thread of its own: closures go in, results come out.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::error::{Error, ErrorKind, Result};
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A database. Clones share the thread; it ends when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Db {
+    jobs: mpsc::Sender<Job>,
+    name: &'static str,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What a database file says of itself, and how older ones are brought up to date.
+pub(crate) struct Schema {
+    /// What it is, for errors: "the stage's index".
+    pub(crate) name: &'static str,
+    /// Distinguishes our files from others (`PRAGMA application_id`).
+    pub(crate) application_id: i32,
+    /// One script per version, the first creating version 1.
+    pub(crate) versions: &'static [&'static str],
+}
+
+impl Db {
+    /// Opens or creates the file and brings its schema up to date. A newer one is refused.
+    pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Self> {
+        let mut connection = Connection::open(path)
+            .map_err(|e| failed(schema.name, "open", &e).with("file", path.display()))?;
+        prepare(&mut connection, path, schema)?;
+        let (jobs, work) = mpsc::channel::<Job>();
+        thread::Builder::new()
+            .name(format!("deskferry-{}", schema.application_id))
+            .spawn(move || {
+                while let Ok(job) = work.recv() {
+                    job(&mut connection);
+                }
+                if let Err((_, error)) = connection.close() {
+                    tracing::warn!(%error, "a database did not close cleanly; it recovers when it is opened");
+                }
+            })
+            .map_err(|e| Error::storage("start a database thread", e))?;
+        Ok(Self { jobs, name: schema.name })
+    }
+
+    /// Runs `work` on the database's thread.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, wait) = oneshot::channel();
+        let name = self.name;
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may have gone: a future can be dropped at any await.
+            let _ = answer.send(work(connection).map_err(|e| e.into_error(name, operation)));
+        });
+        self.jobs.send(job).map_err(|_| gone(name, operation))?;
+        wait.await.map_err(|_| gone(name, operation))?
+    }
+}
+
+fn gone(name: &'static str, operation: &'static str) -> Error {
+    Error::new(ErrorKind::Storage, operation, format!("{name} stopped answering"))
+        .advise("Run `resume`: what was committed is safe")
+}
+
+fn failed(name: &'static str, operation: &'static str, error: &rusqlite::Error) -> Error {
+    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
+    let advice = if full {
+        "Free space on the workspace's disk, then run `resume`: nothing is lost"
+    } else {
+        "Check the disk that holds the workspace, then run `resume`: what was committed is safe"
+    };
+    Error::new(ErrorKind::Storage, operation, format!("{name}: {error}")).advise(advice)
+}
+
+/// What can go wrong inside a job.
+#[derive(Debug)]
+pub(crate) enum DbError {
+    Sql(rusqlite::Error),
+    Io(std::io::Error),
+    Ours(Error),
+}
+
+impl DbError {
+    fn into_error(self, name: &'static str, operation: &'static str) -> Error {
+        match self {
+            Self::Sql(error) => failed(name, operation, &error),
+            Self::Io(error) => Error::storage(operation, error),
+            Self::Ours(error) => error,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for DbError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+impl From<std::io::Error> for DbError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+impl From<serde_json::Error> for DbError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Ours(Error::new(ErrorKind::Decode, "read a stored value", error.to_string()))
+    }
+}
+impl From<Error> for DbError {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+fn prepare(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<()> {
+    let sql = |e: rusqlite::Error| failed(schema.name, "open", &e).with("file", path.display());
+    // FULL: a commit is on the disk when it returns; the commit protocol stands on that.
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;
+             PRAGMA temp_store=FILE; PRAGMA cache_size=-16384; PRAGMA busy_timeout=5000;",
+        )
+        .map_err(sql)?;
+    let pragma = |name: &str| -> rusqlite::Result<i64> {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+    };
+    let (ours, version) =
+        (pragma("application_id").map_err(sql)?, pragma("user_version").map_err(sql)?);
+    let newest = schema.versions.len() as i64;
+    if version != 0 && ours != i64::from(schema.application_id) {
+        return Err(mismatch(schema, path, "the file is something else".into()));
+    }
+    if version > newest {
+        return Err(mismatch(
+            schema,
+            path,
+            format!("it has format {version}, this Deskferry knows up to {newest}"),
+        )
+        .advise("Use the Deskferry that wrote it, or a newer one"));
+    }
+    for (at, script) in schema.versions.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+        if at > 0 && at as i64 == version {
+            back_up(connection, path, version)?;
+        }
+        let step = connection.transaction().map_err(sql)?;
+        step.execute_batch(script).map_err(sql)?;
+        step.execute_batch(&format!(
+            "PRAGMA application_id={}; PRAGMA user_version={}",
+            schema.application_id,
+            at + 1
+        ))
+        .map_err(sql)?;
+        step.commit().map_err(sql)?;
+    }
+    Ok(())
+}
+
+fn mismatch(schema: &Schema, path: &Path, message: String) -> Error {
+    Error::new(ErrorKind::Mismatch, "open a workspace", format!("{}: {message}", schema.name))
+        .with("file", path.display())
+}
+
+fn back_up(connection: &Connection, path: &Path, version: i64) -> Result<()> {
+    let copy = path.with_extension(format!("v{version}.backup"));
+    connection
+        .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
+        .map(drop)
+        .map_err(|e| failed("the backup before a format change", "migrate", &e).with("file", copy.display()))
+}

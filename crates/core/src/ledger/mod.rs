@@ -1,0 +1,103 @@
+//! The ledger: what was meant for one target, what came of it, by the record ids of the stage's index.
+//!
+//! An intent is durable before anything is sent; the outcome replaces it; a record is done when its outcome is final.
+
+mod journal;
+mod sqlite;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use journal::LedgerJournal;
+pub use sqlite::SqliteLedger;
+
+use crate::error::Result;
+use crate::journal::{Effect, Intent};
+use crate::key::RecordId;
+use crate::sink::Verdict;
+
+/// Who a ledger belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerOwner {
+    /// The target's own id.
+    pub target: String,
+    /// The target's name.
+    pub name: String,
+    /// The tenant whose records it speaks of: `platform:tenant`.
+    pub tenant: String,
+    /// A random word that no other ledger has: the first half of its batch marks.
+    pub mark: String,
+}
+
+/// How far a phase is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseState {
+    /// Its name.
+    pub phase: String,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// When it was closed with balanced books.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Whether its gate let the next phase open.
+    pub passed: bool,
+}
+
+/// How many records of a phase have which verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictCount {
+    /// The phase.
+    pub phase: String,
+    /// The column: `created`, `held`, …
+    pub column: String,
+    /// The slug or code, or empty.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The first few records.
+    pub examples: Vec<RecordId>,
+}
+
+/// A target's ledger.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Who it belongs to.
+    async fn owner(&self) -> Result<Option<LedgerOwner>>;
+    /// Names the owner, once.
+    async fn set_owner(&self, owner: &LedgerOwner) -> Result<()>;
+    /// Makes intents durable.
+    async fn intend(&self, intents: Vec<Intent>) -> Result<()>;
+    /// Makes effects durable in the place of their intents.
+    async fn settle(&self, effects: Vec<Effect>) -> Result<()>;
+    /// The effects of records, in the order of records, then rows.
+    async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>>;
+    /// The values that stood in a row before we changed it.
+    async fn before_image(&self, record: RecordId, row: u32) -> Result<Option<Value>>;
+    /// Makes outcomes final.
+    async fn finish(&self, phase: &str, outcomes: Vec<(RecordId, Verdict)>) -> Result<()>;
+    /// The outcomes of records, in order; none where there is none yet.
+    async fn outcomes(&self, records: &[RecordId]) -> Result<Vec<Option<Verdict>>>;
+    /// Forgets the outcomes of a phase that are held or failed, so that they are tried again; answers how many.
+    async fn reopen(&self, phase: &str) -> Result<u64>;
+    /// Claims values of a space: the first wins. Answers the winners, in order.
+    async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>>;
+    /// Who claimed values, in order.
+    async fn claimed(&self, space: &str, values: &[String]) -> Result<Vec<Option<RecordId>>>;
+    /// The phases that were opened.
+    async fn phases(&self) -> Result<Vec<PhaseState>>;
+    /// Opens a phase (again).
+    async fn open_phase(&self, phase: &str, at: DateTime<Utc>) -> Result<()>;
+    /// Closes a phase.
+    async fn close_phase(&self, phase: &str, at: DateTime<Utc>, passed: bool) -> Result<()>;
+    /// Counts per phase, column and reason, with up to three examples each.
+    async fn counts(&self) -> Result<Vec<VerdictCount>>;
+    /// The text that came with a failed record.
+    async fn message(&self, record: RecordId) -> Result<Option<String>>;
+    /// The next records of a phase that stand in the target, by id, after an id.
+    async fn standing(&self, phase: &str, after: RecordId, limit: usize) -> Result<Vec<RecordId>>;
+    /// Keeps a value of the migration's own under a name.
+    async fn put(&self, name: &str, value: &Value) -> Result<()>;
+    /// The value under a name.
+    async fn get(&self, name: &str) -> Result<Option<Value>>;
+}

@@ -1,0 +1,488 @@
+//! The ledger in SQLite.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeZone, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+
+use super::{Ledger, LedgerOwner, PhaseState, VerdictCount};
+use crate::db::{Db, DbError, Schema};
+use crate::error::{Error, Result};
+use crate::fault::point;
+use crate::journal::{Effect, EffectState, Intent, Operation};
+use crate::key::RecordId;
+use crate::sink::Verdict;
+
+/// The tables are documented in `docs/workspace.md`; people may open and query the file.
+const SCHEMA: Schema = Schema {
+    name: "the target's ledger",
+    application_id: 0x4446_4c31,
+    versions: &["
+        CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE phases(name TEXT PRIMARY KEY, n INTEGER, opened_at INTEGER NOT NULL, closed_at INTEGER, passed INTEGER NOT NULL);
+        CREATE TABLE words(id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
+        CREATE TABLE outcomes(
+            record INTEGER PRIMARY KEY, phase INTEGER NOT NULL, verdict INTEGER NOT NULL, reason INTEGER NOT NULL);
+        CREATE TABLE messages(record INTEGER PRIMARY KEY, text TEXT NOT NULL);
+        CREATE TABLE effects(
+            record INTEGER NOT NULL, row INTEGER NOT NULL, object INTEGER NOT NULL, operation INTEGER NOT NULL,
+            state INTEGER NOT NULL, target TEXT, hash BLOB NOT NULL, request TEXT, sent_at INTEGER,
+            code TEXT, message TEXT, PRIMARY KEY(record, row)) WITHOUT ROWID;
+        CREATE INDEX effects_open ON effects(record) WHERE state = 0;
+        CREATE TABLE before_images(record INTEGER NOT NULL, row INTEGER NOT NULL, image TEXT NOT NULL, PRIMARY KEY(record, row)) WITHOUT ROWID;
+        CREATE TABLE claims(space INTEGER NOT NULL, value TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY(space, value)) WITHOUT ROWID;
+    "],
+};
+
+/// A ledger in a SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteLedger {
+    db: Db,
+}
+
+impl SqliteLedger {
+    /// Opens or creates it.
+    ///
+    /// # Errors
+    /// `Storage`; `Mismatch` for a file of a newer version.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { db: Db::open(path, &SCHEMA)? })
+    }
+}
+
+fn word(c: &Connection, text: &str) -> Result<i64, DbError> {
+    let found = c
+        .prepare_cached("SELECT id FROM words WHERE word = ?1")?
+        .query_row([text], |r| r.get(0))
+        .optional()?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    c.prepare_cached("INSERT INTO words(word) VALUES(?1)")?.execute([text])?;
+    Ok(c.last_insert_rowid())
+}
+
+const fn verdict_number(verdict: &Verdict) -> i64 {
+    match verdict {
+        Verdict::Created => 1,
+        Verdict::Updated => 2,
+        Verdict::Unchanged(_) => 3,
+        Verdict::Skipped(_) => 4,
+        Verdict::Held(_) => 5,
+        Verdict::Failed { .. } => 6,
+    }
+}
+
+fn verdict(number: i64, reason: String, message: Option<String>) -> Result<Verdict, DbError> {
+    Ok(match number {
+        1 => Verdict::Created,
+        2 => Verdict::Updated,
+        3 => Verdict::Unchanged(reason),
+        4 => Verdict::Skipped(reason),
+        5 => Verdict::Held(reason),
+        6 => Verdict::Failed { code: reason, message: message.unwrap_or_default() },
+        other => return Err(Error::bug("read the ledger", format!("verdict {other}")).into()),
+    })
+}
+
+const fn column(number: i64) -> &'static str {
+    match number {
+        1 => "created",
+        2 => "updated",
+        3 => "unchanged",
+        4 => "skipped",
+        5 => "held",
+        _ => "failed",
+    }
+}
+
+const fn operation_number(operation: Operation) -> i64 {
+    match operation {
+        Operation::Insert => 1,
+        Operation::Update => 2,
+        Operation::Link => 3,
+        Operation::Matched => 4,
+        Operation::SideEffect => 5,
+    }
+}
+
+fn operation(number: i64) -> Result<Operation, DbError> {
+    Ok(match number {
+        1 => Operation::Insert,
+        2 => Operation::Update,
+        3 => Operation::Link,
+        4 => Operation::Matched,
+        5 => Operation::SideEffect,
+        other => return Err(Error::bug("read the ledger", format!("operation {other}")).into()),
+    })
+}
+
+fn time(ms: i64) -> DateTime<Utc> {
+    Utc.timestamp_millis_opt(ms).single().unwrap_or_default()
+}
+
+fn put_effect(c: &Connection, effect: &Effect) -> Result<(), DbError> {
+    let object = word(c, &effect.object)?;
+    let (state, target, request, sent_at, code, message) = match &effect.state {
+        EffectState::Intended { request, sent_at } => {
+            (0, None, Some(request), Some(sent_at.timestamp_millis()), None, None)
+        }
+        EffectState::Confirmed { id } => (1, Some(id), None, None, None, None),
+        EffectState::Failed { code, message } => (2, None, None, None, Some(code), Some(message)),
+    };
+    c.prepare_cached(
+        "INSERT OR REPLACE INTO effects(record, row, object, operation, state, target, hash, request, sent_at, code, message)
+         VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+    )?
+    .execute(params![
+        effect.record.0,
+        effect.row,
+        object,
+        operation_number(effect.operation),
+        state,
+        target,
+        effect.hash,
+        request,
+        sent_at,
+        code,
+        message,
+    ])?;
+    Ok(())
+}
+
+fn read_effects(c: &Connection, record: RecordId, into: &mut Vec<Effect>) -> Result<(), DbError> {
+    let mut statement = c.prepare_cached(
+        "SELECT row, word, operation, state, target, hash, request, sent_at, code, message
+         FROM effects JOIN words ON words.id = object WHERE record = ?1 ORDER BY row",
+    )?;
+    let mut rows = statement.query([record.0])?;
+    while let Some(r) = rows.next()? {
+        let text = |n: usize| -> rusqlite::Result<String> {
+            Ok(r.get::<_, Option<String>>(n)?.unwrap_or_default())
+        };
+        let state = match r.get::<_, i64>(3)? {
+            0 => EffectState::Intended {
+                request: text(6)?,
+                sent_at: time(r.get::<_, Option<i64>>(7)?.unwrap_or(0)),
+            },
+            1 => EffectState::Confirmed { id: text(4)? },
+            _ => EffectState::Failed { code: text(8)?, message: text(9)? },
+        };
+        into.push(Effect {
+            record,
+            row: r.get(0)?,
+            object: r.get(1)?,
+            operation: operation(r.get(2)?)?,
+            state,
+            hash: r.get(5)?,
+        });
+    }
+    Ok(())
+}
+
+fn read_outcome(c: &Connection, record: RecordId) -> Result<Option<Verdict>, DbError> {
+    let found = c
+        .prepare_cached(
+            "SELECT verdict, word, text FROM outcomes JOIN words ON words.id = reason
+             LEFT JOIN messages USING(record) WHERE record = ?1",
+        )?
+        .query_row([record.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
+        .optional()?;
+    found.map(|(number, reason, message)| verdict(number, reason, message)).transpose()
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn owner(&self) -> Result<Option<LedgerOwner>> {
+        let value = self.get("owner").await?;
+        value
+            .map(|v| serde_json::from_value(v).map_err(|e| Error::bug("read the ledger's owner", e.to_string())))
+            .transpose()
+    }
+
+    async fn set_owner(&self, owner: &LedgerOwner) -> Result<()> {
+        let value = serde_json::to_value(owner).map_err(|e| Error::bug("name the ledger", e.to_string()))?;
+        self.put("owner", &value).await
+    }
+
+    async fn intend(&self, intents: Vec<Intent>) -> Result<()> {
+        self.db
+            .call("make intents durable", move |c| {
+                point("ledger-intend")?;
+                let t = c.transaction()?;
+                for i in intents {
+                    if let Some(before) = &i.before {
+                        // The first image counts: a repeated change must not hide what stood there before ours.
+                        t.prepare_cached("INSERT OR IGNORE INTO before_images(record, row, image) VALUES(?1,?2,?3)")?
+                            .execute(params![i.record.0, i.row, before.to_string()])?;
+                    }
+                    put_effect(
+                        &t,
+                        &Effect {
+                            record: i.record,
+                            row: i.row,
+                            object: i.object,
+                            operation: i.operation,
+                            state: EffectState::Intended { request: i.request, sent_at: i.sent_at },
+                            hash: i.hash,
+                        },
+                    )?;
+                }
+                t.commit()?;
+                point("ledger-intended")?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn settle(&self, effects: Vec<Effect>) -> Result<()> {
+        self.db
+            .call("make effects durable", move |c| {
+                point("ledger-settle")?;
+                let t = c.transaction()?;
+                for effect in &effects {
+                    put_effect(&t, effect)?;
+                }
+                t.commit()?;
+                point("ledger-settled")?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>> {
+        let records = records.to_vec();
+        self.db
+            .call("read effects", move |c| {
+                let mut effects = Vec::new();
+                for record in records {
+                    read_effects(c, record, &mut effects)?;
+                }
+                Ok(effects)
+            })
+            .await
+    }
+
+    async fn before_image(&self, record: RecordId, row: u32) -> Result<Option<Value>> {
+        self.db
+            .call("read a before-image", move |c| {
+                let image: Option<String> = c
+                    .query_row(
+                        "SELECT image FROM before_images WHERE record = ?1 AND row = ?2",
+                        params![record.0, row],
+                        |r| r.get(0),
+                    )
+                    .optional()?;
+                Ok(image.map(|i| serde_json::from_str(&i)).transpose()?)
+            })
+            .await
+    }
+
+    async fn finish(&self, phase: &str, outcomes: Vec<(RecordId, Verdict)>) -> Result<()> {
+        let phase = phase.to_owned();
+        self.db
+            .call("make outcomes final", move |c| {
+                let t = c.transaction()?;
+                let phase = word(&t, &phase)?;
+                for (record, verdict) in &outcomes {
+                    let reason = word(&t, verdict.reason().unwrap_or_default())?;
+                    t.prepare_cached(
+                        "INSERT OR REPLACE INTO outcomes(record, phase, verdict, reason) VALUES(?1,?2,?3,?4)",
+                    )?
+                    .execute(params![record.0, phase, verdict_number(verdict), reason])?;
+                    match verdict {
+                        Verdict::Failed { message, .. } => {
+                            t.prepare_cached("INSERT OR REPLACE INTO messages(record, text) VALUES(?1,?2)")?
+                                .execute(params![record.0, message])?;
+                        }
+                        _ => {
+                            t.prepare_cached("DELETE FROM messages WHERE record = ?1")?.execute([record.0])?;
+                        }
+                    }
+                }
+                Ok(t.commit()?)
+            })
+            .await
+    }
+
+    async fn outcomes(&self, records: &[RecordId]) -> Result<Vec<Option<Verdict>>> {
+        let records = records.to_vec();
+        self.db
+            .call("read outcomes", move |c| records.into_iter().map(|r| read_outcome(c, r)).collect())
+            .await
+    }
+
+    async fn reopen(&self, phase: &str) -> Result<u64> {
+        let phase = phase.to_owned();
+        self.db
+            .call("reopen a phase", move |c| {
+                let t = c.transaction()?;
+                let phase = word(&t, &phase)?;
+                let n = t.execute("DELETE FROM outcomes WHERE phase = ?1 AND verdict IN (5, 6)", [phase])?;
+                t.commit()?;
+                Ok(n as u64)
+            })
+            .await
+    }
+
+    async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>> {
+        let (space, claims) = (space.to_owned(), claims.to_vec());
+        self.db
+            .call("claim values", move |c| {
+                let t = c.transaction()?;
+                let space = word(&t, &space)?;
+                let mut winners = Vec::with_capacity(claims.len());
+                for (value, record) in &claims {
+                    t.prepare_cached("INSERT OR IGNORE INTO claims(space, value, record) VALUES(?1,?2,?3)")?
+                        .execute(params![space, value, record.0])?;
+                    winners.push(RecordId(
+                        t.prepare_cached("SELECT record FROM claims WHERE space = ?1 AND value = ?2")?
+                            .query_row(params![space, value], |r| r.get(0))?,
+                    ));
+                }
+                t.commit()?;
+                Ok(winners)
+            })
+            .await
+    }
+
+    async fn claimed(&self, space: &str, values: &[String]) -> Result<Vec<Option<RecordId>>> {
+        let (space, values) = (space.to_owned(), values.to_vec());
+        self.db
+            .call("look up claims", move |c| {
+                let space = word(c, &space)?;
+                let mut statement =
+                    c.prepare_cached("SELECT record FROM claims WHERE space = ?1 AND value = ?2")?;
+                let mut found = Vec::with_capacity(values.len());
+                for value in values {
+                    let record = statement.query_row(params![space, value], |r| r.get(0)).optional()?;
+                    found.push(record.map(RecordId));
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn phases(&self) -> Result<Vec<PhaseState>> {
+        self.db
+            .call("read the phases", |c| {
+                let mut statement =
+                    c.prepare("SELECT name, opened_at, closed_at, passed FROM phases ORDER BY n")?;
+                let rows = statement.query_map([], |r| {
+                    Ok(PhaseState {
+                        phase: r.get(0)?,
+                        opened_at: time(r.get(1)?),
+                        closed_at: r.get::<_, Option<i64>>(2)?.map(time),
+                        passed: r.get(3)?,
+                    })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn open_phase(&self, phase: &str, at: DateTime<Utc>) -> Result<()> {
+        let phase = phase.to_owned();
+        self.db
+            .call("open a phase", move |c| {
+                c.execute(
+                    "INSERT INTO phases(name, n, opened_at, passed)
+                     VALUES(?1, (SELECT count(*) FROM phases), ?2, 0)
+                     ON CONFLICT(name) DO UPDATE SET closed_at = NULL, passed = 0",
+                    params![phase, at.timestamp_millis()],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn close_phase(&self, phase: &str, at: DateTime<Utc>, passed: bool) -> Result<()> {
+        let phase = phase.to_owned();
+        self.db
+            .call("close a phase", move |c| {
+                c.execute(
+                    "UPDATE phases SET closed_at = ?2, passed = ?3 WHERE name = ?1",
+                    params![phase, at.timestamp_millis(), passed],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn counts(&self) -> Result<Vec<VerdictCount>> {
+        self.db
+            .call("count the ledger", |c| {
+                let mut groups = c.prepare(
+                    "SELECT outcomes.phase, p.word, verdict, reason, w.word, count(*) FROM outcomes
+                     JOIN words p ON p.id = outcomes.phase JOIN words w ON w.id = reason
+                     GROUP BY outcomes.phase, verdict, reason ORDER BY outcomes.phase, verdict, reason",
+                )?;
+                let mut first = c.prepare(
+                    "SELECT record FROM outcomes WHERE phase = ?1 AND verdict = ?2 AND reason = ?3 LIMIT 3",
+                )?;
+                let mut counts = Vec::new();
+                let mut rows = groups.query([])?;
+                while let Some(r) = rows.next()? {
+                    let (phase, number, reason): (i64, i64, i64) = (r.get(0)?, r.get(2)?, r.get(3)?);
+                    let examples = first.query_map([phase, number, reason], |r| Ok(RecordId(r.get(0)?)))?;
+                    counts.push(VerdictCount {
+                        phase: r.get(1)?,
+                        column: column(number).to_owned(),
+                        reason: r.get(4)?,
+                        count: r.get::<_, i64>(5)?.cast_unsigned(),
+                        examples: examples.collect::<Result<_, _>>()?,
+                    });
+                }
+                Ok(counts)
+            })
+            .await
+    }
+
+    async fn message(&self, record: RecordId) -> Result<Option<String>> {
+        self.db
+            .call("read a failure's text", move |c| {
+                Ok(c.query_row("SELECT text FROM messages WHERE record = ?1", [record.0], |r| r.get(0))
+                    .optional()?)
+            })
+            .await
+    }
+
+    async fn standing(&self, phase: &str, after: RecordId, limit: usize) -> Result<Vec<RecordId>> {
+        let phase = phase.to_owned();
+        self.db
+            .call("read what stands in the target", move |c| {
+                let phase = word(c, &phase)?;
+                let mut statement = c.prepare_cached(
+                    "SELECT record FROM outcomes WHERE phase = ?1 AND verdict IN (1, 2, 3) AND record > ?2
+                     ORDER BY record LIMIT ?3",
+                )?;
+                let rows =
+                    statement.query_map(params![phase, after.0, limit as i64], |r| Ok(RecordId(r.get(0)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn put(&self, name: &str, value: &Value) -> Result<()> {
+        let (name, value) = (name.to_owned(), value.to_string());
+        self.db
+            .call("keep a value", move |c| {
+                c.execute("INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)", [name, value])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Value>> {
+        let name = name.to_owned();
+        self.db
+            .call("read a kept value", move |c| {
+                let value: Option<String> =
+                    c.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0)).optional()?;
+                Ok(value.map(|v| serde_json::from_str(&v)).transpose()?)
+            })
+            .await
+    }
+}

@@ -1,0 +1,52 @@
+//! When a phase lets the next one open.
+
+use std::collections::HashMap;
+
+/// A threshold on what failed or is held, as a share of the phase's records. A few are always allowed, so that one bad
+/// row of a small phase does not stop a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gate {
+    /// The share of a phase's records that may fail or be held, 0 to 1.
+    pub share: f64,
+    /// This many are always allowed.
+    pub always: u64,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { share: 0.05, always: 10 }
+    }
+}
+
+impl Gate {
+    /// Lets nothing pass that failed or is held.
+    #[must_use]
+    pub const fn strict() -> Self {
+        Self { share: 0.0, always: 0 }
+    }
+
+    pub(super) fn lets_pass(&self, settled: &HashMap<String, u64>, read: u64) -> bool {
+        let count = |column: &str| settled.get(column).copied().unwrap_or(0);
+        let bad = count("failed") + count("held");
+        bad <= self.always || bad as f64 <= self.share * read as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_counts_failed_and_held_against_a_share_or_a_handful() {
+        let settled = |failed, held| {
+            HashMap::from([("failed".to_owned(), failed), ("held".to_owned(), held), ("created".to_owned(), 9)])
+        };
+        for (failed, held, read, passes) in
+            [(0, 0, 0, true), (5, 5, 20, true), (6, 5, 20, false), (30, 20, 1000, true), (30, 21, 1000, false)]
+        {
+            assert_eq!(Gate::default().lets_pass(&settled(failed, held), read), passes, "{failed} {held} {read}");
+        }
+        assert!(!Gate::strict().lets_pass(&settled(0, 1), 1000));
+        assert!(Gate::strict().lets_pass(&settled(0, 0), 1000));
+    }
+}

@@ -1,0 +1,262 @@
+//! A migration: source, transforms and sink made durable by a workspace.
+//!
+//! ```text
+//! Source ──pages, bytes──▶ Stage (+ index) ──records──▶ Transforms ──▶ Sink ──outcomes──▶ Ledger ──▶ reports
+//!          one per source tenant                                        one per target org
+//! ```
+//!
+//! Reading and loading overlap: a phase opens when the kinds that it needs are read to their end, closes with balanced
+//! books, and lets the next one open when its gate is passed. The process may die at any moment; [`Migration::resume`]
+//! goes on where it was.
+
+mod batches;
+mod gate;
+mod load;
+mod progress;
+mod read;
+mod reporting;
+mod verifying;
+mod walk;
+mod waves;
+mod workspace;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use gate::Gate;
+pub use progress::{Progress, Silent, Step};
+pub use workspace::{Target, Workspace};
+
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Tenant;
+use crate::ledger::{Ledger, LedgerJournal};
+use crate::report::Report;
+use crate::sink::{Sink, TargetInfo};
+use crate::source::Source;
+use crate::stage::Stage;
+use crate::transform::Transform;
+use load::Loader;
+use read::{ReadState, Reader};
+use walk::Walk;
+
+/// Moves a tenant into a target, durably.
+pub struct Migration {
+    workspace: Workspace,
+    source: Arc<dyn Source>,
+    sink: Arc<dyn Sink>,
+    transforms: Vec<Arc<dyn Transform>>,
+    gate: Gate,
+    target_name: Option<String>,
+    progress: Arc<dyn Progress>,
+}
+
+impl std::fmt::Debug for Migration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Migration").field("workspace", &self.workspace).finish_non_exhaustive()
+    }
+}
+
+/// An opened target with what is needed to go on.
+struct Opened {
+    tenant: Tenant,
+    info: TargetInfo,
+    target: Target,
+    stage: Stage,
+    warnings: Vec<String>,
+}
+
+impl Opened {
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(self.target.ledger.clone())
+    }
+
+    fn journal(&self) -> Arc<LedgerJournal> {
+        let index = Arc::clone(self.stage.index());
+        Arc::new(LedgerJournal::new(self.ledger(), index, self.mark()))
+    }
+
+    /// The first load of a target is its pass 0.
+    fn mark(&self) -> String {
+        format!("{}-0", self.target.owner.mark)
+    }
+}
+
+impl Migration {
+    /// A migration in a workspace.
+    pub fn new(workspace: Workspace, source: Arc<dyn Source>, sink: Arc<dyn Sink>) -> Self {
+        Self {
+            workspace,
+            source,
+            sink,
+            transforms: Vec::new(),
+            gate: Gate::default(),
+            target_name: None,
+            progress: Arc::new(Silent),
+        }
+    }
+
+    /// The same with one more transform at the end.
+    #[must_use]
+    pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
+        self.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// The same with another gate.
+    #[must_use]
+    pub fn gate(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// The same with a name of our own for the target.
+    #[must_use]
+    pub fn target_name(mut self, name: impl Into<String>) -> Self {
+        self.target_name = Some(name.into());
+        self
+    }
+
+    /// The same, telling each step.
+    #[must_use]
+    pub fn progress(mut self, progress: impl Progress + 'static) -> Self {
+        self.progress = Arc::new(progress);
+        self
+    }
+
+    /// Reads and loads. Opens a new target; one that was begun is for [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// `Conflict` when the target was begun already, and all that can go wrong on the way. Whatever was done is durable.
+    pub async fn run(&self, cx: &Context) -> Result<Report> {
+        let opened = self.open(cx, true).await?;
+        let begun = !opened.target.ledger.phases().await?.is_empty();
+        if begun {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "run",
+                format!("this workspace has begun to load {} already", opened.info.name),
+            )
+            .advise("Use `resume` to go on, `status` to see where it stands, or another workspace to begin anew"));
+        }
+        self.go(cx, &opened).await
+    }
+
+    /// Goes on where a run stopped.
+    ///
+    /// # Errors
+    /// `Mismatch` when this workspace has no ledger for the target; and as [`run`](Self::run).
+    pub async fn resume(&self, cx: &Context) -> Result<Report> {
+        let opened = self.open(cx, false).await?;
+        opened.stage.index().retry_files().await?;
+        self.go(cx, &opened).await
+    }
+
+    /// Reads back everything that stands in the target and compares it field by field.
+    ///
+    /// # Errors
+    /// `Unsupported` when the sink cannot be read back; `Mismatch` without a ledger.
+    pub async fn verify(&self, cx: &Context) -> Result<Report> {
+        let opened = self.open(cx, false).await?;
+        let found = verifying::verify(cx, self, &opened).await?;
+        self.report(cx, &opened, found).await
+    }
+
+    async fn go(&self, cx: &Context, opened: &Opened) -> Result<Report> {
+        let (state, watched) = watch::channel(ReadState::unknown());
+        let reader = Reader {
+            source: Arc::clone(&self.source),
+            stage: opened.stage.clone(),
+            state,
+            progress: Arc::clone(&self.progress),
+        };
+        let walk = Walk {
+            stage: opened.stage.clone(),
+            transforms: self.transforms.clone(),
+            ledger: opened.ledger(),
+            journal: opened.journal(),
+            read: watched,
+        };
+        let loader = Loader {
+            walk,
+            sink: Arc::clone(&self.sink),
+            gate: self.gate,
+            progress: Arc::clone(&self.progress),
+        };
+        // When the load stops, the read goes on to its end: the source is read once, for all targets. When the read
+        // stops, the load finishes what is under way and stops at its next barrier.
+        let (read, loaded) = futures::future::join(reader.run(cx), loader.run(cx)).await;
+        let report = self.report(cx, opened, verifying::Found::default()).await;
+        read?;
+        loaded?;
+        report
+    }
+
+    async fn open(&self, cx: &Context, create: bool) -> Result<Opened> {
+        let readiness = self.source.check(cx).await?;
+        let mut info = self.sink.check(cx).await?;
+        if let Some(name) = &self.target_name {
+            info.name.clone_from(name);
+        }
+        let stage = Stage::open(&self.workspace.stage()).await?;
+        match stage.index().tenant().await? {
+            None => stage.index().set_tenant(&readiness.tenant).await?,
+            Some(tenant) if tenant == readiness.tenant => {}
+            Some(tenant) => {
+                return Err(Error::new(
+                    ErrorKind::Mismatch,
+                    "open the workspace",
+                    format!("it holds {tenant}, the source is {}", readiness.tenant),
+                )
+                .with("folder", self.workspace.folder().display())
+                .advise("Each workspace belongs to one source tenant: use another workspace, or point to the tenant that was meant"));
+            }
+        }
+        let target = self.workspace.target(&info, &readiness.tenant.to_string(), create).await?;
+        let warnings = readiness.warnings.into_iter().chain(info.warnings.clone()).collect();
+        Ok(Opened { tenant: readiness.tenant, info, target, stage, warnings })
+    }
+
+    async fn report(&self, cx: &Context, opened: &Opened, found: verifying::Found) -> Result<Report> {
+        let phases = load::all_phases(self.sink.phases());
+        let mut report =
+            reporting::report(cx, &opened.stage, opened.ledger().as_ref(), &phases, found).await?;
+        report.source = opened.tenant.to_string();
+        report.target.clone_from(&opened.info.name);
+        report.target_id.clone_from(&opened.info.id);
+        report.mark = opened.mark();
+        report.notes.splice(0..0, opened.warnings.iter().cloned());
+        let text = serde_json::to_vec_pretty(&report)
+            .map_err(|e| Error::bug("write the report", e.to_string()))?;
+        workspace::write_whole(&opened.target.folder.join("report.json"), &text)?;
+        Ok(report)
+    }
+}
+
+/// Where the targets of a workspace stand, from what is on disk: works beside a running migration.
+///
+/// # Errors
+/// `NotFound` without a workspace; `Storage`.
+pub async fn status(folder: &std::path::Path, phases: &[crate::sink::Phase]) -> Result<Vec<Report>> {
+    let workspace = Workspace::look(folder)?;
+    let index = workspace.stage().join("index.sqlite");
+    let mut reports = Vec::new();
+    if !index.exists() {
+        return Ok(reports);
+    }
+    let index: Arc<dyn crate::stage::index::Index> = Arc::new(crate::stage::SqliteIndex::open(&index)?);
+    for folder in workspace.targets()? {
+        let ledger = crate::ledger::SqliteLedger::open(&folder.join("ledger.sqlite"))?;
+        let phases = load::all_phases(phases.to_vec());
+        let mut report = reporting::report_of(index.as_ref(), &ledger, &phases).await?;
+        if let Some(owner) = ledger.owner().await? {
+            report.source = owner.tenant;
+            report.target = owner.name;
+            report.target_id = owner.target;
+            report.mark = format!("{}-0", owner.mark);
+        }
+        reports.push(report);
+    }
+    Ok(reports)
+}

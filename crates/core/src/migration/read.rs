@@ -1,0 +1,252 @@
+//! Reading a source into a stage: shards side by side, files behind them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
+
+use super::progress::{Progress, Step};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{RecordId, RecordKind};
+use crate::model::{Attachment, Record};
+use crate::sink::FileState;
+use crate::source::{Next, Scope, Source};
+use crate::stage::index::{Row, ShardState};
+use crate::stage::{Stage, StageSeen};
+
+/// How many files are fetched at once.
+const FILES_AT_ONCE: usize = 4;
+/// How often a file is tried before it is called unavailable.
+const FILE_TRIES: usize = 3;
+
+/// How far the read is, for those who wait for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ReadState {
+    /// Counts every change, so that waiters wake up.
+    pub(super) turn: u64,
+    /// The kinds that some open shard can still bring.
+    pub(super) open: BTreeSet<RecordKind>,
+    /// Everything is read and every file is fetched or given up.
+    pub(super) done: bool,
+    /// The read stopped with an error: what is open stays open.
+    pub(super) failed: bool,
+}
+
+impl ReadState {
+    /// Before anything is known every kind is open.
+    pub(super) fn unknown() -> Self {
+        Self { open: RecordKind::ALL.into_iter().collect(), ..Self::default() }
+    }
+}
+
+/// Reads a source to its end.
+pub(super) struct Reader {
+    pub(super) source: Arc<dyn Source>,
+    pub(super) stage: Stage,
+    pub(super) state: watch::Sender<ReadState>,
+    pub(super) progress: Arc<dyn Progress>,
+}
+
+impl Reader {
+    /// Reads what is not read yet. What was read is durable, whatever the answer.
+    pub(super) async fn run(&self, cx: &Context) -> Result<()> {
+        let result = self.read(cx).await;
+        self.state.send_modify(|s| {
+            s.turn += 1;
+            s.done = result.is_ok();
+            s.failed = result.is_err();
+            if result.is_ok() {
+                s.open.clear();
+            }
+        });
+        result
+    }
+
+    async fn read(&self, cx: &Context) -> Result<()> {
+        let cx = cx.seeing(Arc::new(StageSeen(Arc::clone(self.stage.index()))));
+        let shards = self.source.shards(&cx, &Scope::default()).await?;
+        self.stage.index().add_shards(&shards).await?;
+        let files = self.files(&cx);
+        let rows = self.shards(&cx);
+        futures::pin_mut!(files, rows);
+        // The files follow the rows: they end when the rows have ended and nothing is left to fetch.
+        futures::future::try_join(rows, files).await?;
+        self.stage.index().complete_all().await
+    }
+
+    async fn shards(&self, cx: &Context) -> Result<()> {
+        let at_once = self.source.capability().parallel_shards.max(1);
+        let mut running = FuturesUnordered::new();
+        let mut started: BTreeSet<String> = BTreeSet::new();
+        let mut failed: HashMap<String, Error> = HashMap::new();
+        loop {
+            let open = self.stage.index().open_shards().await?;
+            self.publish(&open);
+            for state in &open {
+                let id = &state.shard.id;
+                let free = !started.contains(id) && !failed.contains_key(id);
+                if free && started.len() < at_once && !is_blocked(state, &open) {
+                    started.insert(id.clone());
+                    running.push(self.shard(cx, state.clone()));
+                }
+            }
+            let Some((id, result)) = running.next().await else { break };
+            started.remove(&id);
+            if let Err(error) = result {
+                if stops_the_run(&error) {
+                    return Err(error);
+                }
+                tracing::warn!(shard = %id, %error, "a part of the read ended with an error");
+                failed.insert(id, error);
+            }
+        }
+        self.state.send_modify(|s| s.turn += 1);
+        match failed.into_values().next() {
+            None => Ok(()),
+            Some(error) => Err(error.advise("The rest was read; `resume` reads what is missing")),
+        }
+    }
+
+    /// One shard to its end, page by page: the next page is asked for when the last one is durable.
+    async fn shard(&self, cx: &Context, state: ShardState) -> (String, Result<()>) {
+        let ShardState { shard, mut cursor, .. } = state;
+        let result = async {
+            loop {
+                cx.check("read the source")?;
+                let page = self.source.page(cx, &shard, cursor.take()).await?;
+                let (records, rejects) = (page.records.len(), page.rejects.len());
+                let next = page.next.clone();
+                self.stage.append(&shard, page, cx.now()).await?;
+                self.progress.report(Step::Read { shard: &shard.id, records, rejects });
+                self.state.send_modify(|s| s.turn += 1);
+                match next {
+                    Next::More(next) => cursor = Some(next),
+                    Next::End(_) => return Ok(()),
+                }
+            }
+        }
+        .await;
+        (shard.id, result)
+    }
+
+    fn publish(&self, open: &[ShardState]) {
+        let kinds: BTreeSet<RecordKind> = open.iter().flat_map(|s| brings(s)).collect();
+        self.state.send_modify(|s| {
+            s.turn += 1;
+            s.open = kinds;
+        });
+    }
+
+    /// Fetches the bytes of attachments until the rows are read and nothing is left.
+    async fn files(&self, cx: &Context) -> Result<()> {
+        let mut state = self.state.subscribe();
+        loop {
+            let rows_done = {
+                let state = state.borrow_and_update();
+                !state.open.contains(&RecordKind::Attachment)
+            };
+            let fetched = self.fetch_waiting_files(cx).await?;
+            if fetched > 0 {
+                continue;
+            }
+            if rows_done {
+                return Ok(());
+            }
+            if state.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn fetch_waiting_files(&self, cx: &Context) -> Result<usize> {
+        let (mut after, mut total) = (RecordId(0), 0);
+        loop {
+            let rows = self.stage.index().files_to_fetch(after, 64).await?;
+            let Some(last) = rows.last() else { return Ok(total) };
+            after = last.id;
+            let records = self.stage.records(&rows).await?;
+            let mut fetches = futures::stream::iter(rows.iter().zip(records))
+                .map(|(row, record)| self.fetch(cx, row, record))
+                .buffer_unordered(FILES_AT_ONCE);
+            while let Some(result) = fetches.next().await {
+                result?;
+                total += 1;
+            }
+            self.state.send_modify(|s| s.turn += 1);
+        }
+    }
+
+    async fn fetch(&self, cx: &Context, row: &Row, record: Record) -> Result<()> {
+        let Record::Attachment(file) = record else {
+            return Err(Error::bug("fetch a file", "the row is no attachment").of(record.key().clone()));
+        };
+        let state = self.bytes_of(cx, &file).await?;
+        if let FileState::Unavailable(reason) = &state {
+            tracing::warn!(file = %file.meta.key, reason, "a file could not be fetched");
+        }
+        let bytes = match &state {
+            FileState::Staged(info) => info.size,
+            FileState::Unavailable(_) => 0,
+        };
+        self.stage.index().set_file(row.id, state).await?;
+        self.progress.report(Step::File { bytes });
+        Ok(())
+    }
+
+    async fn bytes_of(&self, cx: &Context, file: &Attachment) -> Result<FileState> {
+        let mut last = String::new();
+        for _ in 0..FILE_TRIES {
+            cx.check("fetch a file")?;
+            let fetched = match self.source.open(cx, file, 0).await {
+                Ok(bytes) => self.stage.blobs().put(bytes).await,
+                Err(error) => Err(error),
+            };
+            match fetched {
+                Ok(info) => match file.size.filter(|size| *size != info.size) {
+                    None => return Ok(FileState::Staged(info)),
+                    Some(size) => last = format!("{} bytes came, the source says {size}", info.size),
+                },
+                Err(error) if stops_the_run(&error) => return Err(error),
+                Err(error) => {
+                    let final_answer = matches!(
+                        error.kind(),
+                        ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Refused
+                    );
+                    last = error.to_string();
+                    if final_answer {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(FileState::Unavailable(last))
+    }
+}
+
+/// The kinds that a shard is there to bring: not those that it needs itself and may only add to.
+fn brings(state: &ShardState) -> impl Iterator<Item = RecordKind> + '_ {
+    state.shard.yields.iter().copied().filter(|kind| !state.shard.needs.contains(kind))
+}
+
+fn is_blocked(state: &ShardState, open: &[ShardState]) -> bool {
+    let others = open.iter().filter(|other| other.shard.id != state.shard.id);
+    others.flat_map(brings).any(|kind| state.shard.needs.contains(&kind))
+}
+
+/// Errors after which nothing else of the read can go well, or must not be tried.
+pub(super) fn stops_the_run(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Config
+            | ErrorKind::Credentials
+            | ErrorKind::Interactive
+            | ErrorKind::NoSuchInstance
+            | ErrorKind::Quota
+            | ErrorKind::Storage
+            | ErrorKind::Cancelled
+            | ErrorKind::Mismatch
+            | ErrorKind::Bug
+    )
+}

@@ -1,0 +1,117 @@
+//! Making a report from what is on disk.
+
+use std::collections::HashMap;
+
+use super::verifying::Found;
+use crate::context::Context;
+use crate::error::Result;
+use crate::key::RecordId;
+use crate::ledger::{Ledger, PhaseState};
+use crate::report::{Example, PhaseReport, ReasonReport, RejectReport, Report};
+use crate::sink::Phase;
+use crate::stage::Stage;
+use crate::stage::index::Index;
+
+/// How many rejected rows and notes a report shows.
+const SHOWN: usize = 20;
+
+pub(super) async fn report(
+    cx: &Context,
+    stage: &Stage,
+    ledger: &dyn Ledger,
+    phases: &[Phase],
+    found: Found,
+) -> Result<Report> {
+    let mut report = report_of(stage.index().as_ref(), ledger, phases).await?;
+    report.made_at = cx.now();
+    report.meter = cx.meter().snapshot();
+    report.verify = found.fields;
+    report.differences = found.differences;
+    Ok(report)
+}
+
+pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger, phases: &[Phase]) -> Result<Report> {
+    let states = ledger.phases().await?;
+    let mut lines = phase_lines(index, phases, &states).await?;
+    let mut reasons = Vec::new();
+    for count in ledger.counts().await? {
+        if let Some(line) = lines.iter_mut().find(|line| line.phase == count.phase) {
+            line.add(&count.column, count.count);
+        }
+        if !count.reason.is_empty() {
+            reasons.push(ReasonReport {
+                examples: examples(index, ledger, &count.examples).await?,
+                phase: count.phase,
+                outcome: count.column,
+                reason: count.reason,
+                count: count.count,
+            });
+        }
+    }
+    let rejects = index.rejects(SHOWN).await?;
+    Ok(Report {
+        format: 1,
+        source: String::new(),
+        target: String::new(),
+        target_id: String::new(),
+        mark: String::new(),
+        made_at: chrono::Utc::now(),
+        complete: lines.iter().all(|line| line.state == "closed" && line.settled() == line.read),
+        phases: lines,
+        reasons,
+        rejects: rejects
+            .into_iter()
+            .map(|r| RejectReport { kind: r.kind.to_string(), id: r.id, path: r.path, reason: r.reason })
+            .collect(),
+        notes: index.notes(SHOWN).await?,
+        meter: Vec::new(),
+        verify: Vec::new(),
+        differences: Vec::new(),
+    })
+}
+
+async fn phase_lines(index: &dyn Index, phases: &[Phase], states: &[PhaseState]) -> Result<Vec<PhaseReport>> {
+    let counts: HashMap<_, _> = index.counts().await?.into_iter().collect();
+    let mut lines = Vec::new();
+    for phase in phases {
+        let state = states.iter().find(|s| s.phase == phase.name);
+        let of = |pick: fn(&crate::stage::index::KindCount) -> u64| -> u64 {
+            phase.kinds.iter().filter_map(|kind| counts.get(kind)).map(pick).sum()
+        };
+        let (read, rejected) = (of(|c| c.read), of(|c| c.rejected));
+        if state.is_none() && read + rejected == 0 && phase.name.starts_with("unclaimed") {
+            continue;
+        }
+        lines.push(PhaseReport {
+            phase: phase.name.to_owned(),
+            kind: phase.kinds.iter().map(|k| k.name()).collect::<Vec<_>>().join(", "),
+            read,
+            rejected,
+            state: match state {
+                Some(s) if s.closed_at.is_some() && s.passed => "closed",
+                Some(s) if s.closed_at.is_some() => "shut",
+                Some(_) => "open",
+                None => "waiting",
+            }
+            .to_owned(),
+            ..PhaseReport::default()
+        });
+    }
+    Ok(lines)
+}
+
+async fn examples(index: &dyn Index, ledger: &dyn Ledger, records: &[RecordId]) -> Result<Vec<Example>> {
+    let mut examples = Vec::new();
+    for row in index.rows(records).await? {
+        let message = ledger.message(row.id).await?.unwrap_or_default();
+        let key = match index.tenant().await? {
+            Some(tenant) => {
+                let base = tenant.key(row.kind, "");
+                format!("{}{}", base.as_str(), row.source_id)
+            }
+            None => row.source_id.clone(),
+        };
+        examples.push(Example { key, message: message.chars().take(300).collect() });
+    }
+    Ok(examples)
+}

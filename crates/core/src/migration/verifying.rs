@@ -1,0 +1,111 @@
+//! Reading back and comparing everything that stands in the target.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::progress::{Progress, Step};
+use super::read::ReadState;
+use super::walk::{Visitor, Walk};
+use super::{Migration, Opened, load};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::RecordId;
+use crate::report::{DifferenceReport, FieldReport};
+use crate::sink::{Batch, Phase, Verdict};
+use crate::verify::{Checked, Finding, Verify};
+
+/// How many differences a report shows.
+const SHOWN: usize = 100;
+
+/// What a comparison found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) fields: Vec<FieldReport>,
+    pub(super) differences: Vec<DifferenceReport>,
+}
+
+/// Compares all that stands in the target.
+pub(super) async fn verify(cx: &Context, migration: &Migration, opened: &Opened) -> Result<Found> {
+    let verify = migration.sink.as_verify().ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "verify", "this sink cannot be read back")
+    })?;
+    let (_state, read) = watch::channel(ReadState { done: true, ..ReadState::default() });
+    let walk = Walk {
+        stage: opened.stage.clone(),
+        transforms: migration.transforms.clone(),
+        ledger: opened.ledger(),
+        journal: opened.journal(),
+        read,
+    };
+    let comparer = Comparer { verify, tally: Mutex::default(), progress: Arc::clone(&migration.progress) };
+    for phase in load::all_phases(migration.sink.phases()) {
+        walk.phase(cx, &phase, &comparer).await?;
+    }
+    let tally = comparer.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Found { fields: tally.fields.into_values().collect(), differences: tally.differences })
+}
+
+#[derive(Default)]
+struct Tally {
+    fields: BTreeMap<(&'static str, String), FieldReport>,
+    differences: Vec<DifferenceReport>,
+}
+
+struct Comparer<'a> {
+    verify: &'a dyn Verify,
+    tally: Mutex<Tally>,
+    progress: Arc<dyn Progress>,
+}
+
+#[async_trait]
+impl Visitor for Comparer<'_> {
+    fn wants(&self, outcome: Option<&Verdict>) -> bool {
+        outcome.is_some_and(Verdict::stands_in_target)
+    }
+
+    async fn skip(&self, _: &Context, _: &Phase, _: Vec<(RecordId, Verdict)>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()> {
+        let records = batch.records.len();
+        let checked = self.verify.verify(cx, batch).await?;
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in checked {
+            tally.count(one);
+        }
+        drop(tally);
+        self.progress.report(Step::Verified { phase: phase.name, records });
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn count(&mut self, checked: Checked) {
+        let line = self.fields.entry((checked.object, checked.field.clone())).or_insert_with(|| FieldReport {
+            object: checked.object.to_owned(),
+            field: checked.field.clone(),
+            ..FieldReport::default()
+        });
+        line.compared += 1;
+        match checked.finding {
+            Finding::Equal => line.equal += 1,
+            Finding::Explained { .. } => line.explained += 1,
+            Finding::Different { expected, found } => {
+                line.different += 1;
+                if self.differences.len() < SHOWN {
+                    self.differences.push(DifferenceReport {
+                        key: checked.key.to_string(),
+                        object: checked.object.to_owned(),
+                        field: checked.field,
+                        expected,
+                        found,
+                    });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Walking through a stage in the order in which a target can take it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::{self, TryStreamExt};
+use tokio::sync::watch;
+
+use super::batches::{Planned, by_wave, lanes, roots};
+use super::read::ReadState;
+use crate::blob::Blobs;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Journal;
+use crate::key::RecordId;
+use crate::ledger::Ledger;
+use crate::model::{Facts, Record};
+use crate::sink::{Batch, Loaded, Order, Phase, Verdict};
+use crate::stage::Stage;
+use crate::stage::index::Row;
+use crate::transform::{Transform, Transformed};
+
+/// How many conversations are ordered at once.
+const GROUPS: usize = 200;
+
+/// What is done with the batches of a walk.
+#[async_trait]
+pub(super) trait Visitor: Send + Sync {
+    /// Whether a record with this outcome so far is wanted.
+    fn wants(&self, outcome: Option<&Verdict>) -> bool;
+
+    /// Takes records that no target shall load, each with its reason.
+    async fn skip(&self, cx: &Context, phase: &Phase, skipped: Vec<(RecordId, Verdict)>) -> Result<()>;
+
+    /// Takes a batch.
+    async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()>;
+}
+
+/// A way through a stage.
+pub(super) struct Walk {
+    pub(super) stage: Stage,
+    pub(super) transforms: Vec<Arc<dyn Transform>>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) read: watch::Receiver<ReadState>,
+}
+
+impl Walk {
+    /// Hands the wanted records of a phase to the visitor, in the phase's order.
+    pub(super) async fn phase(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
+        match phase.order {
+            Order::Plain => self.plain(cx, phase, visitor).await,
+            Order::Waves => self.waves(cx, phase, visitor).await,
+            Order::Timeline => self.timeline(cx, phase, visitor).await,
+        }
+    }
+
+    /// Waits for the read.
+    pub(super) async fn wait(&self, cx: &Context, until: impl Fn(&ReadState) -> bool) -> Result<()> {
+        let mut read = self.read.clone();
+        loop {
+            {
+                let state = read.borrow_and_update();
+                if state.failed {
+                    return Err(read_failed());
+                }
+                if until(&state) {
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                changed = read.changed() => if changed.is_err() { return Err(read_failed()) },
+                () = cx.cancelled() => return cx.check("wait for the read"),
+            }
+        }
+    }
+
+    async fn plain(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
+        let mut place = None;
+        loop {
+            let rows = self.stage.index().scan(phase.kinds, place.as_ref(), phase.batch_records * 8).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            place = Some(last.place());
+            self.batches(cx, phase, visitor, rows.into_iter().map(Planned::from).collect()).await?;
+        }
+    }
+
+    /// Roots first, in scan order; then the children, wave by wave. Only rows with parents are held in memory.
+    async fn waves(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
+        let children = self.stage.index().children(phase.kinds).await?;
+        let ids: HashSet<RecordId> = children.iter().map(|row| row.id).collect();
+        let mut place = None;
+        loop {
+            let rows = self.stage.index().scan(phase.kinds, place.as_ref(), phase.batch_records * 8).await?;
+            let Some(last) = rows.last() else { break };
+            place = Some(last.place());
+            self.batches(cx, phase, visitor, roots(rows, &ids)).await?;
+        }
+        for wave in by_wave(children) {
+            self.batches(cx, phase, visitor, wave).await?;
+        }
+        Ok(())
+    }
+
+    /// Conversations as they become complete, many at a time; within a chunk what is answered comes before its reply.
+    async fn timeline(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
+        let wanted = phase.batch_records * phase.parallel.max(1) * 4;
+        let mut after = 0;
+        loop {
+            let read_is_over = self.wait_for_groups(cx, phase, after, wanted).await?;
+            let groups = self.stage.index().ready_groups(after, GROUPS).await?;
+            match groups.last() {
+                Some((last, _)) => after = *last,
+                None if read_is_over => return Ok(()),
+                None => continue,
+            }
+            let names: Vec<i64> = groups.into_iter().map(|(_, group)| group).collect();
+            let rows = self.stage.index().group_rows(&names, phase.kinds).await?;
+            for wave in by_wave(rows) {
+                self.batches(cx, phase, visitor, wave).await?;
+            }
+        }
+    }
+
+    /// Waits until enough rows may be loaded, or the read is over; answers whether it is.
+    async fn wait_for_groups(&self, cx: &Context, phase: &Phase, after: i64, wanted: usize) -> Result<bool> {
+        let mut read = self.read.clone();
+        loop {
+            let (done, failed) = {
+                let state = read.borrow_and_update();
+                (state.done, state.failed)
+            };
+            if failed {
+                return Err(read_failed());
+            }
+            if done || self.stage.index().ready_rows(phase.kinds, after).await? >= wanted as u64 {
+                return Ok(done);
+            }
+            tokio::select! {
+                changed = read.changed() => if changed.is_err() { return Err(read_failed()) },
+                () = cx.cancelled() => cx.check("wait for the read")?,
+            }
+        }
+    }
+
+    /// Hands on those of the rows that are wanted.
+    async fn batches(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor, rows: Vec<Planned>) -> Result<()> {
+        let ids: Vec<RecordId> = rows.iter().map(|planned| planned.row.id).collect();
+        let outcomes = self.ledger.outcomes(&ids).await?;
+        let wanted = rows.into_iter().zip(outcomes).filter(|(_, outcome)| visitor.wants(outcome.as_ref()));
+        let lanes = lanes(wanted.map(|(planned, _)| planned).collect(), phase);
+        stream::iter(lanes.into_iter().map(Ok::<_, Error>))
+            .try_for_each_concurrent(phase.parallel.max(1), |lane| async move {
+                for batch in lane {
+                    self.batch(cx, phase, visitor, batch).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn batch(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor, planned: Vec<Planned>) -> Result<()> {
+        cx.check("load")?;
+        let (skipped, planned): (Vec<_>, Vec<_>) = planned.into_iter().partition(|p| p.row.skip.is_some());
+        let mut skipped: Vec<(RecordId, Verdict)> = skipped
+            .into_iter()
+            .map(|p| (p.row.id, Verdict::Skipped(p.row.skip.unwrap_or_default())))
+            .collect();
+        let (parts, more) = self.transform(cx, self.with_records(planned).await?).await?;
+        skipped.extend(more);
+        if !skipped.is_empty() {
+            visitor.skip(cx, phase, skipped).await?;
+        }
+        let records = self.with_parents(phase, parts).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch {
+            phase: phase.name,
+            records,
+            journal: Arc::clone(&self.journal),
+            blobs: Arc::clone(self.stage.blobs()) as Arc<dyn Blobs>,
+        };
+        visitor.visit(cx, phase, batch).await
+    }
+
+    async fn with_records(&self, planned: Vec<Planned>) -> Result<Vec<(Planned, Record)>> {
+        let rows: Vec<Row> = planned.iter().map(|p| p.row.clone()).collect();
+        let records = self.stage.records(&rows).await?;
+        Ok(planned.into_iter().zip(records).collect())
+    }
+
+    async fn transform(&self, cx: &Context, batch: Vec<(Planned, Record)>) -> Result<(Vec<Part>, Vec<(RecordId, Verdict)>)> {
+        let mut parts: Vec<Part> =
+            batch.into_iter().map(|(planned, record)| Part { planned, part: 0, record }).collect();
+        let mut skipped = Vec::new();
+        for transform in &self.transforms {
+            let records = parts.iter().map(|p| p.record.clone()).collect();
+            let verdicts = transform.apply(cx, records).await?;
+            if verdicts.len() != parts.len() {
+                return Err(Error::bug(
+                    "transform records",
+                    format!("{} records went in, {} verdicts came out", parts.len(), verdicts.len()),
+                ));
+            }
+            let mut kept = Vec::with_capacity(parts.len());
+            for (part, verdict) in parts.into_iter().zip(verdicts) {
+                match verdict {
+                    Transformed::Keep(record) => kept.push(Part { record, ..part }),
+                    Transformed::Skip(reason) => {
+                        skipped.push((part.planned.row.id, Verdict::Skipped(reason)));
+                    }
+                    Transformed::Split(records) => {
+                        kept.extend(records.into_iter().zip(0..).map(|(record, part_number)| Part {
+                            planned: part.planned.clone(),
+                            part: part_number,
+                            record,
+                        }));
+                    }
+                }
+            }
+            parts = kept;
+        }
+        Ok((parts, skipped))
+    }
+
+    /// Resolves each record's parent: it counts when it stands in the target.
+    async fn with_parents(&self, phase: &Phase, parts: Vec<Part>) -> Result<Vec<Loaded>> {
+        let mut parents: Vec<Option<RecordId>> = parts.iter().map(|p| p.planned.parent).collect();
+        if phase.order == Order::Waves {
+            let keys: Vec<_> = parts.iter().map(|p| Facts::of(&p.record).parent).collect();
+            let asked: Vec<_> = keys.iter().flatten().cloned().collect();
+            let mut found = self.stage.index().find(&asked).await?.into_iter();
+            for (parent, key) in parents.iter_mut().zip(&keys) {
+                *parent = key.as_ref().and_then(|_| found.next().flatten());
+            }
+        }
+        let asked: Vec<RecordId> = parents.iter().flatten().copied().collect();
+        let outcomes = self.ledger.outcomes(&asked).await?;
+        let stands: HashMap<RecordId, bool> = asked
+            .into_iter()
+            .zip(outcomes)
+            .map(|(id, verdict)| (id, verdict.is_some_and(|v| v.stands_in_target())))
+            .collect();
+        Ok(parts
+            .into_iter()
+            .zip(parents)
+            .map(|(part, parent)| {
+                let wanted = Facts::of(&part.record).parent.is_some();
+                let parent = parent
+                    .filter(|p| !part.planned.cut && *p != part.planned.row.id)
+                    .filter(|p| stands.get(p).copied().unwrap_or(false));
+                Loaded {
+                    id: part.planned.row.id,
+                    part: part.part,
+                    orphan: part.planned.cut || (wanted && parent.is_none()),
+                    parent,
+                    file: part.planned.row.file,
+                    record: part.record,
+                }
+            })
+            .collect())
+    }
+
+}
+
+struct Part {
+    planned: Planned,
+    part: u32,
+    record: Record,
+}
+
+fn read_failed() -> Error {
+    Error::new(ErrorKind::Cancelled, "load", "the read stopped before its end")
+}

@@ -1,0 +1,146 @@
+//! The bytes of files in a folder, by content.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use md5::{Digest, Md5};
+use tokio::io::AsyncWriteExt;
+
+use crate::blob::{BlobInfo, Blobs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault::point;
+use crate::source::ByteStream;
+
+/// A folder of files named by the BLAKE3 of their content, two hex digits a sub-folder.
+#[derive(Debug)]
+pub struct FolderBlobs {
+    folder: PathBuf,
+    temporary: AtomicU64,
+}
+
+impl FolderBlobs {
+    /// Opens or makes the folder and drops unfinished files of an earlier run.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let unfinished = folder.join("unfinished");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished).map_err(|e| Error::storage("open the file store", e))?;
+        }
+        std::fs::create_dir_all(&unfinished).map_err(|e| Error::storage("open the file store", e))?;
+        Ok(Self { folder: folder.to_owned(), temporary: AtomicU64::new(0) })
+    }
+
+    fn place(&self, blake3: &str) -> PathBuf {
+        self.folder.join(&blake3[..2]).join(blake3)
+    }
+
+    /// Writes a stream under a temporary name while hashing, then renames it to its address. The bytes are on the disk
+    /// when this returns.
+    ///
+    /// # Errors
+    /// Those of the stream, and `Storage`.
+    pub async fn put(&self, mut bytes: ByteStream) -> Result<BlobInfo> {
+        let number = self.temporary.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.folder.join("unfinished").join(format!("{}-{number}", std::process::id()));
+        let io = |e| Error::storage("stage a file", e);
+        let mut file = tokio::fs::File::create(&temporary).await.map_err(io)?;
+        let (mut blake3, mut md5, mut size) = (blake3::Hasher::new(), Md5::new(), 0u64);
+        while let Some(chunk) = bytes.next().await {
+            let chunk = chunk?;
+            blake3.update(&chunk);
+            md5.update(&chunk);
+            size += chunk.len() as u64;
+            file.write_all(&chunk).await.map_err(io)?;
+        }
+        file.flush().await.map_err(io)?;
+        file.sync_all().await.map_err(io)?;
+        drop(file);
+        let info = BlobInfo {
+            blake3: blake3.finalize().to_hex().to_string(),
+            md5: hex(&md5.finalize()),
+            size,
+        };
+        let place = self.place(&info.blake3);
+        let parent = place.parent().unwrap_or(&self.folder).to_owned();
+        tokio::task::spawn_blocking(move || {
+            std::fs::create_dir_all(&parent)?;
+            point("blob-rename")?;
+            std::fs::rename(&temporary, &place)?;
+            std::fs::File::open(&parent)?.sync_all()
+        })
+        .await
+        .map_err(|e| Error::bug("stage a file", e.to_string()))?
+        .map_err(io)?;
+        Ok(info)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[async_trait]
+impl Blobs for FolderBlobs {
+    async fn open(&self, blob: &BlobInfo) -> Result<ByteStream> {
+        if blob.blake3.len() < 2 || !blob.blake3.is_ascii() {
+            return Err(Error::new(ErrorKind::NotFound, "open a staged file", "it has no address"));
+        }
+        let file = tokio::fs::File::open(self.place(&blob.blake3)).await.map_err(|e| {
+            Error::new(ErrorKind::Storage, "open a staged file", e.to_string())
+                .with("blake3", &blob.blake3)
+                .advise("The stage's files were changed from outside: restore the workspace from a copy")
+        })?;
+        let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10);
+        Ok(Box::pin(stream.map(|r| r.map_err(|e| Error::storage("read a staged file", e)))))
+    }
+
+    fn path(&self, blob: &BlobInfo) -> Option<PathBuf> {
+        (blob.blake3.len() > 2).then(|| self.place(&blob.blake3))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures::TryStreamExt;
+
+    fn stream(parts: &[&'static [u8]]) -> ByteStream {
+        let parts: Vec<_> = parts.iter().map(|p| Ok(Bytes::from_static(p))).collect();
+        Box::pin(futures::stream::iter(parts))
+    }
+
+    #[tokio::test]
+    async fn the_same_bytes_have_one_address_and_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::open(folder.path()).unwrap();
+        let one = blobs.put(stream(&[b"hel", b"lo"])).await.unwrap();
+        let two = blobs.put(stream(&[b"hello"])).await.unwrap();
+        assert_eq!(one, two);
+        assert_eq!((one.size, one.md5.as_str()), (5, "5d41402abc4b2a76b9719d911017c592"));
+        let back: Vec<Bytes> = blobs.open(&one).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(back.concat(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_leaves_no_file_under_an_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::open(folder.path()).unwrap();
+        let cut = Error::new(ErrorKind::Unavailable, "download", "cut");
+        let broken: ByteStream =
+            Box::pin(futures::stream::iter(vec![Ok(Bytes::from_static(b"hel")), Err(cut)]));
+        assert!(blobs.put(broken).await.is_err());
+        drop(blobs);
+        FolderBlobs::open(folder.path()).unwrap();
+        let left: Vec<_> = std::fs::read_dir(folder.path().join("unfinished")).unwrap().collect();
+        assert!(left.is_empty());
+    }
+}
