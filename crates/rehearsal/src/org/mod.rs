@@ -1,1 +1,250 @@
-//! A local Salesforce org.
+//! A local Salesforce org: what a Service Cloud org answers, refuses and changes, without one.
+//!
+//! It speaks REST, collections, composite, SOQL and multipart uploads, keeps its state in a folder that outlives the
+//! process, and shares no code with the connectors. Rules are written from the platform's documentation; where that is
+//! uncertain the strict reading was taken.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), deskferry_rehearsal::org::OrgError> {
+//! use deskferry_rehearsal::org::{CustomField, Org, OrgOptions};
+//!
+//! let options = OrgOptions::new("/tmp/my-org")
+//!     .audit_fields(true)
+//!     .custom_field(CustomField::source_key("Case"))
+//!     .picklist_value("Case", "Status", "On hold", false);
+//! let org = Org::start(options).await?;
+//! println!("{} is org {}", org.url(), org.org_id());
+//! for case in org.dump("Case")? {
+//!     println!("{}", case["Subject"]);
+//! }
+//! org.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Besides the platform's own addresses there are `GET /` (a page for people), `GET /rehearsal/dump/{Object}` (every
+//! live row as a line of JSON), `GET /rehearsal/blob/{ContentVersionId}` (a file's bytes) and those of
+//! [`serve`](crate::serve). The fault scripts know two names of the org's own: `expire-session` (the session of the
+//! call ends before it; key: the path) and `lock-row` (`UNABLE_TO_LOCK_ROW` for a row; key: its object, its id and
+//! every id it refers to).
+
+mod auth;
+mod engine;
+mod error;
+mod files;
+mod founding;
+mod front;
+mod ids;
+mod options;
+mod random;
+mod read;
+mod rest;
+mod richtext;
+mod schema;
+mod soql;
+mod store;
+mod values;
+mod write;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::engine::Engine;
+use self::front::Front;
+pub use self::options::{
+    CustomField, FieldType, Hidden, NewUser, OrgOptions, OrgSettings, PicklistValue,
+};
+use crate::fault::Faults;
+use crate::serve::{Requests, ServeOptions, Server};
+
+/// Why an org could not be started or read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrgError(String);
+
+impl fmt::Display for OrgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "local org: {}", self.0)
+    }
+}
+
+impl std::error::Error for OrgError {}
+
+/// A running org.
+#[derive(Debug)]
+pub struct Org {
+    engine: Arc<Engine>,
+    server: Server,
+    public_url: Option<String>,
+}
+
+impl Org {
+    /// Opens the state folder, or makes a new org in it, and serves it on loopback.
+    ///
+    /// # Errors
+    /// When another org runs on the folder, the port is taken, the folder is of a newer format, or a custom field is
+    /// one that the platform would refuse.
+    pub async fn start(options: OrgOptions) -> Result<Self, OrgError> {
+        let faults = Faults::default();
+        let (opened, with) = (options.clone(), faults.clone());
+        let engine = tokio::task::spawn_blocking(move || Engine::open(&opened, with)).await;
+        let engine = Arc::new(
+            engine
+                .map_err(|e| OrgError(e.to_string()))?
+                .map_err(OrgError)?,
+        );
+        let front = Front {
+            engine: Arc::clone(&engine),
+            public_url: options.public_url.clone(),
+        };
+        let serve = ServeOptions {
+            port: options.port,
+            tls_port: options.tls_port,
+            tls_names: options.tls_names,
+            faults,
+            ..ServeOptions::default()
+        };
+        let server = Server::start(front::router(Arc::new(front)), serve).await;
+        let server = server
+            .map_err(|e| OrgError(format!("cannot listen on 127.0.0.1:{}: {e}", options.port)))?;
+        Ok(Self {
+            engine,
+            server,
+            public_url: options.public_url,
+        })
+    }
+
+    /// Opens the state of an org that is not running, to read it.
+    ///
+    /// # Errors
+    /// When there is no org in the folder or it is of another format.
+    pub fn open_state(folder: impl AsRef<Path>) -> Result<OrgState, OrgError> {
+        Engine::read(folder.as_ref())
+            .map(|engine| OrgState { engine })
+            .map_err(OrgError)
+    }
+
+    /// `http://127.0.0.1:<port>`, or the public address when one was given.
+    pub fn url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| self.server.url())
+    }
+
+    /// The address of the TLS listener.
+    pub fn tls_url(&self) -> Option<String> {
+        self.server.tls_url()
+    }
+
+    /// The authority that clients of the TLS listener must trust, as PEM.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.server.ca_pem()
+    }
+
+    /// The org's own id, eighteen characters.
+    pub fn org_id(&self) -> String {
+        self.engine.org_id()
+    }
+
+    /// The id of the user a migration runs as.
+    pub fn user_id(&self) -> String {
+        self.engine.user_id(engine::INTEGRATION_USER)
+    }
+
+    /// The settings that hold: those of the state folder.
+    pub fn settings(&self) -> &OrgSettings {
+        &self.engine.settings
+    }
+
+    /// The fault script.
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
+    }
+
+    /// What was asked so far.
+    pub fn requests(&self) -> Requests {
+        self.server.requests()
+    }
+
+    /// Forgets what was asked so far.
+    pub fn clear_requests(&self) {
+        self.server.log().clear();
+    }
+
+    /// Every live row of an object: its id and every stored value; null ones are absent.
+    ///
+    /// # Errors
+    /// When the org has no such object or its database cannot be read.
+    pub fn dump(&self, object: &str) -> Result<Vec<Value>, OrgError> {
+        dump(&self.engine, object)
+    }
+
+    /// The bytes of a file, by the id of its ContentVersion.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn blob(&self, content_version: &str) -> Result<Vec<u8>, OrgError> {
+        blob(&self.engine, content_version)
+    }
+
+    /// Lets requests in flight finish, then stops.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+/// The state of an org that is not running.
+#[derive(Debug)]
+pub struct OrgState {
+    engine: Engine,
+}
+
+impl OrgState {
+    /// The org's own id, eighteen characters.
+    pub fn org_id(&self) -> String {
+        self.engine.org_id()
+    }
+
+    /// As [`Org::dump`].
+    ///
+    /// # Errors
+    /// When the org has no such object or its database cannot be read.
+    pub fn dump(&self, object: &str) -> Result<Vec<Value>, OrgError> {
+        dump(&self.engine, object)
+    }
+
+    /// As [`Org::blob`].
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn blob(&self, content_version: &str) -> Result<Vec<u8>, OrgError> {
+        blob(&self.engine, content_version)
+    }
+}
+
+fn dump(engine: &Engine, object: &str) -> Result<Vec<Value>, OrgError> {
+    let (mut rows, mut after) = (Vec::new(), Some(0));
+    while let Some(from) = after {
+        let read = engine
+            .dump(object, from, 1_000)
+            .map_err(|e| OrgError(format!("cannot dump {object}: {}", e.message)))?;
+        rows.extend(read.0);
+        after = read.1;
+    }
+    Ok(rows)
+}
+
+fn blob(engine: &Engine, id: &str) -> Result<Vec<u8>, OrgError> {
+    let number = engine
+        .ids
+        .parse(id)
+        .filter(|(prefix, _)| *prefix == "068")
+        .map(|(_, number)| number);
+    let number =
+        number.ok_or_else(|| OrgError(format!("{id} is no ContentVersion of this org")))?;
+    std::fs::read(engine.blob(number))
+        .map_err(|e| OrgError(format!("cannot read the bytes of {id}: {e}")))
+}
+
+#[cfg(test)]
+mod tests;

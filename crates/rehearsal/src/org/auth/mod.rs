@@ -1,0 +1,247 @@
+//! Tokens: who may ask for one, how long one lasts, and what the token end points answer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rusqlite::{Connection, params};
+use serde_json::{Value, json};
+
+use super::engine::{Ctx, Engine, INTEGRATION_USER};
+use super::error::Refusal;
+use super::options::OrgSettings;
+use super::random;
+use super::store;
+
+/// Every session that was opened and not yet closed.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: Mutex<HashMap<String, Session>>,
+}
+
+struct Session {
+    user: i64,
+    calls: u64,
+    /// None for the token that was valid from the start: it ends only when it is revoked.
+    most_calls: Option<u64>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("user", &self.user)
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    pub(crate) fn load(db: &Connection, settings: &OrgSettings) -> rusqlite::Result<Self> {
+        let mut open = HashMap::new();
+        let mut statement = db.prepare("SELECT token, user FROM sessions WHERE expired = 0")?;
+        let kept = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+        })?;
+        for row in kept {
+            let (token, user) = row?;
+            open.insert(
+                token,
+                Session {
+                    user,
+                    calls: 0,
+                    most_calls: settings.session_calls,
+                },
+            );
+        }
+        if let Some(token) = &settings.access_token {
+            open.insert(
+                token.0.clone(),
+                Session {
+                    user: INTEGRATION_USER,
+                    calls: 0,
+                    most_calls: None,
+                },
+            );
+        }
+        Ok(Self {
+            open: Mutex::new(open),
+        })
+    }
+
+    /// The user behind a token. Counts the call; a session at its end, or one that `ends_now`, is closed.
+    pub(crate) fn user(&self, token: &str, ends_now: bool) -> Option<i64> {
+        let mut open = self.lock();
+        let session = open.get_mut(token)?;
+        if ends_now || session.most_calls.is_some_and(|most| session.calls >= most) {
+            open.remove(token);
+            return None;
+        }
+        session.calls += 1;
+        Some(session.user)
+    }
+
+    fn issue(&self, ctx: &Ctx<'_>, user: i64) -> Result<String, Refusal> {
+        let token = format!("{}!AQ.{}", &ctx.engine.org_id()[..15], random::text(48));
+        ctx.db.execute(
+            "INSERT INTO sessions(token, user, expired) VALUES(?1, ?2, 0)",
+            params![token, user],
+        )?;
+        let session = Session {
+            user,
+            calls: 0,
+            most_calls: ctx.settings().session_calls,
+        };
+        self.lock().insert(token.clone(), session);
+        Ok(token)
+    }
+
+    pub(crate) fn revoke(&self, ctx: &Ctx<'_>, token: &str) -> Result<bool, Refusal> {
+        ctx.db
+            .execute("UPDATE sessions SET expired = 1 WHERE token = ?1", [token])?;
+        Ok(self.lock().remove(token).is_some())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The token of an `Authorization` header: with `Bearer`, or the older `OAuth`.
+pub(crate) fn bearer(header: Option<&str>) -> Result<&str, Refusal> {
+    let invalid = || Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE").with_status(401);
+    let header = header.ok_or_else(expired)?;
+    let (scheme, token) = header.split_once(' ').ok_or_else(invalid)?;
+    let known = scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("OAuth");
+    if known {
+        Ok(token.trim())
+    } else {
+        Err(invalid())
+    }
+}
+
+/// What a token that is not, or no longer, valid gets.
+pub(crate) fn expired() -> Refusal {
+    Refusal::new("INVALID_SESSION_ID", "Session expired or invalid").with_status(401)
+}
+
+/// An error of the token end point: another shape than everywhere else.
+pub(crate) struct TokenError(
+    pub(crate) u16,
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+);
+
+impl TokenError {
+    pub(crate) fn body(&self) -> Value {
+        json!({"error": self.1, "error_description": self.2})
+    }
+}
+
+/// `POST /services/oauth2/token`. The client's credentials come in the form or as HTTP Basic.
+pub(crate) fn token(
+    ctx: &Ctx<'_>,
+    form: &HashMap<String, String>,
+    basic: Option<&str>,
+    base: &str,
+) -> Result<Value, TokenError> {
+    let given = basic.and_then(basic_credentials);
+    let field = |name: &str| form.get(name).map(String::as_str);
+    let id = given
+        .as_ref()
+        .map(|(id, _)| id.as_str())
+        .or_else(|| field("client_id"));
+    let secret = given
+        .as_ref()
+        .map(|(_, secret)| secret.as_str())
+        .or_else(|| field("client_secret"));
+    let settings = ctx.settings();
+    if id != Some(settings.client_id.as_str()) {
+        return Err(TokenError(
+            400,
+            "invalid_client_id",
+            "client identifier invalid",
+        ));
+    }
+    if secret != Some(settings.client_secret.0.as_str()) {
+        return Err(TokenError(
+            400,
+            "invalid_client",
+            "invalid client credentials",
+        ));
+    }
+    match field("grant_type") {
+        Some("client_credentials") => {}
+        Some(_) => {
+            return Err(TokenError(
+                400,
+                "unsupported_grant_type",
+                "grant type not supported",
+            ));
+        }
+        None => {
+            return Err(TokenError(
+                400,
+                "unsupported_grant_type",
+                "grant type not given",
+            ));
+        }
+    }
+    let broken = |_: Refusal| {
+        TokenError(
+            500,
+            "unknown_error",
+            "the local org failed to keep the session",
+        )
+    };
+    let access_token = ctx
+        .engine
+        .sessions
+        .issue(ctx, INTEGRATION_USER)
+        .map_err(broken)?;
+    let engine = ctx.engine;
+    Ok(json!({
+        "access_token": access_token,
+        "signature": BASE64.encode(random::text(32)),
+        "scope": "api",
+        "instance_url": base,
+        "id": format!("{base}/id/{}/{}", engine.org_id(), engine.user_id(INTEGRATION_USER)),
+        "token_type": "Bearer",
+        "issued_at": ctx.now.timestamp_millis().to_string(),
+    }))
+}
+
+fn basic_credentials(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}
+
+/// `GET /services/oauth2/userinfo` and `GET /id/{org}/{user}`.
+pub(crate) fn identity(ctx: &Ctx<'_>, base: &str) -> Result<Value, Refusal> {
+    let engine: &Engine = ctx.engine;
+    let (org, user) = (engine.org_id(), engine.user_id(ctx.user));
+    let fields = store::get(ctx.db, ctx.object("User")?, ctx.user)?
+        .map(|row| row.fields)
+        .unwrap_or_default();
+    let text = |name: &str| fields.get(name).cloned().unwrap_or(Value::Null);
+    let id = format!("{base}/id/{org}/{user}");
+    Ok(json!({
+        "sub": id, "id": id, "user_id": user, "organization_id": org,
+        "preferred_username": text("Username"), "username": text("Username"), "nick_name": text("CommunityNickname"),
+        "name": text("Name"), "display_name": text("Name"), "email": text("Email"), "email_verified": true,
+        "given_name": text("FirstName"), "family_name": text("LastName"), "zoneinfo": "GMT", "locale": "en_US",
+        "language": "en_US", "active": text("IsActive"), "user_type": "STANDARD", "utcOffset": 0,
+        "is_app_installed": true,
+        "urls": {
+            "rest": format!("{base}/services/data/v{{version}}/"),
+            "sobjects": format!("{base}/services/data/v{{version}}/sobjects/"),
+            "query": format!("{base}/services/data/v{{version}}/query/"),
+            "custom_domain": base,
+        },
+    }))
+}

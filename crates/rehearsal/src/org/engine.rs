@@ -1,0 +1,362 @@
+//! The org without its network: schema, rows, sessions, and what every request shares.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+
+use super::auth::Sessions;
+use super::error::Refusal;
+use super::ids::Ids;
+use super::options::{OrgOptions, OrgSettings};
+use super::random;
+use super::schema::{Object, Schema};
+use super::store::{self, Fields, Row};
+use super::values::date_time_text;
+use crate::fault::Faults;
+
+pub(crate) const DATABASE: &str = "org.sqlite";
+const FORMAT: &str = "1";
+/// The first user: the one that a migration runs as.
+pub(crate) const INTEGRATION_USER: i64 = 1;
+/// The second: who owns what assignment rules take away.
+pub(crate) const DEFAULT_CASE_OWNER: i64 = 2;
+/// The one row of Organization.
+const ORGANIZATION: i64 = 1;
+
+/// Everything of a running org but its network.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) schema: Schema,
+    pub(crate) settings: OrgSettings,
+    pub(crate) ids: Ids,
+    pub(crate) faults: Faults,
+    pub(crate) sessions: Sessions,
+    pub(crate) api_calls: AtomicU64,
+    /// When the schema took its present shape, to the second.
+    pub(crate) schema_since: DateTime<Utc>,
+    folder: PathBuf,
+    db: Mutex<Connection>,
+    /// Held as long as the org runs, so that no second one opens the folder.
+    _lock: Option<File>,
+}
+
+/// One request's view of the org.
+pub(crate) struct Ctx<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) db: &'a Connection,
+    pub(crate) user: i64,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) version: u32,
+}
+
+impl Engine {
+    /// Opens the state folder, or makes a new org in it.
+    pub(crate) fn open(options: &OrgOptions, faults: Faults) -> Result<Self, String> {
+        let folder = options.folder.clone();
+        let place =
+            |what: &str, e: &dyn std::fmt::Display| format!("{what} {}: {e}", folder.display());
+        fs::create_dir_all(folder.join("blobs"))
+            .map_err(|e| place("cannot make the state folder", &e))?;
+        fs::create_dir_all(folder.join("uploads"))
+            .map_err(|e| place("cannot make the state folder", &e))?;
+        let lock = File::create(folder.join("lock"))
+            .map_err(|e| place("cannot lock the state folder", &e))?;
+        lock.try_lock()
+            .map_err(|e| place("an org is already running on the state folder", &e))?;
+        let db = store::open(&folder.join(DATABASE))
+            .map_err(|e| place("cannot open the database in", &e))?;
+        Self::with(
+            db,
+            folder.clone(),
+            options.settings.clone(),
+            faults,
+            Some(lock),
+        )
+        .map_err(|e| place("cannot open the org in", &e))
+    }
+
+    /// Opens the state folder of an org that does not run, to read it.
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
+        let place =
+            |e: &dyn std::fmt::Display| format!("cannot read the org in {}: {e}", folder.display());
+        // A database that was left by a killed process has its newest rows in the journal beside it, which SQLite can
+        // take in only by a connection that may write.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db =
+            Connection::open_with_flags(folder.join(DATABASE), flags).map_err(|e| place(&e))?;
+        Self::with(
+            db,
+            folder.to_owned(),
+            OrgSettings::default(),
+            Faults::default(),
+            None,
+        )
+        .map_err(|e| place(&e))
+    }
+
+    fn with(
+        mut db: Connection,
+        folder: PathBuf,
+        given: OrgSettings,
+        faults: Faults,
+        lock: Option<File>,
+    ) -> Result<Self, String> {
+        let text = |e: rusqlite::Error| e.to_string();
+        let known = store::meta(&db, "format").map_err(text)?;
+        if let Some(other) = known.as_deref().filter(|format| *format != FORMAT) {
+            return Err(format!(
+                "its state has format {other}, this program knows {FORMAT}"
+            ));
+        }
+        let is_new = known.is_none();
+        let settings = if is_new { given } else { reopened(&db, given)? };
+        let schema = Schema::build(&settings)?;
+        let pod = match store::meta(&db, "pod").map_err(text)? {
+            Some(pod) => pod,
+            None => Ids::pod_of(random::number()),
+        };
+        let tx = db.transaction().map_err(text)?;
+        let kept = serde_json::to_string(&settings).map_err(|e| e.to_string())?;
+        let now = Utc::now().trunc_subsecs(0);
+        let mut since = now;
+        let changed = store::meta(&tx, "settings")
+            .map_err(text)?
+            .is_none_or(|before| before != kept);
+        if changed {
+            store::prepare(&tx, &schema).map_err(text)?;
+            for (key, value) in [
+                ("format", FORMAT),
+                ("pod", &pod),
+                ("settings", &kept),
+                ("schema-since", &now.to_rfc3339()),
+            ] {
+                store::set_meta(&tx, key, value).map_err(text)?;
+            }
+        } else if let Some(kept) = store::meta(&tx, "schema-since").map_err(text)? {
+            since = kept.parse().unwrap_or(now);
+        }
+        let sessions = Sessions::load(&tx, &settings).map_err(text)?;
+        tx.commit().map_err(text)?;
+        let engine = Self {
+            schema,
+            ids: Ids::new(&pod),
+            faults,
+            sessions,
+            api_calls: AtomicU64::new(0),
+            schema_since: since,
+            folder,
+            db: Mutex::new(db),
+            _lock: lock,
+            settings,
+        };
+        if is_new {
+            engine
+                .transaction(INTEGRATION_USER, 0, super::founding::found)
+                .map_err(|e| e.message)?;
+        }
+        Ok(engine)
+    }
+
+    /// Runs `work` in one transaction: all of it is kept, or, after an error, nothing.
+    pub(crate) fn transaction<T>(
+        &self,
+        user: i64,
+        version: u32,
+        work: impl FnOnce(&Ctx<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut db = self.db();
+        let tx = db.transaction()?;
+        let ctx = Ctx {
+            engine: self,
+            db: &tx,
+            user,
+            now: Utc::now().trunc_subsecs(0),
+            version,
+        };
+        let done = work(&ctx)?;
+        tx.commit()?;
+        Ok(done)
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        // A panic inside a transaction has rolled it back.
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn org_id(&self) -> String {
+        self.ids.id("00D", ORGANIZATION)
+    }
+
+    pub(crate) fn user_id(&self, number: i64) -> String {
+        self.ids.id("005", number)
+    }
+
+    /// Where the bytes of a file lie.
+    pub(crate) fn blob(&self, version: i64) -> PathBuf {
+        self.folder
+            .join("blobs")
+            .join(format!("{:03}", version / 1_000))
+            .join(version.to_string())
+    }
+
+    /// A name nobody uses for bytes on their way in.
+    pub(crate) fn upload(&self) -> PathBuf {
+        self.folder.join("uploads").join(random::text(32))
+    }
+
+    /// `api-usage=n/max`, counting this call.
+    pub(crate) fn count_call(&self) -> (u64, u64) {
+        (
+            self.api_calls.fetch_add(1, Ordering::Relaxed) + 1,
+            self.settings.daily_api_requests,
+        )
+    }
+
+    /// Up to `limit` rows after a number, as they are dumped: every stored value and the id, deleted rows left out.
+    /// The last number read comes with them; none when the end is reached.
+    pub(crate) fn dump(
+        &self,
+        object: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Vec<Value>, Option<i64>), Refusal> {
+        let object = self.schema.object(object).ok_or_else(Refusal::not_found)?;
+        let rows = store::page(&self.db(), object, after, limit)?;
+        let last = if rows.len() < limit {
+            None
+        } else {
+            rows.last().map(|row| row.number)
+        };
+        let shown = rows.into_iter().filter(|row| !row.deleted).map(|row| {
+            let mut fields = row.fields;
+            fields.insert("Id".into(), json!(self.ids.id(&object.prefix, row.number)));
+            Value::Object(fields)
+        });
+        Ok((shown.collect(), last))
+    }
+
+    /// How many rows each object holds, empty ones left out.
+    pub(crate) fn counts(&self) -> Result<Vec<(String, i64)>, Refusal> {
+        let db = self.db();
+        let mut counts = Vec::new();
+        for object in &self.schema.objects {
+            let count = store::count(&db, object)?;
+            if count > 0 {
+                counts.push((object.name.clone(), count));
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl<'a> Ctx<'a> {
+    pub(crate) fn schema(&self) -> &'a Schema {
+        &self.engine.schema
+    }
+
+    pub(crate) fn settings(&self) -> &'a OrgSettings {
+        &self.engine.settings
+    }
+
+    /// An object that clients may know.
+    pub(crate) fn object(&self, name: &str) -> Result<&'a Object, Refusal> {
+        let known = self.engine.schema.object(name);
+        known.ok_or_else(|| {
+            Refusal::new(
+                "INVALID_TYPE",
+                format!("sObject type '{name}' is not supported."),
+            )
+            .with_status(404)
+        })
+    }
+
+    pub(crate) fn id(&self, object: &Object, number: i64) -> String {
+        self.engine.ids.id(&object.prefix, number)
+    }
+
+    /// The object and number behind an id of this org.
+    pub(crate) fn locate(&self, id: &str) -> Option<(&'a Object, i64)> {
+        let (prefix, number) = self.engine.ids.parse(id)?;
+        Some((self.engine.schema.by_prefix(prefix)?, number))
+    }
+
+    /// The live row behind an id, with its object.
+    pub(crate) fn row(&self, id: &str) -> Result<Option<(&'a Object, Row)>, Refusal> {
+        let Some((object, number)) = self.locate(id) else {
+            return Ok(None);
+        };
+        Ok(store::get(self.db, object, number)?
+            .filter(|row| !row.deleted)
+            .map(|row| (object, row)))
+    }
+
+    /// Rows of `object` whose indexed field points at `id`.
+    pub(crate) fn pointing(
+        &self,
+        object: &str,
+        field: &str,
+        id: &str,
+    ) -> Result<Vec<i64>, Refusal> {
+        let Some(object) = self.engine.schema.object(object) else {
+            return Ok(Vec::new());
+        };
+        let Some(field) = object.fields.iter().find(|f| f.name == field) else {
+            return Ok(Vec::new());
+        };
+        Ok(store::find(
+            self.db,
+            object,
+            field,
+            id.get(..15).unwrap_or(id),
+        )?)
+    }
+
+    /// Writes a row with its system fields, without any rule: what the platform itself does.
+    pub(crate) fn put(&self, object: &Object, mut fields: Fields) -> Result<i64, Refusal> {
+        let number = store::next_number(self.db, object)?;
+        self.stamp(object, &mut fields);
+        store::insert(self.db, object, number, &fields)?;
+        Ok(number)
+    }
+
+    /// Fills the system fields that are not there yet.
+    pub(crate) fn stamp(&self, object: &Object, fields: &mut Fields) {
+        let now = json!(date_time_text(self.now));
+        let user = json!(self.engine.user_id(self.user));
+        let has = |name: &str| object.fields.iter().any(|f| f.name == name);
+        if has("CreatedDate") {
+            fields.entry("CreatedDate").or_insert_with(|| now.clone());
+            fields.entry("CreatedById").or_insert_with(|| user.clone());
+        }
+        if has("LastModifiedDate") {
+            fields
+                .entry("LastModifiedDate")
+                .or_insert_with(|| now.clone());
+            fields.entry("LastModifiedById").or_insert(user);
+        }
+        fields.insert("SystemModstamp".into(), now);
+    }
+}
+
+/// The settings of the folder, with the custom fields that are new.
+fn reopened(db: &Connection, given: OrgSettings) -> Result<OrgSettings, String> {
+    let kept = store::meta(db, "settings").map_err(|e| e.to_string())?;
+    let kept = kept.ok_or("its settings are missing")?;
+    let mut settings: OrgSettings =
+        serde_json::from_str(&kept).map_err(|e| format!("its settings are unreadable: {e}"))?;
+    for field in given.custom_fields {
+        let same = |known: &&super::options::CustomField| {
+            known.object.eq_ignore_ascii_case(&field.object)
+                && known.name.eq_ignore_ascii_case(&field.name)
+        };
+        if settings.custom_fields.iter().find(same).is_none() {
+            settings.custom_fields.push(field);
+        }
+    }
+    Ok(settings)
+}

@@ -1,0 +1,124 @@
+//! What a new org holds before anything is loaded.
+
+use serde_json::{Value, json};
+
+use super::engine::Ctx;
+use super::error::Refusal;
+use super::options::NewUser;
+use super::store::Fields;
+
+/// Fills a new org: itself, a profile, its users, what they may, and the values of a Case's Status.
+pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
+    let settings = ctx.settings();
+    add(
+        ctx,
+        "Organization",
+        json!({
+            "Name": settings.name, "InstanceName": "LOCAL", "IsSandbox": settings.is_sandbox, "IsReadOnly": false,
+            "OrganizationType": "Enterprise Edition", "DefaultLocaleSidKey": "en_US", "TimeZoneSidKey": "GMT",
+            "LanguageLocaleKey": "en_US",
+        }),
+    )?;
+    let profile = add(
+        ctx,
+        "Profile",
+        json!({"Name": "System Administrator", "UserType": "Standard"}),
+    )?;
+    let own = |username: &str, name: &str| NewUser {
+        email: username.to_owned(),
+        username: username.to_owned(),
+        name: name.to_owned(),
+        active: true,
+        user_type: "Standard".to_owned(),
+    };
+    let integration = add(
+        ctx,
+        "User",
+        user(
+            ctx,
+            &own("integration@rehearsal.example.org", "Integration User"),
+            &profile,
+        ),
+    )?;
+    add(
+        ctx,
+        "User",
+        user(
+            ctx,
+            &own("support@rehearsal.example.org", "Default Case Owner"),
+            &profile,
+        ),
+    )?;
+    for person in &settings.users {
+        add(ctx, "User", user(ctx, person, &profile))?;
+    }
+    let permissions = add(
+        ctx,
+        "PermissionSet",
+        json!({
+            "Name": "Migration", "Label": "Migration", "IsCustom": true, "IsOwnedByProfile": false,
+            "PermissionsApiEnabled": true, "PermissionsModifyAllData": true, "PermissionsViewAllData": true,
+            "PermissionsViewSetup": true, "PermissionsCreateAuditFields": settings.audit_fields,
+            "PermissionsUpdateWithInactiveOwner": settings.inactive_owners,
+            "PermissionsCanUpdateEmailMessage": settings.update_email_messages,
+            "PermissionsQueryAllFiles": settings.query_all_files,
+        }),
+    )?;
+    add(
+        ctx,
+        "PermissionSetAssignment",
+        json!({"PermissionSetId": permissions, "AssigneeId": integration, "IsActive": true}),
+    )?;
+    case_status(ctx)
+}
+
+fn case_status(ctx: &Ctx<'_>) -> Result<(), Refusal> {
+    let status = ctx
+        .object("Case")?
+        .field("Status")
+        .ok_or_else(Refusal::not_found)?;
+    for (order, known) in status.values.iter().enumerate() {
+        add(
+            ctx,
+            "CaseStatus",
+            json!({
+                "MasterLabel": known.label, "ApiName": known.value, "SortOrder": order + 1,
+                "IsDefault": status.default.as_deref() == Some(known.value.as_str()), "IsClosed": known.closed,
+            }),
+        )?;
+    }
+    Ok(())
+}
+
+fn user(ctx: &Ctx<'_>, person: &NewUser, profile: &str) -> Value {
+    let (first, last) = match person.name.trim().rsplit_once(' ') {
+        Some((first, last)) => (json!(first), last),
+        None => (Value::Null, person.name.trim()),
+    };
+    // A sandbox is a copy in which nobody gets mail by accident (Salesforce object reference, section 7).
+    let suffix = if ctx.settings().is_sandbox {
+        ".invalid"
+    } else {
+        ""
+    };
+    let alias: String = last.to_lowercase().chars().take(8).collect();
+    json!({
+        "Username": person.username.to_lowercase(), "Email": person.email.to_lowercase() + suffix, "FirstName": first,
+        "LastName": last, "Name": person.name.trim(), "IsActive": person.active, "UserType": person.user_type,
+        "Alias": alias, "CommunityNickname": person.username.to_lowercase(), "TimeZoneSidKey": "GMT",
+        "LocaleSidKey": "en_US", "EmailEncodingKey": "UTF-8", "LanguageLocaleKey": "en_US", "ProfileId": profile,
+        "UserPermissionsKnowledgeUser": false,
+    })
+}
+
+fn add(ctx: &Ctx<'_>, object: &str, values: Value) -> Result<String, Refusal> {
+    let object = ctx.object(object)?;
+    let Value::Object(values) = values else {
+        return Err(Refusal::broken("a row is an object"));
+    };
+    let fields: Fields = values
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .collect();
+    Ok(ctx.id(object, ctx.put(object, fields)?))
+}

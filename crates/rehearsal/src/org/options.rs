@@ -1,0 +1,373 @@
+//! What an org is like: its custom fields, users, permissions and credentials.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// How an org is started. Everything but addresses and custom fields is kept in the state folder, and what is kept
+/// there wins over what is given when the folder is opened again.
+#[derive(Clone, Debug)]
+pub struct OrgOptions {
+    pub(crate) folder: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) tls_port: Option<u16>,
+    pub(crate) tls_names: Vec<String>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) settings: OrgSettings,
+}
+
+impl OrgOptions {
+    /// An org whose state lives in `folder` (made if absent), on a free port.
+    pub fn new(folder: impl AsRef<Path>) -> Self {
+        Self {
+            folder: folder.as_ref().to_owned(),
+            port: 0,
+            tls_port: None,
+            tls_names: Vec::new(),
+            public_url: None,
+            settings: OrgSettings::default(),
+        }
+    }
+
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// A second listener with TLS on this port (0 takes a free one), its certificate also valid for `names`.
+    #[must_use]
+    pub fn tls(mut self, port: u16, names: impl IntoIterator<Item = String>) -> Self {
+        self.tls_port = Some(port);
+        self.tls_names = names.into_iter().collect();
+        self
+    }
+
+    /// The address that absolute URLs in answers begin with, without a slash at the end; the plain listener's when
+    /// not given.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into().trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// All settings at once.
+    #[must_use]
+    pub fn settings(mut self, settings: OrgSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Whether the user may set audit fields on insert.
+    #[must_use]
+    pub fn audit_fields(mut self, allowed: bool) -> Self {
+        self.settings.audit_fields = allowed;
+        self
+    }
+
+    /// Whether the org is a sandbox: users' addresses then end in `.invalid`.
+    #[must_use]
+    pub fn is_sandbox(mut self, sandbox: bool) -> Self {
+        self.settings.is_sandbox = sandbox;
+        self
+    }
+
+    /// One more custom field.
+    #[must_use]
+    pub fn custom_field(mut self, field: CustomField) -> Self {
+        self.settings.custom_fields.push(field);
+        self
+    }
+
+    /// More custom fields.
+    #[must_use]
+    pub fn custom_fields(mut self, fields: impl IntoIterator<Item = CustomField>) -> Self {
+        self.settings.custom_fields.extend(fields);
+        self
+    }
+
+    /// One more value of a standard picklist.
+    #[must_use]
+    pub fn picklist_value(mut self, object: &str, field: &str, value: &str, closed: bool) -> Self {
+        let (object, field, value) = (object.to_owned(), field.to_owned(), value.to_owned());
+        self.settings.picklist_values.push(PicklistValue {
+            object,
+            field,
+            value,
+            closed,
+        });
+        self
+    }
+
+    /// One more user.
+    #[must_use]
+    pub fn user(mut self, user: NewUser) -> Self {
+        self.settings.users.push(user);
+        self
+    }
+
+    /// Client id and secret of the app that may ask for a token.
+    #[must_use]
+    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.settings.client_id = id.into();
+        self.settings.client_secret = Hidden(secret.into());
+        self
+    }
+
+    /// A token that is valid from the start.
+    #[must_use]
+    pub fn access_token(mut self, token: impl Into<String>) -> Self {
+        self.settings.access_token = Some(Hidden(token.into()));
+        self
+    }
+
+    /// After how many calls a token that was asked for expires; never when not given.
+    #[must_use]
+    pub fn session_calls(mut self, calls: u64) -> Self {
+        self.settings.session_calls = Some(calls);
+        self
+    }
+
+    /// Changes values in one way that the platform does not document, so that a verification can be seen to notice.
+    #[must_use]
+    pub fn extra_normalisation(mut self, on: bool) -> Self {
+        self.settings.extra_normalisation = on;
+        self
+    }
+}
+
+/// The settings of an org, kept in its state folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OrgSettings {
+    /// The org's name.
+    pub name: String,
+    /// Whether `Organization.IsSandbox` is true. Addresses of [`users`](Self::users) then end in `.invalid`.
+    pub is_sandbox: bool,
+    /// "Set Audit Fields upon Record Creation": audit fields, and a Case's ClosedDate, can be set on insert.
+    pub audit_fields: bool,
+    /// "Update Records with Inactive Owners".
+    pub inactive_owners: bool,
+    /// "Update Email Messages": relations and file links can be added to a mail that is not a draft.
+    pub update_email_messages: bool,
+    /// "Query All Files": ContentDocumentLink can be queried without naming documents or entities.
+    pub query_all_files: bool,
+    /// "Don't allow HTML uploads as attachments or document records".
+    pub refuse_html_uploads: bool,
+    /// Doubled blanks inside a Subject become one: a change that no documentation explains.
+    pub extra_normalisation: bool,
+    /// Fields beside the standard ones.
+    pub custom_fields: Vec<CustomField>,
+    /// Values beside those a new org has.
+    pub picklist_values: Vec<PicklistValue>,
+    /// People beside the integration user.
+    pub users: Vec<NewUser>,
+    /// The consumer key of the one app that is installed.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Hidden,
+    /// A token that is valid from the start.
+    pub access_token: Option<Hidden>,
+    /// Calls after which a session ends.
+    pub session_calls: Option<u64>,
+    /// API calls per day; beyond it every call is refused. Counted from the start of the process.
+    pub daily_api_requests: u64,
+}
+
+impl Default for OrgSettings {
+    fn default() -> Self {
+        Self {
+            name: "Rehearsal".into(),
+            is_sandbox: false,
+            audit_fields: true,
+            inactive_owners: false,
+            update_email_messages: false,
+            query_all_files: false,
+            refuse_html_uploads: false,
+            extra_normalisation: false,
+            custom_fields: Vec::new(),
+            picklist_values: Vec::new(),
+            users: Vec::new(),
+            client_id: "rehearsal-client".into(),
+            client_secret: Hidden("rehearsal-secret".into()),
+            access_token: None,
+            session_calls: None,
+            daily_api_requests: 5_000_000,
+        }
+    }
+}
+
+/// A text that is not shown by `Debug`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// A user of the org.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewUser {
+    /// The address, as in production.
+    pub email: String,
+    /// The login name, in the form of an address.
+    pub username: String,
+    /// First and last name.
+    pub name: String,
+    /// Whether the user can log in and own records.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// `Standard` for people.
+    #[serde(default = "standard")]
+    pub user_type: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn standard() -> String {
+    "Standard".into()
+}
+
+/// One more value of a standard picklist, such as a Case's Status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PicklistValue {
+    /// API name of the object.
+    pub object: String,
+    /// API name of the field.
+    pub field: String,
+    /// The value.
+    pub value: String,
+    /// For a status: whether it means closed.
+    #[serde(default)]
+    pub closed: bool,
+}
+
+/// A custom field, described in the words of the Metadata API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomField {
+    /// API name of the object.
+    pub object: String,
+    /// API name, ending in `__c`.
+    pub name: String,
+    /// What people see; the name without its suffix when empty.
+    #[serde(default)]
+    pub label: String,
+    /// The type.
+    #[serde(rename = "type")]
+    pub field_type: FieldType,
+    /// Characters: 1 to 255 of a Text, 256 to 131,072 of a LongTextArea or Html.
+    #[serde(default)]
+    pub length: Option<u32>,
+    /// Digits of a Number, Currency or Percent on both sides of the point, at most 18.
+    #[serde(default)]
+    pub precision: Option<u32>,
+    /// Digits of those after the point.
+    #[serde(default)]
+    pub scale: Option<u32>,
+    /// Whether rows can be found and upserted by it.
+    #[serde(default)]
+    pub external_id: bool,
+    /// Whether two rows may not share a value.
+    #[serde(default)]
+    pub unique: bool,
+    /// Whether values that differ in case only are different.
+    #[serde(default)]
+    pub case_sensitive: bool,
+    /// Values of a picklist.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// Whether a picklist refuses other values.
+    #[serde(default)]
+    pub restricted: bool,
+    /// The object a Lookup points at.
+    #[serde(default)]
+    pub reference_to: Option<String>,
+    /// Whether the user's permissions hide it (field-level security not granted): it is then as good as absent.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+impl CustomField {
+    /// A field with nothing but the necessary.
+    pub fn new(object: &str, name: &str, field_type: FieldType) -> Self {
+        Self {
+            object: object.to_owned(),
+            name: name.to_owned(),
+            label: String::new(),
+            field_type,
+            length: None,
+            precision: None,
+            scale: None,
+            external_id: false,
+            unique: false,
+            case_sensitive: false,
+            values: Vec::new(),
+            restricted: false,
+            reference_to: None,
+            hidden: false,
+        }
+    }
+
+    /// The unique, case-sensitive external id that every migrated row carries: `Source_Key__c`, Text(255).
+    pub fn source_key(object: &str) -> Self {
+        Self {
+            length: Some(255),
+            external_id: true,
+            unique: true,
+            case_sensitive: true,
+            ..Self::new(object, "Source_Key__c", FieldType::Text)
+        }
+    }
+
+    /// A Text of this many characters.
+    pub fn text(object: &str, name: &str, length: u32) -> Self {
+        Self {
+            length: Some(length),
+            ..Self::new(object, name, FieldType::Text)
+        }
+    }
+}
+
+/// The types of custom fields, named as in the Metadata API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FieldType {
+    /// One line, at most 255 characters.
+    Text,
+    /// Several lines, 255 characters.
+    TextArea,
+    /// Plain text of up to 131,072 characters.
+    LongTextArea,
+    /// Rich text.
+    Html,
+    /// A number.
+    Number,
+    /// Money.
+    Currency,
+    /// A share.
+    Percent,
+    /// True or false.
+    Checkbox,
+    /// A day.
+    Date,
+    /// A moment, to the second.
+    DateTime,
+    /// One of several values.
+    Picklist,
+    /// Any of several values, joined with `;`.
+    MultiselectPicklist,
+    /// A mail address.
+    Email,
+    /// A phone number.
+    Phone,
+    /// An address in the web.
+    Url,
+    /// A reference to one object.
+    Lookup,
+}

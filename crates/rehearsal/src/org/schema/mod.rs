@@ -1,0 +1,276 @@
+//! What the org knows: its objects, their fields, and which of them a client may see and write.
+
+mod custom;
+mod describe;
+mod table;
+
+use std::collections::HashMap;
+
+use self::custom::custom_field;
+pub(crate) use self::describe::{describe, global_row};
+use super::options::OrgSettings;
+
+/// Every object of the org, by name without regard to case.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    pub(crate) objects: Vec<Object>,
+    by_name: HashMap<String, usize>,
+    by_prefix: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) plural: String,
+    pub(crate) prefix: String,
+    pub(crate) createable: bool,
+    pub(crate) updateable: bool,
+    pub(crate) deletable: bool,
+    pub(crate) queryable: bool,
+    /// Users, queues and the like, which never share a transaction with data.
+    pub(crate) setup: bool,
+    pub(crate) takes_custom_fields: bool,
+    pub(crate) fields: Vec<Field>,
+    by_name: HashMap<String, usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Id,
+    String,
+    TextArea,
+    RichText,
+    Email,
+    Phone,
+    Url,
+    Picklist,
+    MultiPicklist,
+    Combobox,
+    Boolean,
+    Int,
+    Double,
+    Currency,
+    Percent,
+    Date,
+    DateTime,
+    Reference,
+    Address,
+    Base64,
+    /// A list of ids that exists in JSON only.
+    Junction,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) kind: Kind,
+    pub(crate) length: usize,
+    /// A limit in bytes that is tighter than three per character.
+    pub(crate) byte_limit: Option<usize>,
+    pub(crate) precision: u32,
+    pub(crate) scale: u32,
+    pub(crate) digits: u32,
+    pub(crate) createable: bool,
+    pub(crate) updateable: bool,
+    pub(crate) defaulted: bool,
+    pub(crate) nillable: bool,
+    pub(crate) id_lookup: bool,
+    pub(crate) external_id: bool,
+    pub(crate) unique: bool,
+    pub(crate) case_sensitive: bool,
+    pub(crate) filterable: bool,
+    pub(crate) sortable: bool,
+    pub(crate) permissionable: bool,
+    pub(crate) restricted: bool,
+    pub(crate) name_field: bool,
+    pub(crate) custom: bool,
+    /// Exists, but the user's permissions hide it: as good as absent.
+    pub(crate) hidden: bool,
+    pub(crate) compound: Option<String>,
+    pub(crate) reference_to: Vec<String>,
+    pub(crate) relationship: Option<String>,
+    pub(crate) default: Option<String>,
+    pub(crate) values: Vec<PickValue>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PickValue {
+    pub(crate) value: String,
+    pub(crate) label: String,
+    /// Only for the status of a Case or Task.
+    pub(crate) closed: bool,
+}
+
+impl Schema {
+    /// The built-in objects with what this org's settings add.
+    ///
+    /// # Errors
+    /// A sentence about the first custom field or picklist value that the platform would refuse.
+    pub(crate) fn build(settings: &OrgSettings) -> Result<Self, String> {
+        let mut schema = Self::of(table::builtin(settings.audit_fields));
+        for addition in &settings.picklist_values {
+            let object = schema.named(&addition.object)?;
+            let field = schema.objects[object].position(&addition.field);
+            let field = field
+                .ok_or_else(|| format!("{} has no field {}", addition.object, addition.field))?;
+            let field = &mut schema.objects[object].fields[field];
+            if field.kind != Kind::Picklist {
+                return Err(format!(
+                    "{}.{} is no picklist",
+                    addition.object, addition.field
+                ));
+            }
+            field
+                .values
+                .retain(|known| !known.value.eq_ignore_ascii_case(&addition.value));
+            let (value, label) = (addition.value.clone(), addition.value.clone());
+            field.values.push(PickValue {
+                value,
+                label,
+                closed: addition.closed,
+            });
+        }
+        for custom in &settings.custom_fields {
+            let object = schema.named(&custom.object)?;
+            let object = &mut schema.objects[object];
+            let field = custom_field(custom, object.takes_custom_fields)?;
+            object
+                .add(field)
+                .map_err(|name| format!("{} has a field {name} already", custom.object))?;
+        }
+        Ok(schema)
+    }
+
+    fn of(objects: Vec<Object>) -> Self {
+        let by_name = objects
+            .iter()
+            .enumerate()
+            .map(|(n, o)| (o.name.to_ascii_lowercase(), n))
+            .collect();
+        let by_prefix = objects
+            .iter()
+            .enumerate()
+            .map(|(n, o)| (o.prefix.clone(), n))
+            .collect();
+        Self {
+            objects,
+            by_name,
+            by_prefix,
+        }
+    }
+
+    fn named(&self, name: &str) -> Result<usize, String> {
+        let known = self.by_name.get(&name.to_ascii_lowercase()).copied();
+        known.ok_or_else(|| format!("this org has no object {name}"))
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Option<&Object> {
+        let exact = self.by_name.get(name);
+        exact
+            .or_else(|| self.by_name.get(&name.to_ascii_lowercase()))
+            .map(|n| &self.objects[*n])
+    }
+
+    pub(crate) fn by_prefix(&self, prefix: &str) -> Option<&Object> {
+        self.by_prefix.get(prefix).map(|n| &self.objects[*n])
+    }
+
+    /// Every visible reference field that can point at `parent`, with its object.
+    pub(crate) fn children<'s>(
+        &'s self,
+        parent: &'s str,
+    ) -> impl Iterator<Item = (&'s Object, &'s Field)> {
+        self.objects.iter().flat_map(move |object| {
+            let points = move |f: &&Field| {
+                f.kind == Kind::Reference && f.reference_to.iter().any(|to| to == parent)
+            };
+            object
+                .fields
+                .iter()
+                .filter(points)
+                .map(move |field| (object, field))
+        })
+    }
+}
+
+impl Object {
+    fn add(&mut self, field: Field) -> Result<(), String> {
+        let key = field.name.to_ascii_lowercase();
+        if self.by_name.contains_key(&key) {
+            return Err(field.name);
+        }
+        self.by_name.insert(key, self.fields.len());
+        self.fields.push(field);
+        Ok(())
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    /// A field the client may know of, by name without regard to case.
+    pub(crate) fn field(&self, name: &str) -> Option<&Field> {
+        self.position(name)
+            .map(|n| &self.fields[n])
+            .filter(|field| !field.hidden)
+    }
+
+    /// The reference field behind a relationship name such as `Contact` or `Parent__r`.
+    pub(crate) fn by_relationship(&self, name: &str) -> Option<&Field> {
+        let wanted = |f: &&Field| {
+            !f.hidden
+                && f.relationship
+                    .as_deref()
+                    .is_some_and(|r| r.eq_ignore_ascii_case(name))
+        };
+        self.fields.iter().find(wanted)
+    }
+
+    /// The fields that are stored with an index of their own.
+    pub(crate) fn indexed(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.is_indexed())
+    }
+}
+
+impl Field {
+    /// References are followed on delete and by queries, unique and external ids are looked up on every write.
+    pub(crate) fn is_indexed(&self) -> bool {
+        const TOO_COMMON: [&str; 3] = ["CreatedById", "LastModifiedById", "OwnerId"];
+        match self.kind {
+            Kind::Id => false,
+            Kind::Reference => !TOO_COMMON.contains(&self.name.as_str()),
+            _ => self.id_lookup || self.external_id || self.unique,
+        }
+    }
+
+    pub(crate) fn pick(&self, value: &str) -> Option<&PickValue> {
+        let exact = self.values.iter().find(|known| known.value == value);
+        exact.or_else(|| {
+            self.values
+                .iter()
+                .find(|known| known.value.to_lowercase() == value.to_lowercase())
+        })
+    }
+
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Int | Kind::Double | Kind::Currency | Kind::Percent
+        )
+    }
+
+    pub(crate) fn is_text(&self) -> bool {
+        use Kind::{Combobox, Email, Phone, Picklist, RichText, String, TextArea, Url};
+        matches!(
+            self.kind,
+            String | TextArea | RichText | Email | Phone | Url | Picklist | Combobox
+        )
+    }
+
+    /// Required on insert: the platform's own rule.
+    pub(crate) fn required(&self) -> bool {
+        self.createable && !self.nillable && !self.defaulted && self.kind != Kind::Boolean
+    }
+}

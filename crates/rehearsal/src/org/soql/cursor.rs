@@ -1,0 +1,146 @@
+//! Answers in pages. A cursor is kept in the state folder, so it outlives the process as the platform's outlives a
+//! request.
+
+use rusqlite::{OptionalExtension, params};
+use serde_json::{Value, json};
+
+use super::eval::{aggregated, matching, shown};
+use super::parser::parse;
+use super::{Query, Select};
+use crate::org::engine::Ctx;
+use crate::org::error::Refusal;
+
+/// The largest page, and the smallest a client can ask for.
+const PAGE: std::ops::RangeInclusive<usize> = 200..=2_000;
+/// A page also ends when its rows grow beyond this, as pages of long texts do on the platform.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// What a query call answers.
+#[derive(Debug)]
+pub(crate) struct Answer(pub(crate) Value);
+
+/// Runs a query. `batch` is the client's wish for rows per page.
+pub(crate) fn run(
+    ctx: &Ctx<'_>,
+    text: &str,
+    with_deleted: bool,
+    batch: Option<usize>,
+) -> Result<Answer, Refusal> {
+    let query = parse(text)?;
+    let numbers = matching(ctx, &query, with_deleted)?;
+    match &query.select {
+        Select::Count => Ok(Answer(
+            json!({"totalSize": numbers.len(), "done": true, "records": []}),
+        )),
+        Select::Aggregates(wanted) => {
+            let row = aggregated(ctx, &query, wanted, &numbers)?;
+            Ok(Answer(
+                json!({"totalSize": 1, "done": true, "records": [row]}),
+            ))
+        }
+        Select::Fields(_) => {
+            let (records, used) = page(ctx, &query, &numbers, size(batch))?;
+            if used == numbers.len() {
+                return Ok(Answer(
+                    json!({"totalSize": numbers.len(), "done": true, "records": records}),
+                ));
+            }
+            let bytes: Vec<u8> = numbers
+                .iter()
+                .flat_map(|number| number.to_le_bytes())
+                .collect();
+            ctx.db
+                .prepare_cached("INSERT INTO cursors(query, deleted, rows) VALUES(?1, ?2, ?3)")?
+                .execute(params![text, with_deleted, bytes])?;
+            let next = locator(ctx, ctx.db.last_insert_rowid(), used);
+            Ok(Answer(
+                json!({"totalSize": numbers.len(), "done": false, "nextRecordsUrl": next, "records": records}),
+            ))
+        }
+    }
+}
+
+/// The page behind a `nextRecordsUrl`, of which `locator` is the last part.
+pub(crate) fn more(
+    ctx: &Ctx<'_>,
+    locator_text: &str,
+    batch: Option<usize>,
+) -> Result<Answer, Refusal> {
+    let invalid = || Refusal::new("INVALID_QUERY_LOCATOR", "invalid query locator");
+    let (cursor, from) = locator_text.split_once('-').ok_or_else(invalid)?;
+    let cursor: i64 = cursor
+        .strip_prefix("0r8")
+        .and_then(|n| n.parse().ok())
+        .ok_or_else(invalid)?;
+    let from: usize = from.parse().map_err(|_| invalid())?;
+    let kept: Option<(String, Vec<u8>)> = ctx
+        .db
+        .prepare_cached("SELECT query, rows FROM cursors WHERE n = ?1")?
+        .query_row([cursor], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (text, bytes) = kept.ok_or_else(invalid)?;
+    let query = parse(&text)?;
+    let numbers: Vec<i64> = bytes
+        .chunks_exact(8)
+        .map(|b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
+        .collect();
+    let rest = numbers.get(from..).ok_or_else(invalid)?;
+    let (records, used) = page(ctx, &query, rest, size(batch))?;
+    let end = from + used;
+    if end == numbers.len() {
+        return Ok(Answer(
+            json!({"totalSize": numbers.len(), "done": true, "records": records}),
+        ));
+    }
+    let next = locator(ctx, cursor, end);
+    Ok(Answer(
+        json!({"totalSize": numbers.len(), "done": false, "nextRecordsUrl": next, "records": records}),
+    ))
+}
+
+fn size(batch: Option<usize>) -> usize {
+    batch
+        .unwrap_or(*PAGE.end())
+        .clamp(*PAGE.start(), *PAGE.end())
+}
+
+fn locator(ctx: &Ctx<'_>, cursor: i64, from: usize) -> String {
+    format!(
+        "/services/data/v{}.0/query/0r8{cursor:012}-{from}",
+        ctx.version
+    )
+}
+
+/// Rows from the front of `numbers`, and how many of them were used.
+fn page(
+    ctx: &Ctx<'_>,
+    query: &Query,
+    numbers: &[i64],
+    most: usize,
+) -> Result<(Vec<Value>, usize), Refusal> {
+    let (mut records, mut bytes, mut used) = (Vec::new(), 0, 0);
+    for number in numbers.iter().take(most) {
+        if bytes > PAGE_BYTES {
+            break;
+        }
+        used += 1;
+        if let Some(record) = shown(ctx, query, *number)? {
+            bytes += weight(&record);
+            records.push(record);
+        }
+    }
+    Ok((records, used))
+}
+
+/// About how large a value is in an answer.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(name, value)| name.len() + 4 + weight(value))
+            .sum(),
+        _ => 5,
+    }
+}

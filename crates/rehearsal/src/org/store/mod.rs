@@ -1,0 +1,278 @@
+//! Rows on SQLite: per object a table of JSON bodies by number, per looked-up field an index table.
+//!
+//! A record's id is its number in another spelling ([`Ids`](super::ids::Ids)), so rows need no id column. Deleted rows
+//! stay, marked, but leave every index.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Map, Value};
+
+use super::error::Refusal;
+use super::schema::{Field, Kind, Object, Schema};
+
+/// The values of one record by API name; null ones are absent.
+pub(crate) type Fields = Map<String, Value>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) number: i64,
+    pub(crate) deleted: bool,
+    pub(crate) fields: Fields,
+}
+
+/// Opens the database of a state folder, or makes it.
+pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(file)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // The state must survive the death of this process, not of the machine.
+    db.pragma_update(None, "synchronous", "OFF")?;
+    db.set_prepared_statement_cache_capacity(512);
+    db.execute_batch(
+        "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS sessions(token TEXT PRIMARY KEY, user INTEGER NOT NULL, expired INTEGER NOT NULL) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS cursors(n INTEGER PRIMARY KEY, query TEXT NOT NULL, deleted INTEGER NOT NULL, rows BLOB NOT NULL);",
+    )?;
+    Ok(db)
+}
+
+/// Makes the tables that the schema needs and that are not there yet.
+pub(crate) fn prepare(db: &Connection, schema: &Schema) -> rusqlite::Result<()> {
+    for object in &schema.objects {
+        let name = &object.name;
+        db.execute_batch(&format!(
+            "CREATE TABLE IF NOT EXISTS o_{name}(n INTEGER PRIMARY KEY, deleted INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);"
+        ))?;
+        for field in object.indexed() {
+            db.execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS {}(v TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(v, n)) WITHOUT ROWID;",
+                index_name(object, field)
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn index_name(object: &Object, field: &Field) -> String {
+    format!("i_{}_{}", object.name, field.name)
+}
+
+/// A value as the index holds it: ids by their fifteen characters, text without case unless the field minds it.
+pub(crate) fn index_key(field: &Field, value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(match field.kind {
+        Kind::Reference => text.get(..15).unwrap_or(&text).to_owned(),
+        _ if field.case_sensitive => text,
+        _ => text.to_lowercase(),
+    })
+}
+
+pub(crate) fn next_number(db: &Connection, object: &Object) -> rusqlite::Result<i64> {
+    let sql = format!("SELECT COALESCE(MAX(n), 0) + 1 FROM o_{}", object.name);
+    db.prepare_cached(&sql)?.query_row([], |row| row.get(0))
+}
+
+/// Adds a row under a number from [`next_number`].
+pub(crate) fn insert(
+    db: &Connection,
+    object: &Object,
+    number: i64,
+    fields: &Fields,
+) -> Result<(), Refusal> {
+    let sql = format!("INSERT INTO o_{}(n, body) VALUES(?1, ?2)", object.name);
+    db.prepare_cached(&sql)?
+        .execute(params![number, serde_json::to_string(fields)?])?;
+    for field in object.indexed() {
+        if let Some(key) = fields
+            .get(&field.name)
+            .and_then(|value| index_key(field, value))
+        {
+            index(db, object, field, &key, number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the values of a row.
+pub(crate) fn update(
+    db: &Connection,
+    object: &Object,
+    before: &Row,
+    fields: &Fields,
+) -> Result<(), Refusal> {
+    let sql = format!("UPDATE o_{} SET body = ?2 WHERE n = ?1", object.name);
+    db.prepare_cached(&sql)?
+        .execute(params![before.number, serde_json::to_string(fields)?])?;
+    for field in object.indexed() {
+        let old = before
+            .fields
+            .get(&field.name)
+            .and_then(|value| index_key(field, value));
+        let new = fields
+            .get(&field.name)
+            .and_then(|value| index_key(field, value));
+        if old == new {
+            continue;
+        }
+        if let Some(old) = old {
+            unindex(db, object, field, &old, before.number)?;
+        }
+        if let Some(new) = new {
+            index(db, object, field, &new, before.number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks a row as deleted and takes it out of every index.
+pub(crate) fn delete(db: &Connection, object: &Object, row: &Row) -> Result<(), Refusal> {
+    let sql = format!("UPDATE o_{} SET deleted = 1 WHERE n = ?1", object.name);
+    db.prepare_cached(&sql)?.execute([row.number])?;
+    for field in object.indexed() {
+        if let Some(key) = row
+            .fields
+            .get(&field.name)
+            .and_then(|value| index_key(field, value))
+        {
+            unindex(db, object, field, &key, row.number)?;
+        }
+    }
+    Ok(())
+}
+
+fn index(
+    db: &Connection,
+    object: &Object,
+    field: &Field,
+    key: &str,
+    number: i64,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO {}(v, n) VALUES(?1, ?2)",
+        index_name(object, field)
+    );
+    db.prepare_cached(&sql)?
+        .execute(params![key, number])
+        .map(|_| ())
+}
+
+fn unindex(
+    db: &Connection,
+    object: &Object,
+    field: &Field,
+    key: &str,
+    number: i64,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "DELETE FROM {} WHERE v = ?1 AND n = ?2",
+        index_name(object, field)
+    );
+    db.prepare_cached(&sql)?
+        .execute(params![key, number])
+        .map(|_| ())
+}
+
+/// A row by its number, deleted or not.
+pub(crate) fn get(db: &Connection, object: &Object, number: i64) -> Result<Option<Row>, Refusal> {
+    let sql = format!("SELECT deleted, body FROM o_{} WHERE n = ?1", object.name);
+    let found: Option<(bool, String)> = db
+        .prepare_cached(&sql)?
+        .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    found
+        .map(|(deleted, body)| {
+            Ok(Row {
+                number,
+                deleted,
+                fields: serde_json::from_str(&body)?,
+            })
+        })
+        .transpose()
+}
+
+/// Whether a row is there: `Some(deleted)`.
+pub(crate) fn state(
+    db: &Connection,
+    object: &Object,
+    number: i64,
+) -> rusqlite::Result<Option<bool>> {
+    let sql = format!("SELECT deleted FROM o_{} WHERE n = ?1", object.name);
+    db.prepare_cached(&sql)?
+        .query_row([number], |row| row.get(0))
+        .optional()
+}
+
+/// Numbers of the rows whose indexed field has this value.
+pub(crate) fn find(
+    db: &Connection,
+    object: &Object,
+    field: &Field,
+    key: &str,
+) -> rusqlite::Result<Vec<i64>> {
+    let sql = format!(
+        "SELECT n FROM {} WHERE v = ?1 ORDER BY n",
+        index_name(object, field)
+    );
+    db.prepare_cached(&sql)?
+        .query_map([key], |row| row.get(0))?
+        .collect()
+}
+
+/// The next rows after a number, deleted ones included.
+pub(crate) fn page(
+    db: &Connection,
+    object: &Object,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Row>, Refusal> {
+    let sql = format!(
+        "SELECT n, deleted, body FROM o_{} WHERE n > ?1 ORDER BY n LIMIT ?2",
+        object.name
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![after, limit], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, bool>(1)?,
+            row.get::<_, String>(2)?,
+        ))
+    })?;
+    rows.map(|row| {
+        let (number, deleted, body) = row?;
+        Ok(Row {
+            number,
+            deleted,
+            fields: serde_json::from_str(&body)?,
+        })
+    })
+    .collect()
+}
+
+/// How many rows are not deleted.
+pub(crate) fn count(db: &Connection, object: &Object) -> rusqlite::Result<i64> {
+    db.query_row(
+        &format!("SELECT COUNT(*) FROM o_{} WHERE deleted = 0", object.name),
+        [],
+        |row| row.get(0),
+    )
+}
+
+pub(crate) fn meta(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+        row.get(0)
+    })
+    .optional()
+}
+
+pub(crate) fn set_meta(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
+        params![key, value],
+    )
+    .map(|_| ())
+}

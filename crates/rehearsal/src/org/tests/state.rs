@@ -1,0 +1,134 @@
+//! What stays: over restarts, and what two orgs must not share.
+
+use super::*;
+
+#[tokio::test]
+async fn an_org_is_the_same_after_a_restart_and_its_first_settings_win() {
+    let bench = Bench::new().await;
+    let account = bench.add("Account", json!({"Name": "Acme"})).await;
+    let file = bench
+        .upload(json!({"PathOnClient": "a.txt"}), b"bytes".to_vec(), true)
+        .await;
+    let file = id(&file);
+    let org_id = bench.org.org_id();
+    let Bench { org, folder, .. } = bench;
+    org.stop().await;
+
+    let closed = Org::open_state(folder.path()).unwrap();
+    assert_eq!(closed.org_id(), org_id);
+    assert_eq!(closed.dump("Account").unwrap()[0]["Name"], "Acme");
+    assert_eq!(closed.blob(&file).unwrap(), b"bytes");
+    drop(closed);
+
+    let again = OrgOptions::new(folder.path())
+        .audit_fields(false)
+        .access_token("another")
+        .custom_field(CustomField::text("Case", "Late__c", 20));
+    let org = Org::start(again).await.unwrap();
+    assert_eq!(org.org_id(), org_id);
+    assert!(org.settings().audit_fields, "the folder's settings win");
+    let client = reqwest::Client::builder().build().unwrap();
+    let bench = Bench {
+        org,
+        folder,
+        client,
+    };
+    assert_eq!(bench.value("Account", &account, "Name").await, "Acme");
+    let case = bench.add("Case", json!({"Late__c": "new field"})).await;
+    assert_eq!(bench.value("Case", &case, "Late__c").await, "new field");
+}
+
+#[tokio::test]
+async fn a_folder_serves_one_org_at_a_time() {
+    let bench = Bench::new().await;
+    let second = Org::start(OrgOptions::new(bench.folder.path())).await;
+    assert!(second.unwrap_err().to_string().contains("already running"));
+}
+
+#[tokio::test]
+async fn two_orgs_have_ids_of_their_own() {
+    let (one, two) = (Bench::new().await, Bench::new().await);
+    assert_ne!(one.org.org_id(), two.org.org_id());
+    let account = one.add("Account", json!({"Name": "Acme"})).await;
+    let (code, _) = two
+        .refused("Contact", json!({"LastName": "Lee", "AccountId": account}))
+        .await;
+    assert_eq!(code, "INVALID_CROSS_REFERENCE_KEY");
+}
+
+#[tokio::test]
+async fn a_dump_has_every_live_row_with_its_id_in_process_and_by_http() {
+    let bench = Bench::new().await;
+    let rows: Vec<Value> = (0..1_203)
+        .map(|n| json!({"Name": format!("A{n}")}))
+        .collect();
+    for part in rows.chunks(200) {
+        bench.insert("Account", part).await;
+    }
+    let first = bench.org.dump("Account").unwrap()[0]["Id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        bench
+            .request("DELETE", &format!("sobjects/Account/{first}"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    let dumped = bench.org.dump("Account").unwrap();
+    assert_eq!(dumped.len(), 1_202);
+    let text = reqwest::get(bench.org.url() + "/rehearsal/dump/Account")
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines, dumped);
+    assert!(bench.org.dump("Nothing").is_err());
+    let page = reqwest::get(bench.org.url())
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(page.contains("<td>Account<td>1202"), "{page}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_after_the_act_leaves_the_rows() {
+    let bench = Bench::new().await;
+    bench
+        .org
+        .faults()
+        .set(vec![Rule::new(Action::CutAfterAct).method("POST").times(1)]);
+    let body = json!({"records": [{"attributes": {"type": "Account"}, "Name": "Acme"}]});
+    let lost = bench
+        .request("POST", "composite/sobjects")
+        .body(body.to_string())
+        .send()
+        .await;
+    assert!(lost.is_err());
+    assert_eq!(bench.org.dump("Account").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_custom_field_the_platform_would_refuse_stops_the_start() {
+    let folder = TempDir::new().unwrap();
+    for field in [
+        CustomField::text("CaseComment", "X__c", 10),
+        CustomField::text("Nothing", "X__c", 10),
+    ] {
+        assert!(
+            Org::start(OrgOptions::new(folder.path()).custom_field(field))
+                .await
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! What each object adds to the common rules: what it refuses, what it fills in, what it makes besides.
+
+use serde_json::{Value, json};
+
+use super::given::Given;
+use super::{Call, email, file, people};
+use crate::org::engine::{Ctx, DEFAULT_CASE_OWNER};
+use crate::org::error::Refusal;
+use crate::org::schema::Object;
+use crate::org::store::{self, Fields, Row};
+use crate::org::values::date_time_text;
+
+/// Case numbers start here, as in a real org.
+const FIRST_CASE_NUMBER: i64 = 1_000;
+
+/// Before the common checks of an insert.
+pub(super) fn before_insert(
+    ctx: &Ctx<'_>,
+    call: &Call,
+    object: &Object,
+    given: &mut Given,
+) -> Result<(), Refusal> {
+    own(ctx, call, object, given);
+    match object.name.as_str() {
+        "Case" => case_account(ctx, given),
+        "EmailMessage" => email::before_insert(ctx, given),
+        "EmailMessageRelation" => email::may_change(ctx, given.text("EmailMessageId")),
+        "ContentVersion" => file::before_insert(ctx, call, given),
+        "ContentDocumentLink" => file::before_link(ctx, given),
+        "Task" => task(given),
+        "User" => people::before_user(given),
+        "Group" => people::before_group(given),
+        "GroupMember" | "QueueSobject" | "PermissionSetAssignment" => {
+            people::not_twice(ctx, object, given)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Before the common checks of an update.
+pub(super) fn before_update(
+    ctx: &Ctx<'_>,
+    call: &Call,
+    object: &Object,
+    row: &Row,
+    given: &mut Given,
+) -> Result<(), Refusal> {
+    match object.name.as_str() {
+        "Case" if call.auto_assign => {
+            given.values.insert(
+                "OwnerId".into(),
+                json!(ctx.engine.user_id(DEFAULT_CASE_OWNER)),
+            );
+            Ok(())
+        }
+        "EmailMessage" => email::before_update(object, row, given),
+        _ => Ok(()),
+    }
+}
+
+/// Everything is valid: fills what the platform derives. `before` is the row of an update.
+pub(super) fn complete(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    number: i64,
+    before: Option<&Row>,
+    given: &mut Given,
+) -> Result<(), Refusal> {
+    match object.name.as_str() {
+        "Case" => case(ctx, object, number, before, given),
+        "Contact" | "Lead" | "User" => {
+            people::full_name(before, given);
+            Ok(())
+        }
+        "Task" => {
+            task_state(ctx, object, before, given);
+            Ok(())
+        }
+        "EmailMessage" if before.is_none() => {
+            email::complete(ctx, given);
+            Ok(())
+        }
+        "ContentVersion" if before.is_none() => file::complete(ctx, number, given),
+        _ => Ok(()),
+    }
+}
+
+/// The row is stored: makes what comes with it.
+pub(super) fn after_insert(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    number: i64,
+    id: &str,
+    given: &Given,
+    fields: &Fields,
+) -> Result<(), Refusal> {
+    match object.name.as_str() {
+        "Case" => case_comment(ctx, id, given),
+        "EmailMessage" => email::after_insert(ctx, id, given),
+        "ContentVersion" => file::after_insert(ctx, object, number, id, fields),
+        _ => Ok(()),
+    }
+}
+
+/// Owners: an assignment rule takes Cases and Leads where the client did not switch it off, else the user owns what
+/// was given to nobody (Salesforce object reference, section 3).
+fn own(ctx: &Ctx<'_>, call: &Call, object: &Object, given: &mut Given) {
+    let Some(owner) = object
+        .field("OwnerId")
+        .filter(|field| field.createable || object.name == "Group")
+    else {
+        return;
+    };
+    let assigned = call.auto_assign && matches!(object.name.as_str(), "Case" | "Lead");
+    let absent = given.values.get(&owner.name).is_none_or(Value::is_null);
+    if assigned || absent {
+        let number = if assigned {
+            DEFAULT_CASE_OWNER
+        } else {
+            ctx.user
+        };
+        given
+            .values
+            .insert("OwnerId".into(), json!(ctx.engine.user_id(number)));
+    }
+}
+
+/// A Case with a Contact and no Account gets the Contact's.
+fn case_account(ctx: &Ctx<'_>, given: &mut Given) -> Result<(), Refusal> {
+    if given
+        .values
+        .get("AccountId")
+        .is_some_and(|account| !account.is_null())
+    {
+        return Ok(());
+    }
+    let Some(contact) = given.text("ContactId") else {
+        return Ok(());
+    };
+    if let Some((_, contact)) = ctx.row(contact)?
+        && let Some(account) = contact.fields.get("AccountId")
+    {
+        given.values.insert("AccountId".into(), account.clone());
+    }
+    Ok(())
+}
+
+/// The number; IsClosed from Status; ClosedDate as given or now.
+fn case(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    number: i64,
+    before: Option<&Row>,
+    given: &mut Given,
+) -> Result<(), Refusal> {
+    if before.is_none() {
+        given.values.insert(
+            "CaseNumber".into(),
+            json!(format!("{:08}", FIRST_CASE_NUMBER + number)),
+        );
+    }
+    let was_closed = before
+        .and_then(|row| row.fields.get("IsClosed"))
+        .and_then(Value::as_bool);
+    let is_closed = match given.text("Status") {
+        Some(status) => object
+            .field("Status")
+            .and_then(|field| field.pick(status))
+            .is_some_and(|known| known.closed),
+        None => was_closed.unwrap_or(false),
+    };
+    given.values.insert("IsClosed".into(), json!(is_closed));
+    let dated = given.text("ClosedDate").is_some();
+    if dated && !is_closed {
+        let message = "Closed Date: only a closed case can have one";
+        return Err(Refusal::new("FIELD_INTEGRITY_EXCEPTION", message).on("ClosedDate"));
+    }
+    if is_closed && !dated && was_closed != Some(true) {
+        given
+            .values
+            .insert("ClosedDate".into(), json!(date_time_text(ctx.now)));
+    }
+    if !is_closed {
+        given.values.insert("ClosedDate".into(), Value::Null);
+    }
+    Ok(())
+}
+
+/// `Case.Comments` is no field of the Case: it becomes a comment by the running user.
+fn case_comment(ctx: &Ctx<'_>, id: &str, given: &Given) -> Result<(), Refusal> {
+    let Some(text) = given.text("Comments") else {
+        return Ok(());
+    };
+    let comment = Fields::from_iter([
+        ("ParentId".to_owned(), json!(id)),
+        ("CommentBody".to_owned(), json!(text)),
+        ("IsPublished".to_owned(), json!(false)),
+    ]);
+    ctx.put(ctx.object("CaseComment")?, comment)?;
+    let case = ctx.object("Case")?;
+    if let Some((_, row)) = ctx.row(id)? {
+        let mut fields = row.fields.clone();
+        fields.remove("Comments");
+        store::update(ctx.db, case, &row, &fields)?;
+    }
+    Ok(())
+}
+
+fn task(given: &mut Given) -> Result<(), Refusal> {
+    let to_lead = given
+        .text("WhoId")
+        .is_some_and(|who| who.starts_with("00Q"));
+    if to_lead && given.text("WhatId").is_some() {
+        let message = "Related To ID: a task of a lead cannot be related to another record";
+        return Err(Refusal::new("FIELD_INTEGRITY_EXCEPTION", message).on("WhatId"));
+    }
+    Ok(())
+}
+
+/// IsClosed from Status; who touches a person or record through a task loses the old date of change.
+fn task_state(ctx: &Ctx<'_>, object: &Object, before: Option<&Row>, given: &mut Given) {
+    if let Some(status) = given.text("Status") {
+        let closed = object
+            .field("Status")
+            .and_then(|field| field.pick(status))
+            .is_some_and(|known| known.closed);
+        given.values.insert("IsClosed".into(), json!(closed));
+        let completed = if closed {
+            json!(date_time_text(ctx.now))
+        } else {
+            Value::Null
+        };
+        given.values.insert("CompletedDateTime".into(), completed);
+    }
+    if before.is_none() && (given.text("WhoId").is_some() || given.text("WhatId").is_some()) {
+        given.values.remove("LastModifiedDate");
+        given.values.remove("LastModifiedById");
+    }
+}
