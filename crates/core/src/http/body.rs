@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::source::ByteStream;
 
 /// Opens the bytes of a body from their start; called once per attempt.
-pub type OpenBody = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<ByteStream>> + Send>> + Send + Sync>;
+pub type OpenBody =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<ByteStream>> + Send>> + Send + Sync>;
 
 /// The bytes of a body or of a part of one.
 #[derive(Clone)]
@@ -32,7 +33,10 @@ impl PartBody {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<ByteStream>> + Send + 'static,
     {
-        Self::Stream { len, open: Arc::new(move || Box::pin(open())) }
+        Self::Stream {
+            len,
+            open: Arc::new(move || Box::pin(open())),
+        }
     }
 
     /// How many bytes there are.
@@ -76,7 +80,11 @@ pub struct Part {
 
 impl Part {
     /// A part in memory that is no file.
-    pub fn text(name: impl Into<String>, content_type: impl Into<String>, content: impl Into<Bytes>) -> Self {
+    pub fn text(
+        name: impl Into<String>,
+        content_type: impl Into<String>,
+        content: impl Into<Bytes>,
+    ) -> Self {
         Self {
             name: name.into(),
             file_name: None,
@@ -92,6 +100,11 @@ impl Part {
         content_type: impl Into<String>,
         content: PartBody,
     ) -> Self {
-        Self { name: name.into(), file_name: Some(file_name.into()), content_type: content_type.into(), content }
+        Self {
+            name: name.into(),
+            file_name: Some(file_name.into()),
+            content_type: content_type.into(),
+            content,
+        }
     }
 }

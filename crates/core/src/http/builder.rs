@@ -125,7 +125,7 @@ impl ClientBuilder {
             transport,
             timeout: self.timeout,
             read_timeout: self.read_timeout,
-            pacer: Pacer::new(self.limit),
+            pacer: Pacer::new(&self.limit),
             retry: self.retry,
             max_body: self.max_body,
             judge: self.judge,

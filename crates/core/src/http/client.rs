@@ -73,7 +73,9 @@ impl Client {
 
 impl From<Inner> for Client {
     fn from(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 }
 

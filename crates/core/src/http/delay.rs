@@ -43,7 +43,10 @@ mod tests {
             let mut delays = Delays::new(&policy);
             for limit in [1, 2, 4, 5, 5] {
                 let delay = delays.next();
-                assert!(delay <= Duration::from_secs(limit) + Duration::from_nanos(2), "{delay:?} of {limit} s");
+                assert!(
+                    delay <= Duration::from_secs(limit) + Duration::from_nanos(2),
+                    "{delay:?} of {limit} s"
+                );
             }
         }
     }

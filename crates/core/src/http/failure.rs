@@ -26,7 +26,8 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        let error = Error::new(kind, self.operation.clone(), message).with("platform", self.platform);
+        let error =
+            Error::new(kind, self.operation.clone(), message).with("platform", self.platform);
         match &self.about {
             Some(record) => error.of(record.clone()),
             None => error,
@@ -47,7 +48,9 @@ impl Subject {
             text if text.is_empty() => format!("the server answered {}", response.status),
             text => format!("the server answered {}: {text}", response.status),
         };
-        self.error(kind, message).with("status", response.status).with("request", format!("{} {url}", self.method))
+        self.error(kind, message)
+            .with("status", response.status)
+            .with("request", format!("{} {url}", self.method))
     }
 
     /// A transport failure.
@@ -74,7 +77,11 @@ pub(super) fn lost(error: Error) -> Error {
 /// The same error, saying that it was tried as often as allowed.
 pub(super) fn exhausted(error: Error, attempts: u32) -> Error {
     let error = error.with("attempts", attempts).retry(Retry::Exhausted);
-    if error.advice().is_some() { error } else { error.advise("Run `resume` later: it goes on where it stopped") }
+    if error.advice().is_some() {
+        error
+    } else {
+        error.advise("Run `resume` later: it goes on where it stopped")
+    }
 }
 
 /// How far an attempt came before its connection failed.
@@ -98,7 +105,12 @@ pub(super) struct Broken {
 
 impl Broken {
     pub(super) fn after_sending(message: impl Into<String>) -> Self {
-        Self { reached: Reached::Perhaps, message: message.into(), advice: None, cause: None }
+        Self {
+            reached: Reached::Perhaps,
+            message: message.into(),
+            advice: None,
+            cause: None,
+        }
     }
 
     fn kind(&self) -> ErrorKind {

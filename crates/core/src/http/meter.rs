@@ -76,7 +76,10 @@ impl Meter {
     }
 
     pub(super) fn of(&self, platform: &'static str, endpoint: &'static str) -> Tally {
-        Tally { meter: self.clone(), key: (platform, endpoint) }
+        Tally {
+            meter: self.clone(),
+            key: (platform, endpoint),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, &'static str), Counts>> {
@@ -145,7 +148,10 @@ mod tests {
         meter.of("desk", "agents").sent(0, false);
 
         let rows = meter.snapshot();
-        assert_eq!(rows.iter().map(|r| r.endpoint.as_str()).collect::<Vec<_>>(), ["agents", "cases"]);
+        assert_eq!(
+            rows.iter().map(|r| r.endpoint.as_str()).collect::<Vec<_>>(),
+            ["agents", "cases"]
+        );
         let shown = serde_json::to_value(&rows[1]).unwrap();
         let expected = serde_json::json!({
             "platform": "desk", "endpoint": "cases", "requests": 2, "retries": 1, "bytes_in": 7, "bytes_out": 20,

@@ -35,7 +35,10 @@ pub(super) struct Payload {
 
 impl Payload {
     pub(super) fn one(content_type: &str, content: &PartBody) -> Self {
-        Self { content_type: content_type.to_owned(), pieces: vec![content.clone()] }
+        Self {
+            content_type: content_type.to_owned(),
+            pieces: vec![content.clone()],
+        }
     }
 
     /// `multipart/form-data` (RFC 7578) with a boundary that the content cannot foresee.
@@ -49,7 +52,10 @@ impl Payload {
         }
         let start = if parts.is_empty() { "" } else { "\r\n" };
         pieces.push(memory(format!("{start}--{boundary}--\r\n")));
-        Self { content_type: format!("multipart/form-data; boundary={boundary}"), pieces }
+        Self {
+            content_type: format!("multipart/form-data; boundary={boundary}"),
+            pieces,
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -85,18 +91,27 @@ fn boundary() -> String {
 }
 
 fn head(part: &Part) -> String {
-    let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(&part.name));
+    let mut head = format!(
+        "Content-Disposition: form-data; name=\"{}\"",
+        quoted(&part.name)
+    );
     if let Some(file_name) = &part.file_name {
         head.push_str(&format!("; filename=\"{}\"", quoted(file_name)));
     }
-    let content_type: String = part.content_type.chars().filter(|c| !c.is_control()).collect();
+    let content_type: String = part
+        .content_type
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
     head.push_str(&format!("\r\nContent-Type: {content_type}\r\n"));
     head
 }
 
 /// As browsers write names: a quote or a line end cannot leave the parameter.
 fn quoted(name: &str) -> String {
-    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+    name.replace('"', "%22")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 async fn open(piece: PartBody) -> Result<ByteStream> {
@@ -107,24 +122,49 @@ async fn open(piece: PartBody) -> Result<ByteStream> {
 }
 
 /// The same stream, with an error when it is not `len` bytes long: the announced length would be a lie.
+///
+/// The last piece is held back until the end is seen, or a server could act on a body that turns out to be wrong.
 fn measured(inner: ByteStream, len: u64) -> ByteStream {
-    let state = Some((inner, 0_u64));
+    let state = Some(Measured {
+        inner,
+        held: None,
+        seen: 0,
+    });
     stream::unfold(state, move |state| async move {
-        let (mut inner, sent) = state?;
-        match inner.next().await {
-            Some(Ok(bytes)) => {
-                let sent = sent + bytes.len() as u64;
-                if sent > len { Some((Err(mismatch(len, "more")), None)) } else { Some((Ok(bytes), Some((inner, sent)))) }
+        let mut state = state?;
+        loop {
+            match state.inner.next().await {
+                Some(Ok(piece)) => {
+                    state.seen += piece.len() as u64;
+                    if state.seen > len {
+                        return Some((Err(mismatch(len, "more")), None));
+                    }
+                    if let Some(held) = state.held.replace(piece) {
+                        return Some((Ok(held), Some(state)));
+                    }
+                }
+                Some(Err(error)) => return Some((Err(error), None)),
+                None if state.seen < len => {
+                    return Some((Err(mismatch(len, &format!("only {}", state.seen))), None));
+                }
+                None => return state.held.map(|last| (Ok(last), None)),
             }
-            Some(Err(error)) => Some((Err(error), None)),
-            None if sent < len => Some((Err(mismatch(len, &format!("only {sent}"))), None)),
-            None => None,
         }
     })
     .boxed()
 }
 
+struct Measured {
+    inner: ByteStream,
+    held: Option<Bytes>,
+    seen: u64,
+}
+
 fn mismatch(len: u64, found: &str) -> Error {
-    Error::new(ErrorKind::Storage, "read the bytes to send", format!("{len} bytes were announced, {found} came"))
-        .advise("The file changed or is damaged: read it from the source again")
+    Error::new(
+        ErrorKind::Storage,
+        "read the bytes to send",
+        format!("{len} bytes were announced, {found} came"),
+    )
+    .advise("The file changed or is damaged: read it from the source again")
 }

@@ -28,14 +28,23 @@ pub struct Pager {
 impl Pager {
     /// A guard that has seen nothing; `operation` is what its errors say was being done.
     pub fn new(operation: impl Into<Cow<'static, str>>) -> Self {
-        Self { operation: operation.into(), pages: Circle::default(), cursors: Circle::default(), empty: 0 }
+        Self {
+            operation: operation.into(),
+            pages: Circle::default(),
+            cursors: Circle::default(),
+            empty: 0,
+        }
     }
 
     /// Takes note of a page: the ids of its rows in order, and where the next page is, if there is one.
     ///
     /// # Errors
     /// `Protocol`, when the list does not move on.
-    pub fn accept<'a>(&mut self, ids: impl Iterator<Item = &'a str>, next: Option<&str>) -> Result<()> {
+    pub fn accept<'a>(
+        &mut self,
+        ids: impl Iterator<Item = &'a str>,
+        next: Option<&str>,
+    ) -> Result<()> {
         let (rows, page) = fingerprint(ids);
         if rows == 0 {
             self.empty += 1;
@@ -56,8 +65,9 @@ impl Pager {
     }
 
     fn stuck(&self, message: String, next: Option<&str>) -> Error {
-        let error = Error::new(ErrorKind::Protocol, self.operation.clone(), message)
-            .advise("Reading on would never end or would miss rows; run `resume` to read this part again");
+        let error = Error::new(ErrorKind::Protocol, self.operation.clone(), message).advise(
+            "Reading on would never end or would miss rows; run `resume` to read this part again",
+        );
         match next {
             Some(next) => error.with("next", super::redact::raw_url(next)),
             None => error,
@@ -69,7 +79,9 @@ fn fingerprint<'a>(texts: impl Iterator<Item = &'a str>) -> (u64, blake3::Hash) 
     let mut hasher = blake3::Hasher::new();
     let mut count = 0;
     for text in texts {
-        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        hasher
+            .update(&(text.len() as u64).to_le_bytes())
+            .update(text.as_bytes());
         count += 1;
     }
     (count, hasher.finalize())
@@ -112,7 +124,9 @@ mod tests {
         let mut pager = Pager::new("list");
         for page in 0..5000 {
             let (id, next) = (page.to_string(), format!("after={page}"));
-            pager.accept([id.as_str()].into_iter(), Some(&next)).unwrap();
+            pager
+                .accept([id.as_str()].into_iter(), Some(&next))
+                .unwrap();
         }
         accept(&mut pager, &[], None).unwrap();
     }
@@ -123,14 +137,29 @@ mod tests {
         accept(&mut pager, &["1", "2"], Some("a")).unwrap();
         let error = accept(&mut pager, &["1", "2"], Some("b")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
-        assert!(error.to_string().starts_with("list cases: a page of 2 rows came twice"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("list cases: a page of 2 rows came twice"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_cursor_that_stands_still_is_an_error_even_if_its_pages_differ() {
         let mut pager = Pager::new("list");
-        accept(&mut pager, &["1"], Some("https://h.example.org/x?token=s3cret")).unwrap();
-        let error = accept(&mut pager, &["2"], Some("https://h.example.org/x?token=s3cret")).unwrap_err();
+        accept(
+            &mut pager,
+            &["1"],
+            Some("https://h.example.org/x?token=s3cret"),
+        )
+        .unwrap();
+        let error = accept(
+            &mut pager,
+            &["2"],
+            Some("https://h.example.org/x?token=s3cret"),
+        )
+        .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
@@ -141,7 +170,9 @@ mod tests {
             let mut pager = Pager::new("list");
             let found = (0..3 * length + 3).position(|page| {
                 let (id, next) = ((page % length).to_string(), (page % length).to_string());
-                pager.accept([id.as_str()].into_iter(), Some(&next)).is_err()
+                pager
+                    .accept([id.as_str()].into_iter(), Some(&next))
+                    .is_err()
             });
             assert!(found.is_some(), "circle of {length}");
         }
@@ -157,7 +188,8 @@ mod tests {
     #[test]
     fn empty_pages_are_accepted_but_not_for_ever() {
         let mut pager = Pager::new("list");
-        let refused = (0..2 * MAX_EMPTY).position(|page| accept(&mut pager, &[], Some(&page.to_string())).is_err());
+        let refused = (0..2 * MAX_EMPTY)
+            .position(|page| accept(&mut pager, &[], Some(&page.to_string())).is_err());
         assert_eq!(refused, Some(MAX_EMPTY as usize - 1));
     }
 }

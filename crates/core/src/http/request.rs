@@ -50,7 +50,10 @@ impl Method {
 #[derive(Clone)]
 pub(super) enum Body {
     Empty,
-    One { content_type: String, content: PartBody },
+    One {
+        content_type: String,
+        content: PartBody,
+    },
     Multipart(Vec<Part>),
     /// What was to be sent cannot be written as JSON.
     Broken(String),
@@ -125,10 +128,15 @@ impl Request {
         self
     }
 
-    /// One more header.
+    /// One more header. One whose name says that it is a credential (`Authorization`, `X-…-Token`) is taken for a
+    /// [`secret_header`](Self::secret_header).
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        let (name, value) = (name.into(), value.into());
+        if redact::is_telling(&name) {
+            return self.secret_header(name, SecretString::new(value));
+        }
+        self.headers.push((name, value));
         self
     }
 
@@ -152,8 +160,13 @@ impl Request {
     /// A form body, `application/x-www-form-urlencoded`.
     #[must_use]
     pub fn form<N: AsRef<str>, V: AsRef<str>>(mut self, pairs: &[(N, V)]) -> Self {
-        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        self.body = one("application/x-www-form-urlencoded", PartBody::Bytes(text.into()));
+        let text = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        self.body = one(
+            "application/x-www-form-urlencoded",
+            PartBody::Bytes(text.into()),
+        );
         self
     }
 
@@ -166,7 +179,10 @@ impl Request {
     /// A body in memory or streamed.
     #[must_use]
     pub fn body(mut self, content_type: impl Into<String>, content: PartBody) -> Self {
-        self.body = Body::One { content_type: content_type.into(), content };
+        self.body = Body::One {
+            content_type: content_type.into(),
+            content,
+        };
         self
     }
 
@@ -207,13 +223,21 @@ impl Request {
 }
 
 fn one(content_type: &str, content: PartBody) -> Body {
-    Body::One { content_type: content_type.to_owned(), content }
+    Body::One {
+        content_type: content_type.to_owned(),
+        content,
+    }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secret = self.secret_headers.iter().map(|(name, _)| name);
-        let headers: Vec<&String> = self.headers.iter().map(|(name, _)| name).chain(secret).collect();
+        let headers: Vec<&String> = self
+            .headers
+            .iter()
+            .map(|(name, _)| name)
+            .chain(secret)
+            .collect();
         let query: Vec<&String> = self.query.iter().map(|(name, _)| name).collect();
         f.debug_struct("Request")
             .field("method", &self.method.as_str())

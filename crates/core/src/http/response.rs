@@ -18,24 +18,42 @@ pub struct Headers(Vec<(String, String)>);
 impl Headers {
     /// Headers from pairs.
     pub fn new<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 
     /// The first value of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// All pairs, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.iter().map(|(name, value)| (name, if redact::is_telling(name) { "***" } else { value }));
+        let shown = self.iter().map(|(name, value)| {
+            (
+                name,
+                if redact::is_telling(name) {
+                    "***"
+                } else {
+                    value
+                },
+            )
+        });
         f.debug_map().entries(shown).finish()
     }
 }
@@ -55,7 +73,12 @@ pub struct Response {
 impl Response {
     /// An answer, for tests of what handles answers.
     pub fn new(status: u16, headers: Headers, body: impl Into<Bytes>) -> Self {
-        Self { status, headers, body: body.into(), scrubber: Scrubber::default() }
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            scrubber: Scrubber::default(),
+        }
     }
 
     pub(super) fn scrubbed_by(mut self, scrubber: Scrubber) -> Self {
@@ -91,18 +114,36 @@ impl Response {
         let mut decoder = serde_json::Deserializer::from_slice(&self.body);
         let decoded = serde_path_to_error::deserialize(&mut decoder)
             .map_err(|error| (error.path().to_string(), error.into_inner()))
-            .and_then(|value| decoder.end().map(|()| value).map_err(|error| (".".to_owned(), error)));
+            .and_then(|value| {
+                decoder
+                    .end()
+                    .map(|()| value)
+                    .map_err(|error| (".".to_owned(), error))
+            });
         decoded.map_err(|(path, error)| self.decode_error(operation, &path, &error))
     }
 
-    fn decode_error(&self, operation: Cow<'static, str>, path: &str, error: &serde_json::Error) -> Error {
+    fn decode_error(
+        &self,
+        operation: Cow<'static, str>,
+        path: &str,
+        error: &serde_json::Error,
+    ) -> Error {
         use serde_json::error::Category;
         let decode = match error.classify() {
-            Category::Data => Error::decode(operation, path, self.describe(path, error)).with("path", path),
-            _ if self.looks_like_json() => {
-                Error::decode(operation, path, self.describe(path, error)).with("path", path).with("bytes", self.body.len())
+            Category::Data => {
+                Error::decode(operation, path, self.describe(path, error)).with("path", path)
             }
-            _ => Error::new(ErrorKind::Decode, operation, format!("the answer is not JSON: {}", self.beginning())),
+            _ if self.looks_like_json() => {
+                Error::decode(operation, path, self.describe(path, error))
+                    .with("path", path)
+                    .with("bytes", self.body.len())
+            }
+            _ => Error::new(
+                ErrorKind::Decode,
+                operation,
+                format!("the answer is not JSON: {}", self.beginning()),
+            ),
         };
         let decode = decode.with("status", self.status);
         match self.header("content-type") {
@@ -114,7 +155,11 @@ impl Response {
     /// What the decoder says, unless that would show a credential.
     fn describe(&self, path: &str, error: &serde_json::Error) -> String {
         if redact::is_telling(path) {
-            return format!("another type was expected (line {} column {})", error.line(), error.column());
+            return format!(
+                "another type was expected (line {} column {})",
+                error.line(),
+                error.column()
+            );
         }
         self.scrubber.snippet(error.to_string().as_bytes(), SNIPPET)
     }

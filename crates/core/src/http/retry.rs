@@ -67,7 +67,10 @@ impl RetryPolicy {
     /// One attempt.
     #[must_use]
     pub fn never() -> Self {
-        Self { max_attempts: 1, ..Self::default() }
+        Self {
+            max_attempts: 1,
+            ..Self::default()
+        }
     }
 
     /// The same with another number of attempts, the first one included.
@@ -117,13 +120,22 @@ pub(super) enum Verdict {
 }
 
 /// The rule of repetition: `asked` is the answer's `Retry-After`.
-pub(super) fn verdict(judgement: Judgement, status: u16, idempotent: bool, asked: Option<Duration>) -> Verdict {
+pub(super) fn verdict(
+    judgement: Judgement,
+    status: u16,
+    idempotent: bool,
+    asked: Option<Duration>,
+) -> Verdict {
     match judgement {
         Judgement::Answer => Verdict::Return,
         Judgement::Fatal => Verdict::Fail,
         Judgement::Retry(told) => {
             let not_acted_on = (400..500).contains(&status) || (status == 503 && asked.is_some());
-            if idempotent || not_acted_on { Verdict::Repeat(told.or(asked)) } else { Verdict::Return }
+            if idempotent || not_acted_on {
+                Verdict::Repeat(told.or(asked))
+            } else {
+                Verdict::Return
+            }
         }
     }
 }
@@ -169,16 +181,22 @@ mod tests {
         for (status, idempotent, asked, expected) in cases {
             let judgement = Judgement::by_status(&Response::new(status, Headers::default(), ""));
             let found = verdict(judgement, status, idempotent, asked);
-            assert_eq!(found, expected, "{status}, idempotent {idempotent}, asked {asked:?}");
+            assert_eq!(
+                found, expected,
+                "{status}, idempotent {idempotent}, asked {asked:?}"
+            );
         }
     }
 
     #[test]
     fn a_judge_may_repeat_a_refused_write_but_never_one_that_may_have_been_acted_on() {
         let retry = Judgement::Retry(None);
-        for (status, expected) in
-            [(400, Verdict::Repeat(None)), (200, Verdict::Return), (500, Verdict::Return), (302, Verdict::Return)]
-        {
+        for (status, expected) in [
+            (400, Verdict::Repeat(None)),
+            (200, Verdict::Return),
+            (500, Verdict::Return),
+            (302, Verdict::Return),
+        ] {
             assert_eq!(verdict(retry, status, false, None), expected, "{status}");
         }
     }
@@ -186,16 +204,28 @@ mod tests {
     #[test]
     fn what_a_judge_tells_goes_before_the_header() {
         let (told, asked) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(9)));
-        assert_eq!(verdict(Judgement::Retry(told), 429, true, asked), Verdict::Repeat(told));
+        assert_eq!(
+            verdict(Judgement::Retry(told), 429, true, asked),
+            Verdict::Repeat(told)
+        );
     }
 
     #[test]
     fn the_policy_ends_by_count_and_by_time() {
         let policy = RetryPolicy::default();
         let (short, long) = (Duration::from_secs(1), Duration::from_secs(300));
-        let cases = [(1, short, true), (5, short, true), (6, short, false), (1, long, false)];
+        let cases = [
+            (1, short, true),
+            (5, short, true),
+            (6, short, false),
+            (1, long, false),
+        ];
         for (attempts, spent, allowed) in cases {
-            assert_eq!(policy.allows(attempts, spent), allowed, "{attempts} attempts, {spent:?}");
+            assert_eq!(
+                policy.allows(attempts, spent),
+                allowed,
+                "{attempts} attempts, {spent:?}"
+            );
         }
         assert!(!RetryPolicy::never().allows(1, Duration::ZERO));
     }

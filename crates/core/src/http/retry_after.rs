@@ -12,7 +12,10 @@ pub(super) fn retry_after(headers: &Headers, now: DateTime<Utc>) -> Option<Durat
         return Some(seconds);
     }
     let until = http_date(value)?;
-    let from = headers.get("date").and_then(|date| http_date(date.trim())).unwrap_or(now);
+    let from = headers
+        .get("date")
+        .and_then(|date| http_date(date.trim()))
+        .unwrap_or(now);
     Some((until - from).to_std().unwrap_or(Duration::ZERO))
 }
 
@@ -20,7 +23,9 @@ fn seconds(value: &str) -> Option<Duration> {
     let (whole, _) = value.split_once('.').unwrap_or((value, ""));
     let seconds: u64 = whole.parse().ok()?;
     // Some servers send fractions; the next whole second is never too early.
-    Some(Duration::from_secs(seconds.saturating_add(u64::from(value.contains('.')))))
+    Some(Duration::from_secs(
+        seconds.saturating_add(u64::from(value.contains('.'))),
+    ))
 }
 
 /// The three forms of a date in HTTP (RFC 9110, section 5.6.7).
@@ -40,7 +45,9 @@ mod tests {
 
     #[test]
     fn seconds_and_dates_are_understood_and_nonsense_asks_for_nothing() {
-        let now = DateTime::parse_from_rfc3339("1994-11-06T08:49:00Z").unwrap().to_utc();
+        let now = DateTime::parse_from_rfc3339("1994-11-06T08:49:00Z")
+            .unwrap()
+            .to_utc();
         let cases = [
             ("59", Some(59)),
             (" 600 ", Some(600)),
@@ -63,7 +70,9 @@ mod tests {
 
     #[test]
     fn a_date_is_measured_by_the_servers_own_clock() {
-        let now = DateTime::parse_from_rfc3339("1999-01-01T00:00:00Z").unwrap().to_utc();
+        let now = DateTime::parse_from_rfc3339("1999-01-01T00:00:00Z")
+            .unwrap()
+            .to_utc();
         let headers = Headers::new([
             ("date", "Sun, 06 Nov 1994 08:49:00 GMT"),
             ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),

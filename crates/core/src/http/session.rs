@@ -29,7 +29,10 @@ impl<T> Session<T> {
     /// Nobody is logged in.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::new(State::Empty), logins: AtomicU64::new(0) }
+        Self {
+            state: Mutex::new(State::Empty),
+            logins: AtomicU64::new(0),
+        }
     }
 
     /// The session; logs in if there is none.
@@ -113,7 +116,9 @@ impl<T> Default for Session<T> {
 
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("logins", &self.logins.load(Ordering::Relaxed)).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("logins", &self.logins.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,17 +126,24 @@ impl<T> fmt::Debug for Session<T> {
 fn may_heal(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Cancelled | ErrorKind::Storage | ErrorKind::Quota
+        ErrorKind::Unavailable
+            | ErrorKind::RateLimited
+            | ErrorKind::Cancelled
+            | ErrorKind::Storage
+            | ErrorKind::Quota
     )
 }
 
 /// The same error for another caller; its cause stays with the first.
 fn copy(error: &Error) -> Error {
-    let copy = Error::new(error.kind(), error.operation().to_owned(), error.message()).retry(error.retry_state());
-    let copy = ["platform", "status", "request"].iter().fold(copy, |copy, name| match error.context(name) {
-        Some(value) => copy.with(name, value),
-        None => copy,
-    });
+    let copy = Error::new(error.kind(), error.operation().to_owned(), error.message())
+        .retry(error.retry_state());
+    let copy = ["platform", "status", "request", "attempts"]
+        .iter()
+        .fold(copy, |copy, name| match error.context(name) {
+            Some(value) => copy.with(name, value),
+            None => copy,
+        });
     let copy = match error.record() {
         Some(record) => copy.of(record.clone()),
         None => copy,

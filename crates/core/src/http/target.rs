@@ -6,7 +6,11 @@ use url::{Host, Origin, Url};
 use super::redact;
 use crate::error::{Error, ErrorKind, Result};
 
-const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// One piece of a path, percent-encoded: an id that comes from data cannot change the path.
 ///
@@ -38,7 +42,8 @@ impl Base {
                 .with("address", redact::raw_url(text))
                 .advise("Write it as https://host/path")
         };
-        let url = Url::parse(text.trim()).map_err(|e| wrong(format!("this is not an address: {e}")))?;
+        let url =
+            Url::parse(text.trim()).map_err(|e| wrong(format!("this is not an address: {e}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong(format!("`{}` is not http or https", url.scheme())));
         }
@@ -63,7 +68,12 @@ impl Base {
     }
 
     /// The address of a path (joined to the base's path) or of an absolute address, with more query pairs.
-    pub(super) fn resolve(&self, path: &str, query: &[(String, String)], operation: &str) -> Result<Url> {
+    pub(super) fn resolve(
+        &self,
+        path: &str,
+        query: &[(String, String)],
+        operation: &str,
+    ) -> Result<Url> {
         let text = if is_absolute(path) {
             path.to_owned()
         } else if path.is_empty() {
@@ -74,8 +84,12 @@ impl Base {
             format!("{}/{}", self.text, path.trim_start_matches('/'))
         };
         let mut url = Url::parse(&text).map_err(|e| {
-            Error::new(ErrorKind::Protocol, operation.to_owned(), format!("cannot follow the address: {e}"))
-                .with("address", redact::raw_url(&text))
+            Error::new(
+                ErrorKind::Protocol,
+                operation.to_owned(),
+                format!("cannot follow the address: {e}"),
+            )
+            .with("address", redact::raw_url(&text))
         })?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -88,14 +102,21 @@ impl Base {
     /// Where an answer redirects to; encrypted never leads to plain.
     pub(super) fn redirect(&self, from: &Url, location: &str, operation: &str) -> Result<Url> {
         let wrong = |what: String| {
-            Error::new(ErrorKind::Protocol, operation.to_owned(), what).with("url", redact::url(from))
+            Error::new(ErrorKind::Protocol, operation.to_owned(), what)
+                .with("url", redact::url(from))
         };
-        let mut to = from.join(location).map_err(|e| wrong(format!("redirected to what is no address: {e}")))?;
+        let mut to = from
+            .join(location)
+            .map_err(|e| wrong(format!("redirected to what is no address: {e}")))?;
         if !matches!(to.scheme(), "http" | "https") {
-            return Err(wrong(format!("redirected to `{}`, which is not http", to.scheme())));
+            return Err(wrong(format!(
+                "redirected to `{}`, which is not http",
+                to.scheme()
+            )));
         }
         if from.scheme() == "https" && to.scheme() == "http" {
-            return Err(wrong("redirected from https to plain http".into()).with("location", redact::url(&to)));
+            return Err(wrong("redirected from https to plain http".into())
+                .with("location", redact::url(&to)));
         }
         forget_user(&mut to);
         self.allow(&to, operation)?;
@@ -116,10 +137,20 @@ impl Base {
         match url.scheme() {
             "https" => Ok(()),
             "http" if self.allow_plain || is_loopback(url) => Ok(()),
-            "http" => Err(Error::new(ErrorKind::Config, operation.to_owned(), "plain http is refused")
-                .with("url", redact::url(url))
-                .advise("Use https, or allow plain http in the configuration if the network is trusted")),
-            other => Err(Error::new(ErrorKind::Protocol, operation.to_owned(), format!("`{other}` is not http"))),
+            "http" => Err(Error::new(
+                ErrorKind::Config,
+                operation.to_owned(),
+                "plain http is refused",
+            )
+            .with("url", redact::url(url))
+            .advise(
+                "Use https, or allow plain http in the configuration if the network is trusted",
+            )),
+            other => Err(Error::new(
+                ErrorKind::Protocol,
+                operation.to_owned(),
+                format!("`{other}` is not http"),
+            )),
         }
     }
 }
@@ -179,16 +210,36 @@ mod tests {
         let base = Base::parse("https://desk.example.org/api/v1/", false).unwrap();
         let cases = [
             ("cases.json", "https://desk.example.org/api/v1/cases.json"),
-            ("/cases?limit=5", "https://desk.example.org/api/v1/cases?limit=5&a=1%2B2"),
-            ("//evil.example.net/x", "https://desk.example.org/api/v1/evil.example.net/x"),
-            ("?offset=5", "https://desk.example.org/api/v1?offset=5&a=1%2B2"),
+            (
+                "/cases?limit=5",
+                "https://desk.example.org/api/v1/cases?limit=5&a=1%2B2",
+            ),
+            (
+                "//evil.example.net/x",
+                "https://desk.example.org/api/v1/evil.example.net/x",
+            ),
+            (
+                "?offset=5",
+                "https://desk.example.org/api/v1?offset=5&a=1%2B2",
+            ),
             ("", "https://desk.example.org/api/v1"),
             ("HTTPS://files.example.net/x", "https://files.example.net/x"),
-            ("https://u:p@files.example.net/x", "https://files.example.net/x"),
+            (
+                "https://u:p@files.example.net/x",
+                "https://files.example.net/x",
+            ),
         ];
         for (path, address) in cases {
-            let query: Vec<_> = if path.contains('?') { vec![("a".into(), "1+2".into())] } else { vec![] };
-            assert_eq!(base.resolve(path, &query, "read").unwrap().as_str(), address, "{path}");
+            let query: Vec<_> = if path.contains('?') {
+                vec![("a".into(), "1+2".into())]
+            } else {
+                vec![]
+            };
+            assert_eq!(
+                base.resolve(path, &query, "read").unwrap().as_str(),
+                address,
+                "{path}"
+            );
         }
     }
 
@@ -211,8 +262,16 @@ mod tests {
     fn a_redirect_never_leads_from_https_to_http_or_out_of_http() {
         let base = Base::parse("https://desk.example.org", true).unwrap();
         let from = Url::parse("https://desk.example.org/a/b").unwrap();
-        assert_eq!(base.redirect(&from, "../c", "read").unwrap().as_str(), "https://desk.example.org/c");
-        for location in ["http://desk.example.org/x", "http://127.0.0.1/x", "file:///etc/passwd", "https://"] {
+        assert_eq!(
+            base.redirect(&from, "../c", "read").unwrap().as_str(),
+            "https://desk.example.org/c"
+        );
+        for location in [
+            "http://desk.example.org/x",
+            "http://127.0.0.1/x",
+            "file:///etc/passwd",
+            "https://",
+        ] {
             let error = base.redirect(&from, location, "read").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Protocol, "{location}");
         }

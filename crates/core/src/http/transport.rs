@@ -48,8 +48,12 @@ pub(super) fn build(settings: &Settings, proxies: bool) -> Result<reqwest::Clien
             .ok()
             .filter(|found| !found.is_empty())
             .ok_or_else(|| {
-                Error::new(ErrorKind::Config, "read a root certificate", "this is not a certificate in PEM form")
-                    .advise("It starts with -----BEGIN CERTIFICATE-----")
+                Error::new(
+                    ErrorKind::Config,
+                    "read a root certificate",
+                    "this is not a certificate in PEM form",
+                )
+                .advise("It starts with -----BEGIN CERTIFICATE-----")
             })?;
         builder = builder.tls_certs_merge(certificates);
     }
@@ -73,9 +77,13 @@ pub(super) fn add_header(
     secret: bool,
 ) -> Result<()> {
     let refused = |what: &str| {
-        subject.error(ErrorKind::Config, format!("the header `{}` {what}", super::redact::printable(name)))
+        subject.error(
+            ErrorKind::Config,
+            format!("the header `{}` {what}", super::redact::printable(name)),
+        )
     };
-    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused("has a name that cannot be sent"))?;
+    let parsed = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| refused("has a name that cannot be sent"))?;
     let mut value = HeaderValue::from_str(value)
         .or_else(|_| HeaderValue::from_bytes(value.as_bytes()))
         .map_err(|_| refused("holds characters that cannot be sent"))?;
@@ -94,8 +102,17 @@ pub(super) struct Message<'a> {
 }
 
 /// Sends a message; returns at the answer's headers.
-pub(super) async fn send(client: &reqwest::Client, message: Message<'_>) -> Result<reqwest::Response, Broken> {
-    let Message { method, url, mut headers, payload, fault } = message;
+pub(super) async fn send(
+    client: &reqwest::Client,
+    message: Message<'_>,
+) -> Result<reqwest::Response, Broken> {
+    let Message {
+        method,
+        url,
+        mut headers,
+        payload,
+        fault,
+    } = message;
     let mut request = reqwest::Request::new(wire_method(method), url);
     if let Some(payload) = payload {
         if let Ok(content_type) = HeaderValue::from_str(&payload.content_type) {
@@ -107,6 +124,9 @@ pub(super) async fn send(client: &reqwest::Client, message: Message<'_>) -> Resu
             None => reqwest::Body::wrap_stream(payload.stream(fault)),
         };
         *request.body_mut() = Some(body);
+    } else if matches!(method, Method::Post | Method::Put | Method::Patch) {
+        // Some servers answer 411 to a write without a length.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     request.headers_mut().extend(headers);
     client.execute(request).await.map_err(broken)
@@ -125,12 +145,12 @@ fn wire_method(method: Method) -> reqwest::Method {
 
 /// The headers of an answer. Bytes that are no text are replaced: no header that we read holds them.
 pub(super) fn headers(response: &reqwest::Response) -> Headers {
-    Headers::new(
-        response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())),
-    )
+    Headers::new(response.headers().iter().map(|(name, value)| {
+        (
+            name.as_str(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
+    }))
 }
 
 /// A failure of the connection before the headers came.
@@ -140,9 +160,15 @@ pub(super) fn broken(error: reqwest::Error) -> Broken {
     let (reached, advice) = if !error.is_connect() {
         (Reached::Perhaps, None)
     } else if story.contains("invalid peer certificate") {
-        (Reached::Stranger, Some("If the server is the right one, give its root certificate in the configuration"))
+        (
+            Reached::Stranger,
+            Some("If the server is the right one, give its root certificate in the configuration"),
+        )
     } else if story.contains("dns error") {
-        (Reached::Nothing, Some("Check the host's name and the network"))
+        (
+            Reached::Nothing,
+            Some("Check the host's name and the network"),
+        )
     } else {
         (Reached::Nothing, Some("Check the address and the network"))
     };
@@ -151,7 +177,12 @@ pub(super) fn broken(error: reqwest::Error) -> Broken {
         Reached::Nothing => format!("no connection: {story}"),
         Reached::Perhaps => format!("the connection failed: {story}"),
     };
-    Broken { reached, message, advice, cause: Some(Box::new(error)) }
+    Broken {
+        reached,
+        message,
+        advice,
+        cause: Some(Box::new(error)),
+    }
 }
 
 /// A failure in the middle of a body.
@@ -161,7 +192,12 @@ pub(super) fn cut(error: reqwest::Error, got: u64, length: Option<u64>) -> Broke
         Some(length) => format!("connection closed after {got} of {length} bytes"),
         None => format!("connection closed after {got} bytes: {}", story(&error)),
     };
-    Broken { reached: Reached::Perhaps, message, advice: None, cause: Some(Box::new(error)) }
+    Broken {
+        reached: Reached::Perhaps,
+        message,
+        advice: None,
+        cause: Some(Box::new(error)),
+    }
 }
 
 /// The innermost causes: the outer ones only say that a request failed.

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+
+use super::server::{Server, answer, answer_with};
+use super::*;
+use crate::http::{Limit, Request};
+
+#[tokio::test]
+async fn a_429_of_one_worker_holds_all_workers() {
+    let (cx, clock) = jumping();
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let (seen_at, seen_by) = (Arc::clone(&clock), Arc::clone(&times));
+    let server = Server::start(move |_, n| {
+        seen_by.lock().unwrap().push(seen_at.seconds());
+        if n == 0 {
+            answer_with(429, "retry-after", "30")
+        } else {
+            answer(200, "")
+        }
+    })
+    .await;
+    let client = builder(&server)
+        .limit(Limit::per_minute(60))
+        .build()
+        .unwrap();
+    // The first is told to wait before the others start: they never see a 429 of their own.
+    let first = client.send(&cx, Request::get("cases", "first"));
+    let others = async {
+        while server.count() == 0 || cx.meter().snapshot()[0].throttled == 0 {
+            tokio::task::yield_now().await;
+        }
+        let clones = [client.clone(), client.clone(), client.clone()];
+        let requests = clones
+            .iter()
+            .map(|clone| clone.send(&cx, Request::get("cases", "other")));
+        futures::future::join_all(requests).await
+    };
+    let (first, others) = tokio::join!(first, others);
+    assert_eq!(first.unwrap().status, 200);
+    assert!(others.into_iter().all(|other| other.unwrap().status == 200));
+    let times = times.lock().unwrap().clone();
+    assert!(
+        times[0] == 0 && times[1..].iter().all(|at| *at >= 30),
+        "{times:?}"
+    );
+    assert_eq!((times.len(), clock.seconds()), (5, 33));
+    assert_eq!(counted(&cx).throttled, 1);
+}
+
+#[tokio::test]
+async fn a_5xx_of_one_worker_holds_nobody_else() {
+    let server = Server::start(|r, _| {
+        if r.line.ends_with("bad") {
+            answer(500, "")
+        } else {
+            answer(200, "")
+        }
+    })
+    .await;
+    let (cx, clock) = jumping();
+    let client = client(&server);
+    client
+        .send(&cx, Request::get("x", "bad"))
+        .await
+        .unwrap_err();
+    let waits = clock.waits().len();
+    client.send(&cx, Request::get("x", "good")).await.unwrap();
+    assert_eq!(clock.waits().len(), waits);
+}
+
+#[tokio::test]
+async fn clones_share_one_rate() {
+    let server = Server::start(|_, _| answer(200, "")).await;
+    let (cx, clock) = jumping();
+    let client = builder(&server)
+        .limit(Limit::per_minute(60))
+        .build()
+        .unwrap();
+    for _ in 0..10 {
+        client
+            .clone()
+            .send(&cx, Request::get("cases", "c"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(clock.seconds(), 9);
+}
+
+#[tokio::test]
+async fn a_streamed_answer_holds_its_slot_until_it_is_read_or_dropped() {
+    use futures::StreamExt;
+    let server = Server::start(|_, _| answer(200, "bytes")).await;
+    let (cx, _) = jumping();
+    let client = builder(&server)
+        .limit(Limit::none().concurrent(1))
+        .build()
+        .unwrap();
+    let mut open = client
+        .stream(&cx, Request::get("files", "f"))
+        .await
+        .unwrap();
+    let mut second = Box::pin(client.send(&cx, Request::get("cases", "c")));
+    for _ in 0..50 {
+        assert!(futures::poll!(&mut second).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.count(), 1);
+    while let Some(piece) = open.body.next().await {
+        piece.unwrap();
+    }
+    drop(open);
+    assert_eq!(second.await.unwrap().status, 200);
+}
