@@ -346,7 +346,10 @@ impl<'a> Exchange<'a> {
                 _ => Ok(Step::Done(Arrival::Whole(response))),
             };
         };
-        let told = told.map(|time| time.min(self.policy.max_retry_after));
+        // "Now" from a server that just refused would only use up the attempts.
+        let told = told
+            .filter(|time| !time.is_zero())
+            .map(|time| time.min(self.policy.max_retry_after));
         let time = told.unwrap_or_else(|| self.delays.next());
         let shared = retry::concerns_all(response.status, asked);
         self.inner.pacer.on_response(

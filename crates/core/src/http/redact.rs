@@ -205,6 +205,8 @@ fn closing(text: &str, quote: char, nested: bool) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -321,5 +323,27 @@ mod tests {
             Scrubber::default().snippet("a\u{0}\n<b>\u{1b}[31m ü".repeat(99).as_bytes(), 10);
         assert_eq!(shown.chars().count(), 11, "{shown}");
         assert!(!shown.chars().any(char::is_control), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_survives_whatever_stands_around_it(
+            before in "[ -~\n]{0,60}",
+            secret in "[A-Za-z0-9+/=_.-]{6,24}",
+            after in "[ -~\n]{0,60}",
+            most in 1_usize..200,
+        ) {
+            let secret = SecretString::new(secret);
+            let body = format!("{before}{}{after}", secret.expose());
+            let shown = Scrubber::new([&secret].into_iter()).snippet(body.as_bytes(), most);
+            prop_assert!(!shown.contains(secret.expose()), "{}", shown);
+        }
+
+        #[test]
+        fn any_bytes_become_one_short_line(body in proptest::collection::vec(any::<u8>(), 0..600), most in 0_usize..300) {
+            let shown = Scrubber::default().snippet(&body, most);
+            prop_assert!(shown.chars().count() <= most + 1);
+            prop_assert!(!shown.chars().any(char::is_control));
+        }
     }
 }

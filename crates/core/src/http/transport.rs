@@ -156,7 +156,11 @@ pub(super) fn headers(response: &reqwest::Response) -> Headers {
 /// A failure of the connection before the headers came.
 pub(super) fn broken(error: reqwest::Error) -> Broken {
     let error = error.without_url();
-    let story = story(&error);
+    let story = if error.is_timeout() {
+        "it took too long".to_owned()
+    } else {
+        story(&error)
+    };
     let (reached, advice) = if !error.is_connect() {
         (Reached::Perhaps, None)
     } else if story.contains("invalid peer certificate") {

@@ -124,6 +124,17 @@ async fn retry_after_is_waited_for_before_the_policys_own_delays() {
 }
 
 #[tokio::test]
+async fn a_retry_after_of_nothing_still_gives_the_platform_time() {
+    let server = Server::scripted(&[(429, &[("retry-after", "0")])]).await;
+    let (cx, clock) = jumping();
+    client(&server)
+        .send(&cx, Request::get("cases", "cases"))
+        .await
+        .unwrap_err();
+    assert_eq!(clock.waits().len(), 5);
+}
+
+#[tokio::test]
 async fn the_longest_retry_after_is_an_option() {
     let server = Server::scripted(&[(429, &[("retry-after", "86400")]), (200, NONE)]).await;
     let (cx, clock) = jumping();
@@ -245,9 +256,10 @@ async fn a_read_that_is_cut_again_and_again_ends_as_unavailable() {
 
 #[tokio::test]
 async fn a_refused_connection_is_tried_again_even_for_writes_since_nothing_was_sent() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound but not listening: nobody else can get the port meanwhile.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let base = format!("http://{}", socket.local_addr().unwrap());
     let (cx, clock) = jumping();
     let client = Client::builder("desk", &base).build().unwrap();
     let error = client
