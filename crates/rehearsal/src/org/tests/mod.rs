@@ -165,14 +165,20 @@ impl Bench {
 
     /// Inserts one row and expects it to be taken.
     async fn add(&self, object: &str, row: Value) -> String {
-        let outcome = self.insert(object, &[row.clone()]).await.remove(0);
+        let outcome = self
+            .insert(object, std::slice::from_ref(&row))
+            .await
+            .remove(0);
         assert_eq!(outcome["success"], true, "{object} {row} became {outcome}");
         outcome["id"].as_str().unwrap().to_owned()
     }
 
     /// Inserts one row and expects it to be refused: code and message.
     async fn refused(&self, object: &str, row: Value) -> (String, String) {
-        let outcome = self.insert(object, &[row.clone()]).await.remove(0);
+        let outcome = self
+            .insert(object, std::slice::from_ref(&row))
+            .await
+            .remove(0);
         assert_eq!(outcome["success"], false, "{object} {row} was taken");
         let error = &outcome["errors"][0];
         (
