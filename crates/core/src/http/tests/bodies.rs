@@ -391,6 +391,24 @@ async fn a_file_of_another_length_than_announced_is_our_error_and_is_never_sent_
 }
 
 #[tokio::test]
+async fn a_body_that_grew_is_noticed_before_its_announced_length_is_complete() {
+    let server = Server::start(|_, _| answer(201, "{}")).await;
+    let grown = PartBody::stream(10, || async {
+        Ok(futures::stream::iter(
+            ["01234", "56789", "x"].map(|piece| Ok(Bytes::from_static(piece.as_bytes()))),
+        )
+        .boxed())
+    });
+    let (cx, _) = jumping();
+    let error = client(&server)
+        .send(&cx, Request::put("f", "f").body("text/plain", grown))
+        .await
+        .unwrap_err();
+    assert_eq!(error.message(), "10 bytes were announced, more came");
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_opened_is_told_by_its_own_error_and_not_tried_again() {
     let server = Server::start(|_, _| answer(201, "{}")).await;
     let opened = Arc::new(AtomicUsize::new(0));
