@@ -9,6 +9,8 @@ pub(crate) struct Refusal {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) fields: Vec<String>,
+    /// What was found by a duplicate rule.
+    pub(crate) duplicates: Option<Value>,
 }
 
 impl Refusal {
@@ -18,6 +20,7 @@ impl Refusal {
             code,
             message: message.into(),
             fields: Vec::new(),
+            duplicates: None,
         }
     }
 
@@ -46,12 +49,21 @@ impl Refusal {
         if !self.fields.is_empty() {
             error["fields"] = json!(self.fields);
         }
+        if let Some(duplicates) = &self.duplicates {
+            // The platform spells it so.
+            error["duplicateResut"] = duplicates.clone();
+        }
         error
     }
 
     /// As one element of a collection's row: `statusCode`.
     pub(crate) fn as_row(&self) -> Value {
-        json!({"statusCode": self.code, "message": self.message, "fields": self.fields})
+        let mut error =
+            json!({"statusCode": self.code, "message": self.message, "fields": self.fields});
+        if let Some(duplicates) = &self.duplicates {
+            error["duplicateResult"] = duplicates.clone();
+        }
+        error
     }
 }
 

@@ -69,6 +69,13 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
         "PermissionSetAssignment",
         json!({"PermissionSetId": permissions, "AssigneeId": integration, "IsActive": true}),
     )?;
+    for rule in &settings.duplicate_rules {
+        add(
+            ctx,
+            "DuplicateRule",
+            json!({"DeveloperName": rule.name, "MasterLabel": rule.name, "SobjectType": rule.object, "IsActive": true}),
+        )?;
+    }
     case_status(ctx)
 }
 

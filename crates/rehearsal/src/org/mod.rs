@@ -55,7 +55,7 @@ use serde_json::Value;
 use self::engine::Engine;
 use self::front::Front;
 pub use self::options::{
-    CustomField, FieldType, Hidden, NewUser, OrgOptions, OrgSettings, PicklistValue,
+    CustomField, DuplicateRule, FieldType, Hidden, NewUser, OrgOptions, OrgSettings, PicklistValue,
 };
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};

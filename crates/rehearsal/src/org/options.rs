@@ -101,6 +101,13 @@ impl OrgOptions {
         self
     }
 
+    /// One more duplicate rule.
+    #[must_use]
+    pub fn duplicate_rule(mut self, rule: DuplicateRule) -> Self {
+        self.settings.duplicate_rules.push(rule);
+        self
+    }
+
     /// One more user.
     #[must_use]
     pub fn user(mut self, user: NewUser) -> Self {
@@ -164,10 +171,14 @@ pub struct OrgSettings {
     pub picklist_values: Vec<PicklistValue>,
     /// People beside the integration user.
     pub users: Vec<NewUser>,
+    /// Rules that look for the same person or company before a row is saved. None by default.
+    pub duplicate_rules: Vec<DuplicateRule>,
     /// The consumer key of the one app that is installed.
     pub client_id: String,
     /// Its secret.
     pub client_secret: Hidden,
+    /// The password of every active user; the password grant is refused when not given.
+    pub password: Option<Hidden>,
     /// A token that is valid from the start.
     pub access_token: Option<Hidden>,
     /// Calls after which a session ends.
@@ -190,8 +201,10 @@ impl Default for OrgSettings {
             custom_fields: Vec::new(),
             picklist_values: Vec::new(),
             users: Vec::new(),
+            duplicate_rules: Vec::new(),
             client_id: "rehearsal-client".into(),
             client_secret: Hidden("rehearsal-secret".into()),
+            password: None,
             access_token: None,
             session_calls: None,
             daily_api_requests: 5_000_000,
@@ -233,6 +246,20 @@ fn yes() -> bool {
 
 fn standard() -> String {
     "Standard".into()
+}
+
+/// A rule that finds a row of the same object with an equal value. (The platform's own rules match loosely; an exact
+/// match is what they surely find.)
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DuplicateRule {
+    /// API name of the rule.
+    pub name: String,
+    /// API name of the object: Account, Contact or Lead.
+    pub object: String,
+    /// API name of the field whose values are compared; it must be an external id or usable for upserts.
+    pub field: String,
+    /// Whether it refuses the row even if the client asks to save it; else it only alerts.
+    pub block: bool,
 }
 
 /// One more value of a standard picklist, such as a Case's Status.

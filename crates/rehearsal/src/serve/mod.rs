@@ -2,7 +2,7 @@
 //!
 //! A stand-in hands over an [`axum::Router`] and gets a running [`Server`]. What holds for all of them is done here:
 //! a trailing slash is ignored, a gzip body is unpacked, JSON and CSV answers above 1 KiB are packed when the client
-//! offers it, [`Faults`](crate::fault::Faults) happen before the router is reached, each request is counted under its
+//! offers it, [`Faults`] happen before the router is reached, each request is counted under its
 //! route. Two addresses of its own: `GET /rehearsal/requests` (the log as JSON; `DELETE` forgets it) and
 //! `GET`/`POST /rehearsal/faults` (the script; a `POST` replaces it). Both are neither counted nor harmed.
 

@@ -170,23 +170,6 @@ pub(crate) fn token(
             "invalid client credentials",
         ));
     }
-    match field("grant_type") {
-        Some("client_credentials") => {}
-        Some(_) => {
-            return Err(TokenError(
-                400,
-                "unsupported_grant_type",
-                "grant type not supported",
-            ));
-        }
-        None => {
-            return Err(TokenError(
-                400,
-                "unsupported_grant_type",
-                "grant type not given",
-            ));
-        }
-    }
     let broken = |_: Refusal| {
         TokenError(
             500,
@@ -194,21 +177,62 @@ pub(crate) fn token(
             "the local org failed to keep the session",
         )
     };
-    let access_token = ctx
-        .engine
-        .sessions
-        .issue(ctx, INTEGRATION_USER)
-        .map_err(broken)?;
+    let user = match field("grant_type") {
+        Some("client_credentials") => INTEGRATION_USER,
+        Some("password") => {
+            let (name, password) = (
+                field("username").unwrap_or_default(),
+                field("password").unwrap_or_default(),
+            );
+            by_password(ctx, name, password)
+                .map_err(broken)?
+                .ok_or(TokenError(400, "invalid_grant", "authentication failure"))?
+        }
+        _ => {
+            return Err(TokenError(
+                400,
+                "unsupported_grant_type",
+                "grant type not supported",
+            ));
+        }
+    };
+    let access_token = ctx.engine.sessions.issue(ctx, user).map_err(broken)?;
     let engine = ctx.engine;
     Ok(json!({
         "access_token": access_token,
         "signature": BASE64.encode(random::text(32)),
         "scope": "api",
         "instance_url": base,
-        "id": format!("{base}/id/{}/{}", engine.org_id(), engine.user_id(INTEGRATION_USER)),
+        "id": format!("{base}/id/{}/{}", engine.org_id(), engine.user_id(user)),
         "token_type": "Bearer",
         "issued_at": ctx.now.timestamp_millis().to_string(),
     }))
+}
+
+/// The active user with this name, if passwords are used at all and this is theirs.
+fn by_password(ctx: &Ctx<'_>, name: &str, password: &str) -> Result<Option<i64>, Refusal> {
+    if ctx
+        .settings()
+        .password
+        .as_ref()
+        .is_none_or(|own| own.0 != password)
+    {
+        return Ok(None);
+    }
+    let object = ctx.object("User")?;
+    let Some(field) = object.field("Username") else {
+        return Ok(None);
+    };
+    let Some(key) = store::index_key(field, &json!(name)) else {
+        return Ok(None);
+    };
+    for number in store::find(ctx.db, object, field, &key)? {
+        let row = store::get(ctx.db, object, number)?;
+        if row.is_some_and(|row| row.fields.get("IsActive") == Some(&json!(true))) {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
 }
 
 fn basic_credentials(header: &str) -> Option<(String, String)> {

@@ -106,8 +106,15 @@ impl Request {
         let off = self
             .header("sforce-auto-assign")
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("false"));
+        let duplicates = self
+            .header("sforce-duplicate-rule-header")
+            .unwrap_or_default();
+        let allow = duplicates
+            .split(';')
+            .any(|option| option.trim().eq_ignore_ascii_case("allowSave=true"));
         Call {
             all_or_none,
+            allow_duplicates: allow,
             auto_assign: !off,
             upload: self.upload.clone(),
         }
@@ -188,6 +195,9 @@ fn query(ctx: &Ctx<'_>, request: &Request, with_deleted: bool) -> Result<Reply, 
     let text = request
         .parameter("q")
         .ok_or_else(|| Refusal::new("MALFORMED_QUERY", "unexpected token: <EOF>"))?;
+    if request.flag("columns") {
+        return soql::columns(ctx, text).map(|columns| Reply::json(200, columns));
+    }
     soql::run(ctx, text, with_deleted, request.batch()).map(|answer| Reply::json(200, answer.0))
 }
 

@@ -200,7 +200,7 @@ fn fold(function: &str, mut values: Vec<Value>) -> Value {
     }
 }
 
-fn object<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a Object, Refusal> {
+pub(super) fn object<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a Object, Refusal> {
     ctx.engine.schema.object(name).filter(|object| object.queryable).ok_or_else(|| {
         let message = format!(
             "sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the \
@@ -267,7 +267,7 @@ fn check(ctx: &Ctx<'_>, object: &Object, query: &Query) -> Result<(), Refusal> {
 }
 
 /// The field at the end of a path.
-fn check_path<'a>(
+pub(super) fn check_path<'a>(
     ctx: &Ctx<'a>,
     object: &'a Object,
     path: &[String],

@@ -1,10 +1,12 @@
 //! Queries: a tokenizer, a parser, an evaluator, and cursors for long answers.
 
+mod columns;
 mod cursor;
 mod eval;
 mod lexer;
 mod parser;
 
+pub(crate) use self::columns::columns;
 pub(crate) use self::cursor::{more, run};
 
 /// A parsed query.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod objects;
+mod outside;
 mod state;
 mod writes;
 

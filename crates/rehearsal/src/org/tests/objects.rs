@@ -749,3 +749,62 @@ async fn a_task_touches_its_date_and_knows_when_it_is_done() {
         "FIELD_INTEGRITY_EXCEPTION"
     );
 }
+
+#[tokio::test]
+async fn a_duplicate_rule_alerts_or_blocks() {
+    let rule = |block: bool| DuplicateRule {
+        name: "Same_Email".into(),
+        object: "Contact".into(),
+        field: "Email".into(),
+        block,
+    };
+    for block in [false, true] {
+        let bench = Bench::with(|options| options.duplicate_rule(rule(block))).await;
+        let first = bench
+            .add(
+                "Contact",
+                json!({"LastName": "Lee", "Email": "ann@example.org"}),
+            )
+            .await;
+        let twin = json!({"LastName": "Lee", "Email": "Ann@Example.org"});
+        assert_eq!(
+            bench.refused("Contact", twin.clone()).await.0,
+            "DUPLICATES_DETECTED"
+        );
+        let answer = bench.send("POST", "sobjects/Contact", twin.clone()).await;
+        let found = &answer.body[0]["duplicateResut"];
+        assert_eq!(
+            (
+                &found["allowSave"],
+                &found["matchResults"][0]["matchRecords"][0]["record"]["Id"]
+            ),
+            (&json!(!block), &json!(first))
+        );
+        let saved = bench.request("POST", "sobjects/Contact").header(
+            "Sforce-Duplicate-Rule-Header",
+            "allowSave=true; runAsCurrentUser=false",
+        );
+        assert_eq!(
+            bench.answer(saved.body(twin.to_string())).await.status,
+            if block { 400 } else { 201 }
+        );
+        let own = bench
+            .send(
+                "PATCH",
+                &format!("sobjects/Contact/{first}"),
+                json!({"Email": "ann@example.org"}),
+            )
+            .await;
+        assert_eq!(
+            own.status == 204,
+            block,
+            "its own value is no double, its saved twin's is"
+        );
+        assert_eq!(
+            bench
+                .rows("SELECT IsActive FROM DuplicateRule WHERE SobjectType = 'Contact'")
+                .await[0]["IsActive"],
+            true
+        );
+    }
+}

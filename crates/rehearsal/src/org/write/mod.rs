@@ -4,6 +4,7 @@
 //! and followed by its side effects. A row that fails leaves nothing behind; with `allOrNone` no row does.
 
 pub(crate) mod delete;
+mod duplicates;
 mod email;
 pub(crate) mod file;
 mod given;
@@ -28,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) all_or_none: bool,
     /// `Sforce-Auto-Assign`, true when the header is absent.
     pub(crate) auto_assign: bool,
+    /// `Sforce-Duplicate-Rule-Header: allowSave=true`.
+    pub(crate) allow_duplicates: bool,
     /// The bytes of a multipart call.
     pub(crate) upload: Option<Upload>,
 }
@@ -244,6 +247,7 @@ fn insert(ctx: &Ctx<'_>, call: &Call, object: &Object, values: &Fields) -> Resul
     given.audit(ctx)?;
     references::check(ctx, object, &mut given.values)?;
     given::unique(ctx, object, &given.values, None)?;
+    duplicates::check(ctx, call, object, &given.values, None)?;
     lock(ctx, object, None, &given.values)?;
     let number = store::next_number(ctx.db, object)?;
     objects::complete(ctx, object, number, None, &mut given)?;
@@ -277,6 +281,7 @@ fn update(
     given.still_required(object)?;
     references::check(ctx, object, &mut given.values)?;
     given::unique(ctx, object, &given.values, Some(row.number))?;
+    duplicates::check(ctx, call, object, &given.values, Some(row.number))?;
     lock(ctx, object, Some(id), &row.fields)?;
     objects::complete(ctx, object, row.number, Some(&row), &mut given)?;
     let mut fields = row.fields.clone();
