@@ -30,6 +30,7 @@
 
 mod body;
 mod builder;
+mod call;
 mod client;
 mod delay;
 mod exchange;
@@ -47,6 +48,7 @@ mod secret;
 mod session;
 mod target;
 mod transport;
+mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The only file that knows how requests travel: everything of the HTTP library stays in here and in `exchange`.
+//! How a message travels. The HTTP library is used here and in what calls it; none of its types leaves `http`.
 
 use std::error::Error as StdError;
 use std::time::Duration;

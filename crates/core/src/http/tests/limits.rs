@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::server::{Server, answer, answer_with};
 use super::*;
+use crate::context::RuntimeClock;
 use crate::http::{Limit, Request};
 
 #[tokio::test]
@@ -109,4 +110,39 @@ async fn a_streamed_answer_holds_its_slot_until_it_is_read_or_dropped() {
     }
     drop(open);
     assert_eq!(second.await.unwrap().status, 200);
+}
+
+/// An hour of simulated time over the network: client and server share a paused runtime.
+#[tokio::test(start_paused = true)]
+async fn an_hour_at_the_limit_uses_all_of_it_and_meets_no_429() {
+    let cx = Context::new().with_clock(Arc::new(RuntimeClock::starting_at(JumpClock::start())));
+    let started = tokio::time::Instant::now();
+    let minute = Mutex::new((0, 0));
+    let server = Server::start(move |_, _| {
+        let now = started.elapsed().as_secs() / 60;
+        let mut minute = minute.lock().unwrap();
+        *minute = if minute.0 == now {
+            (now, minute.1 + 1)
+        } else {
+            (now, 1)
+        };
+        if minute.1 > 60 {
+            answer(429, "")
+        } else {
+            answer(200, "")
+        }
+    })
+    .await;
+    let client = builder(&server)
+        .limit(Limit::per_minute(60))
+        .build()
+        .unwrap();
+    for _ in 0..3600 {
+        client.send(&cx, Request::get("cases", "c")).await.unwrap();
+    }
+    let row = counted(&cx);
+    assert_eq!(
+        (row.requests, row.throttled, row.waited_ms),
+        (3600, 0, 3_599_000)
+    );
 }
