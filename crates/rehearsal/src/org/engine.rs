@@ -127,8 +127,9 @@ impl Engine {
         let changed = store::meta(&tx, "settings")
             .map_err(text)?
             .is_none_or(|before| before != kept);
+        // Also where nothing changed: a newer program may bring objects that the folder does not have yet.
+        store::prepare(&tx, &schema).map_err(text)?;
         if changed {
-            store::prepare(&tx, &schema).map_err(text)?;
             for (key, value) in [
                 ("format", FORMAT),
                 ("pod", &pod),

@@ -8,7 +8,7 @@
 //! # async fn run() -> Result<(), deskferry_rehearsal::org::OrgError> {
 //! use deskferry_rehearsal::org::{CustomField, Org, OrgOptions};
 //!
-//! let options = OrgOptions::new("/tmp/my-org")
+//! let options = OrgOptions::new("my-org")
 //!     .audit_fields(true)
 //!     .custom_field(CustomField::source_key("Case"))
 //!     .picklist_value("Case", "Status", "On hold", false);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::eval::{check_path, object};
+use super::check::{check_path, object};
 use super::parser::parse;
 use super::{Query, Select};
 use crate::org::engine::Ctx;

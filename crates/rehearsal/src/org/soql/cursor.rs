@@ -15,6 +15,9 @@ const PAGE: std::ops::RangeInclusive<usize> = 200..=2_000;
 /// A page also ends when its rows grow beyond this, as pages of long texts do on the platform.
 const PAGE_BYTES: usize = 8 << 20;
 
+/// How many of the newest cursors are kept; the platform forgets its own after two days.
+const KEPT: i64 = 200;
+
 /// What a query call answers.
 #[derive(Debug)]
 pub(crate) struct Answer(pub(crate) Value);
@@ -52,7 +55,11 @@ pub(crate) fn run(
             ctx.db
                 .prepare_cached("INSERT INTO cursors(query, deleted, rows) VALUES(?1, ?2, ?3)")?
                 .execute(params![text, with_deleted, bytes])?;
-            let next = locator(ctx, ctx.db.last_insert_rowid(), used);
+            let cursor = ctx.db.last_insert_rowid();
+            ctx.db
+                .prepare_cached("DELETE FROM cursors WHERE n <= ?1")?
+                .execute([cursor - KEPT])?;
+            let next = locator(ctx, cursor, used);
             Ok(Answer(
                 json!({"totalSize": numbers.len(), "done": false, "nextRecordsUrl": next, "records": records}),
             ))

@@ -1,8 +1,10 @@
 //! Queries: a tokenizer, a parser, an evaluator, and cursors for long answers.
 
+mod check;
 mod columns;
 mod cursor;
 mod eval;
+mod filter;
 mod lexer;
 mod parser;
 
@@ -90,3 +92,6 @@ pub(crate) struct Order {
     pub(crate) descending: bool,
     pub(crate) nulls_last: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The org on the network: what is read from a request before, and sent after, [`rest`](super::rest) has answered.
 
-use std::collections::HashMap;
+mod login;
+mod own;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,13 +10,12 @@ use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use futures::StreamExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use super::auth;
-use super::engine::{Engine, INTEGRATION_USER};
+use super::engine::{Ctx, Engine};
 use super::error::Refusal;
 use super::files;
 use super::rest::{self, Reply, Request, VERSIONS};
@@ -22,8 +23,6 @@ use crate::serve::RouteLabel;
 
 /// The largest body that is not multipart (Salesforce transport reference, section 3.4).
 const LARGEST_BODY: usize = 52_428_800;
-/// Rows per piece of a dump.
-const DUMP_PIECE: usize = 500;
 
 #[derive(Debug)]
 pub(crate) struct Front {
@@ -43,14 +42,13 @@ async fn answer(State(front): State<Arc<Front>>, request: HttpRequest) -> Respon
         return front.data(below, request).await;
     }
     let (label, response) = match path.as_str() {
-        "/" => ("/".to_owned(), front.page()),
+        "/" => ("/".to_owned(), front.page().await),
         "/services/oauth2/token" => (path, front.token(request).await),
         "/services/oauth2/revoke" => (path, front.revoke(request).await),
-        "/services/oauth2/userinfo" => (path, sent(front.identity(&request)).await),
-        _ if path.starts_with("/id/") => (
-            "/id/{org}/{user}".to_owned(),
-            sent(front.identity(&request)).await,
-        ),
+        "/services/oauth2/userinfo" => (path, front.identity(request).await),
+        _ if path.starts_with("/id/") => {
+            ("/id/{org}/{user}".to_owned(), front.identity(request).await)
+        }
         _ => match path
             .strip_prefix("/rehearsal/")
             .and_then(|rest| rest.split_once('/'))
@@ -178,133 +176,15 @@ impl Front {
         worked.unwrap_or_else(|e| Reply::refused(&Refusal::broken(e)))
     }
 
-    async fn token(&self, request: HttpRequest) -> Response {
-        let basic = header_text(&request, header::AUTHORIZATION).map(str::to_owned);
-        let base = self.base(&request);
-        let form = match form(request).await {
-            Ok(form) => form,
-            Err(refusal) => return sent(Reply::refused(&refusal)).await,
-        };
-        let answered = self.engine.transaction(INTEGRATION_USER, 0, |ctx| {
-            Ok(auth::token(ctx, &form, basic.as_deref(), &base))
-        });
-        sent(match answered {
-            Ok(Ok(token)) => Reply::json(200, token),
-            Ok(Err(error)) => Reply::json(error.0, error.body()),
-            Err(refusal) => Reply::refused(&refusal),
-        })
-        .await
-    }
-
-    async fn revoke(&self, request: HttpRequest) -> Response {
-        let form = match form(request).await {
-            Ok(form) => form,
-            Err(refusal) => return sent(Reply::refused(&refusal)).await,
-        };
-        let token = form.get("token").map(String::as_str).unwrap_or_default();
-        let revoked = self.engine.transaction(INTEGRATION_USER, 0, |ctx| {
-            ctx.engine.sessions.revoke(ctx, token)
-        });
-        sent(match revoked {
-            Ok(true) => Reply::empty(200),
-            Ok(false) => Reply::json(400, json!({"error": "unsupported_token_type", "error_description": "this token is not known"})),
-            Err(refusal) => Reply::refused(&refusal),
-        })
-        .await
-    }
-
-    /// `userinfo` and `/id/…`; the token comes in the header or, as some clients do, in the query.
-    fn identity(&self, request: &HttpRequest) -> Reply {
-        let base = self.base(request);
-        let query: HashMap<String, String> =
-            url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
-                .into_owned()
-                .collect();
-        let in_header = auth::bearer(header_text(request, header::AUTHORIZATION)).ok();
-        let token = in_header
-            .or_else(|| query.get("oauth_token").map(String::as_str))
-            .unwrap_or_default();
-        let user = self.engine.sessions.user(token, false);
-        let answered = match user {
-            Some(user) => self
-                .engine
-                .transaction(user, 0, |ctx| auth::identity(ctx, &base)),
-            None => Err(auth::expired().with_status(403)),
-        };
-        answered.map_or_else(
-            |refusal| Reply::refused(&refusal),
-            |identity| Reply::json(200, identity),
-        )
-    }
-
-    /// Every live row of an object as a line of JSON.
-    fn dump(&self, object: &str) -> Response {
-        if self.engine.schema.object(object).is_none() {
-            return (
-                StatusCode::NOT_FOUND,
-                format!("this org has no object {object}\n"),
-            )
-                .into_response();
-        }
-        let (engine, object) = (Arc::clone(&self.engine), object.to_owned());
-        let pieces = futures::stream::try_unfold(Some(0), move |after| {
-            let (engine, object) = (Arc::clone(&engine), object.clone());
-            async move {
-                let Some(after) = after else { return Ok(None) };
-                let read =
-                    tokio::task::spawn_blocking(move || engine.dump(&object, after, DUMP_PIECE))
-                        .await;
-                let (rows, next) = read
-                    .map_err(std::io::Error::other)?
-                    .map_err(|e| std::io::Error::other(e.message))?;
-                let mut lines = String::new();
-                for row in rows {
-                    lines.push_str(&row.to_string());
-                    lines.push('\n');
-                }
-                Ok::<_, std::io::Error>(Some((Bytes::from(lines), next)))
-            }
-        });
-        (
-            [(header::CONTENT_TYPE, "application/x-ndjson")],
-            Body::from_stream(pieces),
-        )
-            .into_response()
-    }
-
-    async fn blob(&self, id: &str) -> Response {
-        let number = self
-            .engine
-            .ids
-            .parse(id)
-            .filter(|(prefix, _)| *prefix == "068")
-            .map(|(_, number)| number);
-        let mut reply = Reply::refused(&Refusal::not_found());
-        if let Some(number) = number {
-            reply = Reply::empty(200);
-            reply.body = rest::Body::File(self.engine.blob(number));
-        }
-        sent(reply).await
-    }
-
-    /// What a person sees who opens the address.
-    fn page(&self) -> Response {
-        let rows: String = match self.engine.counts() {
-            Ok(counts) => counts
-                .iter()
-                .map(|(name, count)| format!("<tr><td>{name}<td>{count}"))
-                .collect(),
-            Err(_) => String::new(),
-        };
-        let page = format!(
-            "<!DOCTYPE html><meta charset=utf-8><title>Local org</title><h1>A local Salesforce org</h1>\
-             <p>It stands in for a Service Cloud org in rehearsals and tests. Org id {}.</p>\
-             <table><tr><th>Object<th>Rows{rows}</table>\
-             <p><a href=\"/rehearsal/requests\">Requests</a>, <a href=\"/rehearsal/faults\">fault script</a>; \
-             rows of an object as JSON lines at <code>/rehearsal/dump/Case</code>.</p>\n",
-            self.engine.org_id()
-        );
-        ([(header::CONTENT_TYPE, "text/html;charset=UTF-8")], page).into_response()
+    /// Works on the database where waiting for it holds nobody up.
+    async fn transaction<T: Send + 'static>(
+        &self,
+        user: i64,
+        work: impl FnOnce(&Ctx<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let engine = Arc::clone(&self.engine);
+        let worked = tokio::task::spawn_blocking(move || engine.transaction(user, 0, work)).await;
+        worked.map_err(Refusal::broken)?
     }
 
     fn base(&self, request: &HttpRequest) -> String {
@@ -352,11 +232,6 @@ fn header_text(request: &HttpRequest, name: HeaderName) -> Option<&str> {
         .headers()
         .get(name)
         .and_then(|value| value.to_str().ok())
-}
-
-async fn form(request: HttpRequest) -> Result<HashMap<String, String>, Refusal> {
-    let bytes = whole(request.into_body()).await?;
-    Ok(url::form_urlencoded::parse(&bytes).into_owned().collect())
 }
 
 /// A whole body, up to the platform's limit.
