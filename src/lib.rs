@@ -1,1 +1,50 @@
-//! Deskferry.
+//! Deskferry carries helpdesks into Salesforce Service Cloud: rehearse on a local org, move once, verify field by field.
+//!
+//! This crate re-exports the parts behind features; each part is a crate of its own as well.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `kayako` | [`kayako`]: Kayako (cloud) as a source |
+//! | `salesforce` | [`salesforce`]: Salesforce Service Cloud as a sink |
+//! | `rehearsal` | [`rehearsal`]: a local Salesforce org and local helpdesks |
+//! | `cli` | [`cli`]: the verbs of a migration for own programs |
+//! | `full` | all of them |
+//!
+//! Without features there are the canonical model, the traits and what runs them ([`core`]): enough to write a source,
+//! a transform or a sink of your own.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "kayako", feature = "salesforce"))]
+//! # async fn run() -> deskferry::Result<()> {
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use deskferry::kayako::{Kayako, KayakoConfig};
+//! use deskferry::migration::{Migration, Workspace};
+//! use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
+//! use deskferry::Context;
+//!
+//! let kayako = Kayako::new(KayakoConfig::from_env()?)?;
+//! let mapping = Mapping::parse(Mapping::default_text())?;
+//! let salesforce = Salesforce::new(SalesforceConfig::from_env()?.build()?, mapping)?;
+//! let workspace = Workspace::open(Path::new("acme"))?;
+//! let report = Migration::new(workspace, Arc::new(kayako), Arc::new(salesforce)).run(&Context::new()).await?;
+//! println!("{}", report.summary());
+//! # Ok(())
+//! # }
+//! ```
+
+pub use deskferry_core as core;
+pub use deskferry_core::{
+    Context, Error, ErrorKind, Record, RecordId, RecordKey, RecordKind, Result, Retry, Sink, Source, SourceExt,
+    Tenant, Transform, migration, model, pipeline, report, sink, source, transform,
+};
+#[cfg(feature = "rehearsal")]
+pub use deskferry_rehearsal as rehearsal;
+#[cfg(feature = "salesforce")]
+pub use deskferry_sink_salesforce as salesforce;
+#[cfg(feature = "kayako")]
+pub use deskferry_source_kayako as kayako;
+
+#[cfg(feature = "cli")]
+pub mod cli;

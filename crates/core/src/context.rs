@@ -29,25 +29,52 @@ impl Context {
     /// A context with the system's clock that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self::build(CancellationToken::new(), Arc::new(SystemClock), Meter::new(), Arc::new(NothingSeen))
+        Self::build(
+            CancellationToken::new(),
+            Arc::new(SystemClock),
+            Meter::new(),
+            Arc::new(NothingSeen),
+        )
     }
 
-    fn build(cancel: CancellationToken, clock: Arc<dyn Clock>, meter: Meter, seen: Arc<dyn Seen>) -> Self {
-        Self { inner: Arc::new(Inner { cancel, clock, meter, seen }) }
+    fn build(
+        cancel: CancellationToken,
+        clock: Arc<dyn Clock>,
+        meter: Meter,
+        seen: Arc<dyn Seen>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                cancel,
+                clock,
+                meter,
+                seen,
+            }),
+        }
     }
 
     /// The same run with another answer to what was seen.
     #[must_use]
     pub fn seeing(&self, seen: Arc<dyn Seen>) -> Self {
         let i = &self.inner;
-        Self::build(i.cancel.clone(), Arc::clone(&i.clock), i.meter.clone(), seen)
+        Self::build(
+            i.cancel.clone(),
+            Arc::clone(&i.clock),
+            i.meter.clone(),
+            seen,
+        )
     }
 
     /// The same run by another clock.
     #[must_use]
     pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Self {
         let i = &self.inner;
-        Self::build(i.cancel.clone(), clock, i.meter.clone(), Arc::clone(&i.seen))
+        Self::build(
+            i.cancel.clone(),
+            clock,
+            i.meter.clone(),
+            Arc::clone(&i.seen),
+        )
     }
 
     /// Asks everything that shares this run to stop.
@@ -120,7 +147,10 @@ impl Context {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>> {
-        self.inner.seen.not_read_since(kind, since, after, limit).await
+        self.inner
+            .seen
+            .not_read_since(kind, since, after, limit)
+            .await
     }
 }
 
@@ -137,7 +167,9 @@ impl Default for Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,7 +235,10 @@ impl RuntimeClock {
     /// Starts now, showing `wall`.
     #[must_use]
     pub fn starting_at(wall: DateTime<Utc>) -> Self {
-        Self { wall, started: tokio::time::Instant::now() }
+        Self {
+            wall,
+            started: tokio::time::Instant::now(),
+        }
     }
 }
 

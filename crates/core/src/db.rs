@@ -20,7 +20,9 @@ pub(crate) struct Db {
 
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Db").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Db")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,7 +54,10 @@ impl Db {
                 }
             })
             .map_err(|e| Error::storage("start a database thread", e))?;
-        Ok(Self { jobs, name: schema.name })
+        Ok(Self {
+            jobs,
+            name: schema.name,
+        })
     }
 
     /// Runs `work` on the database's thread.
@@ -73,12 +78,19 @@ impl Db {
 }
 
 fn gone(name: &'static str, operation: &'static str) -> Error {
-    Error::new(ErrorKind::Storage, operation, format!("{name} stopped answering"))
-        .advise("Run `resume`: what was committed is safe")
+    Error::new(
+        ErrorKind::Storage,
+        operation,
+        format!("{name} stopped answering"),
+    )
+    .advise("Run `resume`: what was committed is safe")
 }
 
 fn failed(name: &'static str, operation: &'static str, error: &rusqlite::Error) -> Error {
-    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
+    let full = matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DiskFull)
+    );
     let advice = if full {
         "Free space on the workspace's disk, then run `resume`: nothing is lost"
     } else {
@@ -117,7 +129,11 @@ impl From<std::io::Error> for DbError {
 }
 impl From<serde_json::Error> for DbError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Ours(Error::new(ErrorKind::Decode, "read a stored value", error.to_string()))
+        Self::Ours(Error::new(
+            ErrorKind::Decode,
+            "read a stored value",
+            error.to_string(),
+        ))
     }
 }
 impl From<Error> for DbError {
@@ -138,8 +154,10 @@ fn prepare(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<
     let pragma = |name: &str| -> rusqlite::Result<i64> {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
     };
-    let (ours, version) =
-        (pragma("application_id").map_err(sql)?, pragma("user_version").map_err(sql)?);
+    let (ours, version) = (
+        pragma("application_id").map_err(sql)?,
+        pragma("user_version").map_err(sql)?,
+    );
     let newest = schema.versions.len() as i64;
     if version != 0 && ours != i64::from(schema.application_id) {
         return Err(mismatch(schema, path, "the file is something else".into()));
@@ -152,7 +170,12 @@ fn prepare(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<
         )
         .advise("Use the Deskferry that wrote it, or a newer one"));
     }
-    for (at, script) in schema.versions.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+    for (at, script) in schema
+        .versions
+        .iter()
+        .enumerate()
+        .skip(usize::try_from(version).unwrap_or(0))
+    {
         if at > 0 && at as i64 == version {
             back_up(connection, path, version)?;
         }
@@ -170,8 +193,12 @@ fn prepare(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<
 }
 
 fn mismatch(schema: &Schema, path: &Path, message: String) -> Error {
-    Error::new(ErrorKind::Mismatch, "open a workspace", format!("{}: {message}", schema.name))
-        .with("file", path.display())
+    Error::new(
+        ErrorKind::Mismatch,
+        "open a workspace",
+        format!("{}: {message}", schema.name),
+    )
+    .with("file", path.display())
 }
 
 fn back_up(connection: &Connection, path: &Path, version: i64) -> Result<()> {
@@ -179,5 +206,7 @@ fn back_up(connection: &Connection, path: &Path, version: i64) -> Result<()> {
     connection
         .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
         .map(drop)
-        .map_err(|e| failed("the backup before a format change", "migrate", &e).with("file", copy.display()))
+        .map_err(|e| {
+            failed("the backup before a format change", "migrate", &e).with("file", copy.display())
+        })
 }

@@ -154,10 +154,7 @@ impl Error {
 
     /// The same error with its cause.
     #[must_use]
-    pub fn because(
-        mut self,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
@@ -246,7 +243,13 @@ impl fmt::Display for Inner {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, retry {:?})", self.0, self.0.kind.name(), self.0.retry)?;
+        write!(
+            f,
+            "{} ({}, retry {:?})",
+            self.0,
+            self.0.kind.name(),
+            self.0.retry
+        )?;
         let mut cause: Option<&(dyn std::error::Error + 'static)> = match &self.0.source {
             Some(source) => Some(source.as_ref()),
             None => None,
@@ -283,8 +286,16 @@ impl Error {
     }
 
     /// An answer that cannot be decoded; names the JSON path.
-    pub fn decode(operation: impl Into<Cow<'static, str>>, path: &str, message: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Decode, operation, format!("at `{path}`: {message}"))
+    pub fn decode(
+        operation: impl Into<Cow<'static, str>>,
+        path: &str,
+        message: impl fmt::Display,
+    ) -> Self {
+        Self::new(
+            ErrorKind::Decode,
+            operation,
+            format!("at `{path}`: {message}"),
+        )
     }
 
     /// An invariant of ours that did not hold.

@@ -43,7 +43,10 @@ mod imp {
     fn plan(variable: &str) -> Option<Plan> {
         let text = std::env::var(variable).ok()?;
         let (name, pass) = text.split_once(':').unwrap_or((&text, "1"));
-        Some(Plan { name: name.to_owned(), pass: pass.parse().ok()? })
+        Some(Plan {
+            name: name.to_owned(),
+            pass: pass.parse().ok()?,
+        })
     }
 
     struct Plans {
@@ -67,15 +70,26 @@ mod imp {
             return Ok(());
         }
         let pass = {
-            let mut passes = plans.passes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut passes = plans
+                .passes
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let pass = passes.entry(name).or_insert(0);
             *pass += 1;
             *pass
         };
-        if plans.kill.as_ref().is_some_and(|k| k.name == name && k.pass == pass) {
+        if plans
+            .kill
+            .as_ref()
+            .is_some_and(|k| k.name == name && k.pass == pass)
+        {
             std::process::abort();
         }
-        if plans.fail.as_ref().is_some_and(|f| f.name == name && f.pass == pass) {
+        if plans
+            .fail
+            .as_ref()
+            .is_some_and(|f| f.name == name && f.pass == pass)
+        {
             return Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
         }
         Ok(())

@@ -158,7 +158,10 @@ impl Known {
     /// The id of the record's row of this object, once it stands.
     #[must_use]
     pub fn id_of(&self, object: &str) -> Option<&str> {
-        self.effects().iter().find(|e| e.object == object).and_then(Effect::id)
+        self.effects()
+            .iter()
+            .find(|e| e.object == object)
+            .and_then(Effect::id)
     }
 
     /// Its rows.

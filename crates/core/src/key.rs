@@ -91,7 +91,10 @@ pub struct Tenant {
 impl Tenant {
     /// A tenant of a platform.
     pub fn new(platform: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { platform: platform.into(), id: id.into() }
+        Self {
+            platform: platform.into(),
+            id: id.into(),
+        }
     }
 
     /// The key of one of its records.
@@ -186,7 +189,11 @@ impl RecordKey {
     /// The key of the `n`-th further row of the same object for this record: `key#n`. Row 0 is the key itself.
     #[must_use]
     pub fn row(&self, n: u32) -> String {
-        if n == 0 { self.0.to_string() } else { format!("{}#{n}", self.0) }
+        if n == 0 {
+            self.0.to_string()
+        } else {
+            format!("{}#{n}", self.0)
+        }
     }
 }
 

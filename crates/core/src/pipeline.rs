@@ -31,7 +31,9 @@ pub struct Pipeline {
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("transforms", &self.transforms.len()).finish_non_exhaustive()
+        f.debug_struct("Pipeline")
+            .field("transforms", &self.transforms.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +63,12 @@ pub struct Checkpoint {
 impl Pipeline {
     /// From a source to a sink.
     pub fn new(source: Arc<dyn Source>, sink: Arc<dyn Sink>) -> Self {
-        Self { source, transforms: Vec::new(), sink, scope: Scope::default() }
+        Self {
+            source,
+            transforms: Vec::new(),
+            sink,
+            scope: Scope::default(),
+        }
     }
 
     /// The same with one more transform at the end.
@@ -111,13 +118,21 @@ impl Pipeline {
             loop {
                 let page = self.source.page(&cx, &shard, cursor.take()).await?;
                 let next = page.next.clone();
-                shards.extend(page.spawn.iter().filter(|s| known.insert(s.id.clone())).cloned());
+                shards.extend(
+                    page.spawn
+                        .iter()
+                        .filter(|s| known.insert(s.id.clone()))
+                        .cloned(),
+                );
                 self.page(&cx, page, &journal, &blobs, &mut moved).await?;
                 let more = match next {
                     Next::More(next) => Some(next),
                     Next::End(_) => None,
                 };
-                acknowledged(Checkpoint { shard: shard.id.clone(), cursor: more.clone() });
+                acknowledged(Checkpoint {
+                    shard: shard.id.clone(),
+                    cursor: more.clone(),
+                });
                 match more {
                     Some(next) => cursor = Some(next),
                     None => break,
@@ -141,16 +156,23 @@ impl Pipeline {
         for skip in page.skips {
             if let Some(at) = records.iter().position(|(_, r)| *r.key() == skip.key) {
                 let (id, _) = records.remove(at);
-                self.settle(journal, vec![outcome(id, Verdict::Skipped(skip.reason))], moved);
+                self.settle(
+                    journal,
+                    vec![outcome(id, Verdict::Skipped(skip.reason))],
+                    moved,
+                );
             }
         }
         for phase in self.sink.phases() {
-            let (own, rest): (Vec<_>, Vec<_>) =
-                records.into_iter().partition(|(_, r)| phase.kinds.contains(&r.kind()));
+            let (own, rest): (Vec<_>, Vec<_>) = records
+                .into_iter()
+                .partition(|(_, r)| phase.kinds.contains(&r.kind()));
             records = rest;
             self.phase(cx, &phase, own, journal, blobs, moved).await?;
         }
-        let unclaimed = records.into_iter().map(|(id, _)| outcome(id, Verdict::Skipped("no-phase".into())));
+        let unclaimed = records
+            .into_iter()
+            .map(|(id, _)| outcome(id, Verdict::Skipped("no-phase".into())));
         self.settle(journal, unclaimed.collect(), moved);
         Ok(())
     }
@@ -172,9 +194,11 @@ impl Pipeline {
         for (id, record) in records {
             // A record is never in one batch with what must stand before it.
             let before = journal.before(&Facts::of(&record));
-            let waits = before.is_some_and(|before| batch.iter().any(|(other, _)| *other == before));
+            let waits =
+                before.is_some_and(|before| batch.iter().any(|(other, _)| *other == before));
             if waits || batch.len() >= phase.batch_records.max(1) {
-                self.write(cx, phase, std::mem::take(&mut batch), journal, blobs, moved).await?;
+                self.write(cx, phase, std::mem::take(&mut batch), journal, blobs, moved)
+                    .await?;
             }
             match self.transformed(cx, record).await? {
                 Ok(parts) => batch.push((id, parts)),
@@ -216,7 +240,11 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn transformed(&self, cx: &Context, record: Record) -> Result<std::result::Result<Vec<Record>, String>> {
+    async fn transformed(
+        &self,
+        cx: &Context,
+        record: Record,
+    ) -> Result<std::result::Result<Vec<Record>, String>> {
         let mut records = vec![record];
         for transform in &self.transforms {
             let mut kept = Vec::new();
@@ -242,7 +270,9 @@ impl Pipeline {
         blobs: &FolderBlobs,
     ) -> Result<Loaded> {
         let facts = Facts::of(&record);
-        let parent = journal.before(&facts).filter(|parent| journal.stands(*parent));
+        let parent = journal
+            .before(&facts)
+            .filter(|parent| journal.stands(*parent));
         let file = match &record {
             Record::Attachment(file) => Some(match self.source.open(cx, file, 0).await {
                 Ok(bytes) => FileState::Staged(blobs.put(bytes).await?),
@@ -250,14 +280,23 @@ impl Pipeline {
             }),
             _ => None,
         };
-        Ok(Loaded { id, part, orphan: facts.parent.is_some() && parent.is_none(), parent, file, record })
+        Ok(Loaded {
+            id,
+            part,
+            orphan: facts.parent.is_some() && parent.is_none(),
+            parent,
+            file,
+            record,
+        })
     }
 
     fn settle(&self, journal: &MemoryJournal, outcomes: Vec<Outcome>, moved: &mut Moved) {
         for outcome in outcomes {
             match &outcome.verdict {
                 Verdict::Created => moved.created += 1,
-                other => moved.other.push((journal.key(outcome.record), other.clone())),
+                other => moved
+                    .other
+                    .push((journal.key(outcome.record), other.clone())),
             }
             journal.finish(outcome.record, outcome.verdict);
         }
@@ -265,7 +304,11 @@ impl Pipeline {
 }
 
 const fn outcome(record: RecordId, verdict: Verdict) -> Outcome {
-    Outcome { record, part: 0, verdict }
+    Outcome {
+        record,
+        part: 0,
+        verdict,
+    }
 }
 
 /// A folder that goes when the pipeline is done.
@@ -275,7 +318,8 @@ impl Scratch {
     fn new() -> Result<Self> {
         static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let n = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("deskferry-pipeline-{}-{n}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("deskferry-pipeline-{}-{n}", std::process::id()));
         std::fs::create_dir_all(&path)
             .map_err(|e| Error::new(ErrorKind::Storage, "make a scratch folder", e.to_string()))?;
         Ok(Self(path))

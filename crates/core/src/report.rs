@@ -174,7 +174,11 @@ impl Report {
     pub fn summary(&self) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{} → {} ({})", self.source, self.target, self.target_id);
+        let _ = writeln!(
+            out,
+            "{} → {} ({})",
+            self.source, self.target, self.target_id
+        );
         self.phase_table(&mut out);
         self.reason_lines(&mut out);
         self.verify_line(&mut out);
@@ -189,13 +193,30 @@ impl Report {
         let _ = writeln!(
             out,
             "\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>10}{:>9}{:>7}{:>8}  state",
-            "phase", "read", "rejected", "created", "updated", "unchanged", "skipped", "held", "failed"
+            "phase",
+            "read",
+            "rejected",
+            "created",
+            "updated",
+            "unchanged",
+            "skipped",
+            "held",
+            "failed"
         );
         for p in &self.phases {
             let _ = writeln!(
                 out,
                 "{:<12}{:>9}{:>9}{:>9}{:>9}{:>10}{:>9}{:>7}{:>8}  {}",
-                p.phase, p.read, p.rejected, p.created, p.updated, p.unchanged, p.skipped, p.held, p.failed, p.state
+                p.phase,
+                p.read,
+                p.rejected,
+                p.created,
+                p.updated,
+                p.unchanged,
+                p.skipped,
+                p.held,
+                p.failed,
+                p.state
             );
         }
     }
@@ -206,10 +227,18 @@ impl Report {
         }
         for r in &self.reasons {
             let example = r.examples.first().map_or(String::new(), |e| {
-                let message = if e.message.is_empty() { String::new() } else { format!(": {}", e.message) };
+                let message = if e.message.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {}", e.message)
+                };
                 format!(", as {}{message}", e.key)
             });
-            let _ = writeln!(out, "{} {} {} ({}){example}", r.count, r.phase, r.outcome, r.reason);
+            let _ = writeln!(
+                out,
+                "{} {} {} ({}){example}",
+                r.count, r.phase, r.outcome, r.reason
+            );
         }
     }
 
@@ -239,12 +268,21 @@ impl Report {
         if self.meter.is_empty() {
             return;
         }
-        let _ = writeln!(out, "\n{:<12}{:<24}{:>9}{:>8}{:>6}{:>6}", "platform", "endpoint", "requests", "retries", "429", "5xx");
+        let _ = writeln!(
+            out,
+            "\n{:<12}{:<24}{:>9}{:>8}{:>6}{:>6}",
+            "platform", "endpoint", "requests", "retries", "429", "5xx"
+        );
         for row in &self.meter {
             let _ = writeln!(
                 out,
                 "{:<12}{:<24}{:>9}{:>8}{:>6}{:>6}",
-                row.platform, row.endpoint, row.requests, row.retries, row.throttled, row.server_errors
+                row.platform,
+                row.endpoint,
+                row.requests,
+                row.retries,
+                row.throttled,
+                row.server_errors
             );
         }
     }
@@ -256,7 +294,12 @@ mod tests {
 
     #[test]
     fn the_summary_shows_counts_reasons_and_differences() {
-        let mut phase = PhaseReport { phase: "cases".into(), read: 3, state: "closed".into(), ..PhaseReport::default() };
+        let mut phase = PhaseReport {
+            phase: "cases".into(),
+            read: 3,
+            state: "closed".into(),
+            ..PhaseReport::default()
+        };
         phase.add("created", 2);
         phase.add("failed", 1);
         assert_eq!(phase.settled(), phase.read);
@@ -274,12 +317,22 @@ mod tests {
                 outcome: "failed".into(),
                 reason: "STRING_TOO_LONG".into(),
                 count: 1,
-                examples: vec![Example { key: "kayako:acme:conversation:7".into(), message: "too long".into() }],
+                examples: vec![Example {
+                    key: "kayako:acme:conversation:7".into(),
+                    message: "too long".into(),
+                }],
             }],
             rejects: Vec::new(),
             notes: vec!["the list moved".into()],
             meter: Vec::new(),
-            verify: vec![FieldReport { object: "Case".into(), field: "Subject".into(), compared: 2, equal: 1, explained: 0, different: 1 }],
+            verify: vec![FieldReport {
+                object: "Case".into(),
+                field: "Subject".into(),
+                compared: 2,
+                equal: 1,
+                explained: 0,
+                different: 1,
+            }],
             differences: vec![DifferenceReport {
                 key: "kayako:acme:conversation:8".into(),
                 object: "Case".into(),
@@ -289,7 +342,14 @@ mod tests {
             }],
         };
         let text = report.summary();
-        for wanted in ["cases", "STRING_TOO_LONG", "conversation:7: too long", "1 different", "expected \"a\", found \"b\"", "note: the list moved"] {
+        for wanted in [
+            "cases",
+            "STRING_TOO_LONG",
+            "conversation:7: too long",
+            "1 different",
+            "expected \"a\", found \"b\"",
+            "note: the list moved",
+        ] {
             assert!(text.contains(wanted), "{wanted} is missing in:\n{text}");
         }
         assert!(!report.verified());

@@ -56,7 +56,12 @@ pub struct TargetInfo {
 impl TargetInfo {
     /// A target by id and name.
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { id: id.into(), name: name.into(), warnings: Vec::new(), mapping: String::new() }
+        Self {
+            id: id.into(),
+            name: name.into(),
+            warnings: Vec::new(),
+            mapping: String::new(),
+        }
     }
 }
 
@@ -147,7 +152,10 @@ pub struct Batch {
 
 impl std::fmt::Debug for Batch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Batch").field("phase", &self.phase).field("records", &self.records.len()).finish()
+        f.debug_struct("Batch")
+            .field("phase", &self.phase)
+            .field("records", &self.records.len())
+            .finish()
     }
 }
 
@@ -222,7 +230,10 @@ pub enum Verdict {
 impl Verdict {
     /// A refusal.
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Failed { code: code.into(), message: message.into() }
+        Self::Failed {
+            code: code.into(),
+            message: message.into(),
+        }
     }
 
     /// The column of reports it counts in.

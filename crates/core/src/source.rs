@@ -61,7 +61,12 @@ impl Capability {
     /// A platform that brings `kinds`, one shard at a time.
     #[must_use]
     pub const fn new(platform: &'static str, kinds: &'static [RecordKind]) -> Self {
-        Self { platform, kinds, resumable_files: false, parallel_shards: 1 }
+        Self {
+            platform,
+            kinds,
+            resumable_files: false,
+            parallel_shards: 1,
+        }
     }
 
     /// The same, with this many shards at once.
@@ -90,7 +95,12 @@ impl Readiness {
     /// A tenant read through an account.
     #[must_use]
     pub fn new(tenant: Tenant, account: impl Into<String>) -> Self {
-        Self { tenant, account: account.into(), warnings: Vec::new(), server_time: None }
+        Self {
+            tenant,
+            account: account.into(),
+            warnings: Vec::new(),
+            server_time: None,
+        }
     }
 }
 
@@ -123,7 +133,12 @@ pub struct Shard {
 impl Shard {
     /// A part that brings these kinds.
     pub fn new(id: impl Into<String>, yields: impl Into<Vec<RecordKind>>) -> Self {
-        Self { id: id.into(), yields: yields.into(), needs: Vec::new(), scope: Value::Null }
+        Self {
+            id: id.into(),
+            yields: yields.into(),
+            needs: Vec::new(),
+            scope: Value::Null,
+        }
     }
 
     /// The same part, once these kinds are complete.

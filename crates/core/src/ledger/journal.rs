@@ -20,14 +20,20 @@ pub struct LedgerJournal {
 
 impl std::fmt::Debug for LedgerJournal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LedgerJournal").field("mark", &self.mark).finish_non_exhaustive()
+        f.debug_struct("LedgerJournal")
+            .field("mark", &self.mark)
+            .finish_non_exhaustive()
     }
 }
 
 impl LedgerJournal {
     /// A journal over a ledger; keys are found through the stage's index.
     pub fn new(ledger: Arc<dyn Ledger>, index: Arc<dyn Index>, mark: impl Into<String>) -> Self {
-        Self { ledger, index, mark: mark.into() }
+        Self {
+            ledger,
+            index,
+            mark: mark.into(),
+        }
     }
 
     async fn known(&self, records: &[RecordId]) -> Result<Vec<Known>> {
@@ -40,8 +46,15 @@ impl LedgerJournal {
                 own.extend(effects.next());
             }
             known.push(match verdict {
-                Some(verdict) => Known::Settled { record, verdict, effects: own },
-                None => Known::Pending { record, effects: own },
+                Some(verdict) => Known::Settled {
+                    record,
+                    verdict,
+                    effects: own,
+                },
+                None => Known::Pending {
+                    record,
+                    effects: own,
+                },
             });
         }
         Ok(known)
@@ -97,7 +110,10 @@ impl Journal for LedgerJournal {
         let known = self.known(&ids).await?;
         Ok(records
             .iter()
-            .map(|id| ids.binary_search(id).map_or(Known::Missing, |at| known[at].clone()))
+            .map(|id| {
+                ids.binary_search(id)
+                    .map_or(Known::Missing, |at| known[at].clone())
+            })
             .collect())
     }
 }

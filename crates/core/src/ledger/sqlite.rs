@@ -48,7 +48,9 @@ impl SqliteLedger {
     /// # Errors
     /// `Storage`; `Mismatch` for a file of a newer version.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { db: Db::open(path, &SCHEMA)? })
+        Ok(Self {
+            db: Db::open(path, &SCHEMA)?,
+        })
     }
 }
 
@@ -60,7 +62,8 @@ fn word(c: &Connection, text: &str) -> Result<i64, DbError> {
     if let Some(id) = found {
         return Ok(id);
     }
-    c.prepare_cached("INSERT INTO words(word) VALUES(?1)")?.execute([text])?;
+    c.prepare_cached("INSERT INTO words(word) VALUES(?1)")?
+        .execute([text])?;
     Ok(c.last_insert_rowid())
 }
 
@@ -82,7 +85,10 @@ fn verdict(number: i64, reason: String, message: Option<String>) -> Result<Verdi
         3 => Verdict::Unchanged(reason),
         4 => Verdict::Skipped(reason),
         5 => Verdict::Held(reason),
-        6 => Verdict::Failed { code: reason, message: message.unwrap_or_default() },
+        6 => Verdict::Failed {
+            code: reason,
+            message: message.unwrap_or_default(),
+        },
         other => return Err(Error::bug("read the ledger", format!("verdict {other}")).into()),
     })
 }
@@ -126,9 +132,14 @@ fn time(ms: i64) -> DateTime<Utc> {
 fn put_effect(c: &Connection, effect: &Effect) -> Result<(), DbError> {
     let object = word(c, &effect.object)?;
     let (state, target, request, sent_at, code, message) = match &effect.state {
-        EffectState::Intended { request, sent_at } => {
-            (0, None, Some(request), Some(sent_at.timestamp_millis()), None, None)
-        }
+        EffectState::Intended { request, sent_at } => (
+            0,
+            None,
+            Some(request),
+            Some(sent_at.timestamp_millis()),
+            None,
+            None,
+        ),
         EffectState::Confirmed { id } => (1, Some(id), None, None, None, None),
         EffectState::Failed { code, message } => (2, None, None, None, Some(code), Some(message)),
     };
@@ -168,7 +179,10 @@ fn read_effects(c: &Connection, record: RecordId, into: &mut Vec<Effect>) -> Res
                 sent_at: time(r.get::<_, Option<i64>>(7)?.unwrap_or(0)),
             },
             1 => EffectState::Confirmed { id: text(4)? },
-            _ => EffectState::Failed { code: text(8)?, message: text(9)? },
+            _ => EffectState::Failed {
+                code: text(8)?,
+                message: text(9)?,
+            },
         };
         into.push(Effect {
             record,
@@ -190,7 +204,9 @@ fn read_outcome(c: &Connection, record: RecordId) -> Result<Option<Verdict>, DbE
         )?
         .query_row([record.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
         .optional()?;
-    found.map(|(number, reason, message)| verdict(number, reason, message)).transpose()
+    found
+        .map(|(number, reason, message)| verdict(number, reason, message))
+        .transpose()
 }
 
 #[async_trait]
@@ -198,12 +214,16 @@ impl Ledger for SqliteLedger {
     async fn owner(&self) -> Result<Option<LedgerOwner>> {
         let value = self.get("owner").await?;
         value
-            .map(|v| serde_json::from_value(v).map_err(|e| Error::bug("read the ledger's owner", e.to_string())))
+            .map(|v| {
+                serde_json::from_value(v)
+                    .map_err(|e| Error::bug("read the ledger's owner", e.to_string()))
+            })
             .transpose()
     }
 
     async fn set_owner(&self, owner: &LedgerOwner) -> Result<()> {
-        let value = serde_json::to_value(owner).map_err(|e| Error::bug("name the ledger", e.to_string()))?;
+        let value = serde_json::to_value(owner)
+            .map_err(|e| Error::bug("name the ledger", e.to_string()))?;
         self.put("owner", &value).await
     }
 
@@ -310,7 +330,9 @@ impl Ledger for SqliteLedger {
     async fn outcomes(&self, records: &[RecordId]) -> Result<Vec<Option<Verdict>>> {
         let records = records.to_vec();
         self.db
-            .call("read outcomes", move |c| records.into_iter().map(|r| read_outcome(c, r)).collect())
+            .call("read outcomes", move |c| {
+                records.into_iter().map(|r| read_outcome(c, r)).collect()
+            })
             .await
     }
 
@@ -320,7 +342,10 @@ impl Ledger for SqliteLedger {
             .call("reopen a phase", move |c| {
                 let t = c.transaction()?;
                 let phase = word(&t, &phase)?;
-                let n = t.execute("DELETE FROM outcomes WHERE phase = ?1 AND verdict IN (5, 6)", [phase])?;
+                let n = t.execute(
+                    "DELETE FROM outcomes WHERE phase = ?1 AND verdict IN (5, 6)",
+                    [phase],
+                )?;
                 t.commit()?;
                 Ok(n as u64)
             })
@@ -335,11 +360,15 @@ impl Ledger for SqliteLedger {
                 let space = word(&t, &space)?;
                 let mut winners = Vec::with_capacity(claims.len());
                 for (value, record) in &claims {
-                    t.prepare_cached("INSERT OR IGNORE INTO claims(space, value, record) VALUES(?1,?2,?3)")?
-                        .execute(params![space, value, record.0])?;
+                    t.prepare_cached(
+                        "INSERT OR IGNORE INTO claims(space, value, record) VALUES(?1,?2,?3)",
+                    )?
+                    .execute(params![space, value, record.0])?;
                     winners.push(RecordId(
-                        t.prepare_cached("SELECT record FROM claims WHERE space = ?1 AND value = ?2")?
-                            .query_row(params![space, value], |r| r.get(0))?,
+                        t.prepare_cached(
+                            "SELECT record FROM claims WHERE space = ?1 AND value = ?2",
+                        )?
+                        .query_row(params![space, value], |r| r.get(0))?,
                     ));
                 }
                 t.commit()?;
@@ -357,7 +386,9 @@ impl Ledger for SqliteLedger {
                     c.prepare_cached("SELECT record FROM claims WHERE space = ?1 AND value = ?2")?;
                 let mut found = Vec::with_capacity(values.len());
                 for value in values {
-                    let record = statement.query_row(params![space, value], |r| r.get(0)).optional()?;
+                    let record = statement
+                        .query_row(params![space, value], |r| r.get(0))
+                        .optional()?;
                     found.push(record.map(RecordId));
                 }
                 Ok(found)
@@ -443,8 +474,12 @@ impl Ledger for SqliteLedger {
     async fn message(&self, record: RecordId) -> Result<Option<String>> {
         self.db
             .call("read a failure's text", move |c| {
-                Ok(c.query_row("SELECT text FROM messages WHERE record = ?1", [record.0], |r| r.get(0))
-                    .optional()?)
+                Ok(c.query_row(
+                    "SELECT text FROM messages WHERE record = ?1",
+                    [record.0],
+                    |r| r.get(0),
+                )
+                .optional()?)
             })
             .await
     }
@@ -469,7 +504,10 @@ impl Ledger for SqliteLedger {
         let (name, value) = (name.to_owned(), value.to_string());
         self.db
             .call("keep a value", move |c| {
-                c.execute("INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)", [name, value])?;
+                c.execute(
+                    "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
+                    [name, value],
+                )?;
                 Ok(())
             })
             .await
@@ -479,8 +517,11 @@ impl Ledger for SqliteLedger {
         let name = name.to_owned();
         self.db
             .call("read a kept value", move |c| {
-                let value: Option<String> =
-                    c.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0)).optional()?;
+                let value: Option<String> = c
+                    .query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| {
+                        r.get(0)
+                    })
+                    .optional()?;
                 Ok(value.map(|v| serde_json::from_str(&v)).transpose()?)
             })
             .await

@@ -21,7 +21,11 @@ pub(super) struct Planned {
 
 impl From<Row> for Planned {
     fn from(row: Row) -> Self {
-        Self { row, parent: None, cut: false }
+        Self {
+            row,
+            parent: None,
+            cut: false,
+        }
     }
 }
 
@@ -68,7 +72,11 @@ pub(super) fn by_wave(rows: Vec<Row>) -> Vec<Vec<Planned>> {
             out.resize_with(shape.depth + 1, Vec::new);
         }
         let parent = shape.parent.map(|n| ids[n]);
-        out[shape.depth].push(Planned { row, parent, cut: shape.cut });
+        out[shape.depth].push(Planned {
+            row,
+            parent,
+            cut: shape.cut,
+        });
     }
     for wave in &mut out {
         wave.sort_by(|a, b| order(&a.row).cmp(&order(&b.row)));
@@ -78,7 +86,10 @@ pub(super) fn by_wave(rows: Vec<Row>) -> Vec<Vec<Planned>> {
 
 /// The rows of a scan that are in none of the waves.
 pub(super) fn roots(rows: Vec<Row>, children: &HashSet<RecordId>) -> Vec<Planned> {
-    rows.into_iter().filter(|row| !children.contains(&row.id)).map(Planned::from).collect()
+    rows.into_iter()
+        .filter(|row| !children.contains(&row.id))
+        .map(Planned::from)
+        .collect()
 }
 
 fn order(row: &Row) -> (i64, i64, i64, &str) {
@@ -98,7 +109,12 @@ mod tests {
         Planned::from(Row {
             id: RecordId(n as i64),
             kind: RecordKind::Message,
-            address: Address { segment: 1, offset: 0, length: 0, line: 0 },
+            address: Address {
+                segment: 1,
+                offset: 0,
+                length: 0,
+                line: 0,
+            },
             bytes,
             name: n as i64 + 1,
             group,

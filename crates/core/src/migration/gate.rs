@@ -14,7 +14,10 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { share: 0.05, always: 10 }
+        Self {
+            share: 0.05,
+            always: 10,
+        }
     }
 }
 
@@ -22,7 +25,10 @@ impl Gate {
     /// Lets nothing pass that failed or is held.
     #[must_use]
     pub const fn strict() -> Self {
-        Self { share: 0.0, always: 0 }
+        Self {
+            share: 0.0,
+            always: 0,
+        }
     }
 
     pub(super) fn lets_pass(&self, settled: &HashMap<String, u64>, read: u64) -> bool {
@@ -39,12 +45,24 @@ mod tests {
     #[test]
     fn a_gate_counts_failed_and_held_against_a_share_or_a_handful() {
         let settled = |failed, held| {
-            HashMap::from([("failed".to_owned(), failed), ("held".to_owned(), held), ("created".to_owned(), 9)])
+            HashMap::from([
+                ("failed".to_owned(), failed),
+                ("held".to_owned(), held),
+                ("created".to_owned(), 9),
+            ])
         };
-        for (failed, held, read, passes) in
-            [(0, 0, 0, true), (5, 5, 20, true), (6, 5, 20, false), (30, 20, 1000, true), (30, 21, 1000, false)]
-        {
-            assert_eq!(Gate::default().lets_pass(&settled(failed, held), read), passes, "{failed} {held} {read}");
+        for (failed, held, read, passes) in [
+            (0, 0, 0, true),
+            (5, 5, 20, true),
+            (6, 5, 20, false),
+            (30, 20, 1000, true),
+            (30, 21, 1000, false),
+        ] {
+            assert_eq!(
+                Gate::default().lets_pass(&settled(failed, held), read),
+                passes,
+                "{failed} {held} {read}"
+            );
         }
         assert!(!Gate::strict().lets_pass(&settled(0, 1), 1000));
         assert!(Gate::strict().lets_pass(&settled(0, 0), 1000));

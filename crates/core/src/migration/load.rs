@@ -16,7 +16,10 @@ use crate::sink::{Batch, Order, Outcome, Phase, Sink, Verdict};
 
 /// The phases of records that no phase of the sink takes: each is skipped with a reason, none is forgotten.
 const UNCLAIMED: [(&str, &[RecordKind]); 9] = [
-    ("unclaimed-field-definitions", &[RecordKind::FieldDefinition]),
+    (
+        "unclaimed-field-definitions",
+        &[RecordKind::FieldDefinition],
+    ),
     ("unclaimed-teams", &[RecordKind::Team]),
     ("unclaimed-agents", &[RecordKind::Agent]),
     ("unclaimed-tags", &[RecordKind::Tag]),
@@ -60,7 +63,12 @@ impl Loader {
     }
 
     async fn phase(&self, cx: &Context, phase: &Phase) -> Result<()> {
-        let known = self.ledger().phases().await?.into_iter().find(|p| p.phase == phase.name);
+        let known = self
+            .ledger()
+            .phases()
+            .await?
+            .into_iter()
+            .find(|p| p.phase == phase.name);
         match known {
             Some(state) if state.closed_at.is_some() && state.passed => return Ok(()),
             // A gate that was shut: whoever runs again has changed something, so held and failed ones have their chance.
@@ -70,7 +78,11 @@ impl Loader {
             _ => {}
         }
         // The barrier: what the phase needs is read to its end.
-        self.walk.wait(cx, |read| phase.needs.iter().all(|kind| !read.open.contains(kind))).await?;
+        self.walk
+            .wait(cx, |read| {
+                phase.needs.iter().all(|kind| !read.open.contains(kind))
+            })
+            .await?;
         if is_unclaimed(phase) && self.read_of(phase).await? == 0 {
             return Ok(());
         }
@@ -96,8 +108,13 @@ impl Loader {
             return Ok(());
         }
         let count = finals.len();
-        self.ledger().finish(phase.name, finals.into_iter().collect()).await?;
-        self.progress.report(Step::Settled { phase: phase.name, records: count });
+        self.ledger()
+            .finish(phase.name, finals.into_iter().collect())
+            .await?;
+        self.progress.report(Step::Settled {
+            phase: phase.name,
+            records: count,
+        });
         Ok(())
     }
 
@@ -107,7 +124,12 @@ impl Loader {
         let total: u64 = settled.values().sum();
         if total < read && !self.walk.read.borrow().done {
             // The read goes on: what arrived meanwhile is looked at when it is over.
-            tracing::debug!(phase = phase.name, read, total, "records arrived while the phase was closing");
+            tracing::debug!(
+                phase = phase.name,
+                read,
+                total,
+                "records arrived while the phase was closing"
+            );
         } else if total != read {
             return Err(Error::bug(
                 "close a phase",
@@ -116,7 +138,9 @@ impl Loader {
             .with("phase", phase.name));
         }
         let passed = self.gate.lets_pass(&settled, read);
-        self.ledger().close_phase(phase.name, cx.now(), passed).await?;
+        self.ledger()
+            .close_phase(phase.name, cx.now(), passed)
+            .await?;
         self.progress.report(Step::Closed { phase: phase.name });
         if passed {
             return Ok(());
@@ -125,15 +149,25 @@ impl Loader {
         Err(Error::new(
             ErrorKind::Refused,
             "pass a gate",
-            format!("of {read} records {} failed and {} are held", count("failed"), count("held")),
+            format!(
+                "of {read} records {} failed and {} are held",
+                count("failed"),
+                count("held")
+            ),
         )
         .with("phase", phase.name)
-        .advise("See the reasons in report.json, mend them and run `resume`, or allow more with --gate"))
+        .advise(
+            "See the reasons in report.json, mend them and run `resume`, or allow more with --gate",
+        ))
     }
 
     async fn read_of(&self, phase: &Phase) -> Result<u64> {
         let counts = self.walk.stage.index().counts().await?;
-        Ok(counts.iter().filter(|(kind, _)| phase.kinds.contains(kind)).map(|(_, c)| c.read).sum())
+        Ok(counts
+            .iter()
+            .filter(|(kind, _)| phase.kinds.contains(kind))
+            .map(|(_, c)| c.read)
+            .sum())
     }
 
     async fn settled_of(&self, phase: &Phase) -> Result<HashMap<String, u64>> {
@@ -165,15 +199,32 @@ impl Visitor for Loader {
         outcome.is_none()
     }
 
-    async fn skip(&self, _cx: &Context, phase: &Phase, skipped: Vec<(RecordId, Verdict)>) -> Result<()> {
-        let outcomes = skipped.into_iter().map(|(record, verdict)| Outcome { record, part: 0, verdict });
+    async fn skip(
+        &self,
+        _cx: &Context,
+        phase: &Phase,
+        skipped: Vec<(RecordId, Verdict)>,
+    ) -> Result<()> {
+        let outcomes = skipped.into_iter().map(|(record, verdict)| Outcome {
+            record,
+            part: 0,
+            verdict,
+        });
         self.finish(phase, outcomes.collect()).await
     }
 
     async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()> {
         let outcomes = if is_unclaimed(phase) {
             let verdict = || Verdict::Skipped("no-phase".into());
-            batch.records.iter().map(|r| Outcome { record: r.id, part: r.part, verdict: verdict() }).collect()
+            batch
+                .records
+                .iter()
+                .map(|r| Outcome {
+                    record: r.id,
+                    part: r.part,
+                    verdict: verdict(),
+                })
+                .collect()
         } else {
             self.sink.write(cx, batch).await?
         };
@@ -193,17 +244,30 @@ fn graver(one: Verdict, two: Verdict) -> Verdict {
             Verdict::Failed { .. } => 5,
         }
     }
-    if weight(&two) > weight(&one) { two } else { one }
+    if weight(&two) > weight(&one) {
+        two
+    } else {
+        one
+    }
 }
 
 /// The sink's phases, and one for each kind that none of them takes.
 pub(super) fn all_phases(mut phases: Vec<Phase>) -> Vec<Phase> {
     for (name, kinds) in UNCLAIMED {
-        if phases.iter().any(|phase| phase.kinds.iter().any(|kind| kinds.contains(kind))) {
+        if phases
+            .iter()
+            .any(|phase| phase.kinds.iter().any(|kind| kinds.contains(kind)))
+        {
             continue;
         }
-        let grouped = kinds.iter().any(|k| matches!(k, RecordKind::Attachment | RecordKind::Message));
-        let order = if grouped { Order::Timeline } else { Order::Plain };
+        let grouped = kinds
+            .iter()
+            .any(|k| matches!(k, RecordKind::Attachment | RecordKind::Message));
+        let order = if grouped {
+            Order::Timeline
+        } else {
+            Order::Plain
+        };
         phases.push(Phase::new(name, kinds).ordered(order));
     }
     phases

@@ -30,7 +30,7 @@ pub use workspace::{Target, Workspace};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::Tenant;
+use crate::key::{RecordKind, Tenant};
 use crate::ledger::{Ledger, LedgerJournal};
 use crate::report::Report;
 use crate::sink::{Sink, TargetInfo};
@@ -54,7 +54,9 @@ pub struct Migration {
 
 impl std::fmt::Debug for Migration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Migration").field("workspace", &self.workspace).finish_non_exhaustive()
+        f.debug_struct("Migration")
+            .field("workspace", &self.workspace)
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,8 +151,26 @@ impl Migration {
     /// `Mismatch` when this workspace has no ledger for the target; and as [`run`](Self::run).
     pub async fn resume(&self, cx: &Context) -> Result<Report> {
         let opened = self.open(cx, false).await?;
-        opened.stage.index().retry_files().await?;
+        self.retry_files_of_shut_phases(&opened).await?;
         self.go(cx, &opened).await
+    }
+
+    /// A gate that files shut opens when they can be had after all.
+    async fn retry_files_of_shut_phases(&self, opened: &Opened) -> Result<()> {
+        let states = opened.target.ledger.phases().await?;
+        let shut = |name: &str| {
+            states
+                .iter()
+                .any(|s| s.phase == name && s.closed_at.is_some() && !s.passed)
+        };
+        let phases = self.sink.phases();
+        if phases
+            .iter()
+            .any(|p| p.kinds.contains(&RecordKind::Attachment) && shut(p.name))
+        {
+            opened.stage.index().retry_files().await?;
+        }
+        Ok(())
     }
 
     /// Reads back everything that stands in the target and compares it field by field.
@@ -164,6 +184,8 @@ impl Migration {
     }
 
     async fn go(&self, cx: &Context, opened: &Opened) -> Result<Report> {
+        let phases = load::all_phases(self.sink.phases());
+        reporting::remember(opened.ledger().as_ref(), &phases).await?;
         let (state, watched) = watch::channel(ReadState::unknown());
         let reader = Reader {
             source: Arc::clone(&self.source),
@@ -213,15 +235,32 @@ impl Migration {
                 .advise("Each workspace belongs to one source tenant: use another workspace, or point to the tenant that was meant"));
             }
         }
-        let target = self.workspace.target(&info, &readiness.tenant.to_string(), create).await?;
-        let warnings = readiness.warnings.into_iter().chain(info.warnings.clone()).collect();
-        Ok(Opened { tenant: readiness.tenant, info, target, stage, warnings })
+        let target = self
+            .workspace
+            .target(&info, &readiness.tenant.to_string(), create)
+            .await?;
+        let warnings = readiness
+            .warnings
+            .into_iter()
+            .chain(info.warnings.clone())
+            .collect();
+        Ok(Opened {
+            tenant: readiness.tenant,
+            info,
+            target,
+            stage,
+            warnings,
+        })
     }
 
-    async fn report(&self, cx: &Context, opened: &Opened, found: verifying::Found) -> Result<Report> {
-        let phases = load::all_phases(self.sink.phases());
+    async fn report(
+        &self,
+        cx: &Context,
+        opened: &Opened,
+        found: verifying::Found,
+    ) -> Result<Report> {
         let mut report =
-            reporting::report(cx, &opened.stage, opened.ledger().as_ref(), &phases, found).await?;
+            reporting::report(cx, &opened.stage, opened.ledger().as_ref(), found).await?;
         report.source = opened.tenant.to_string();
         report.target.clone_from(&opened.info.name);
         report.target_id.clone_from(&opened.info.id);
@@ -238,18 +277,18 @@ impl Migration {
 ///
 /// # Errors
 /// `NotFound` without a workspace; `Storage`.
-pub async fn status(folder: &std::path::Path, phases: &[crate::sink::Phase]) -> Result<Vec<Report>> {
+pub async fn status(folder: &std::path::Path) -> Result<Vec<Report>> {
     let workspace = Workspace::look(folder)?;
     let index = workspace.stage().join("index.sqlite");
     let mut reports = Vec::new();
     if !index.exists() {
         return Ok(reports);
     }
-    let index: Arc<dyn crate::stage::index::Index> = Arc::new(crate::stage::SqliteIndex::open(&index)?);
+    let index: Arc<dyn crate::stage::index::Index> =
+        Arc::new(crate::stage::SqliteIndex::open(&index)?);
     for folder in workspace.targets()? {
         let ledger = crate::ledger::SqliteLedger::open(&folder.join("ledger.sqlite"))?;
-        let phases = load::all_phases(phases.to_vec());
-        let mut report = reporting::report_of(index.as_ref(), &ledger, &phases).await?;
+        let mut report = reporting::report_of(index.as_ref(), &ledger).await?;
         if let Some(owner) = ledger.owner().await? {
             report.source = owner.tenant;
             report.target = owner.name;

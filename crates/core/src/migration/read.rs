@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
 use super::progress::{Progress, Step};
@@ -12,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
 use crate::model::{Attachment, Record};
 use crate::sink::FileState;
-use crate::source::{Next, Scope, Source};
+use crate::source::{ByteStream, Next, Scope, Source};
 use crate::stage::index::{Row, ShardState};
 use crate::stage::{Stage, StageSeen};
 
@@ -37,7 +38,10 @@ pub(super) struct ReadState {
 impl ReadState {
     /// Before anything is known every kind is open.
     pub(super) fn unknown() -> Self {
-        Self { open: RecordKind::ALL.into_iter().collect(), ..Self::default() }
+        Self {
+            open: RecordKind::ALL.into_iter().collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -92,7 +96,9 @@ impl Reader {
                     running.push(self.shard(cx, state.clone()));
                 }
             }
-            let Some((id, result)) = running.next().await else { break };
+            let Some((id, result)) = running.next().await else {
+                break;
+            };
             started.remove(&id);
             if let Err(error) = result {
                 if stops_the_run(&error) {
@@ -111,7 +117,9 @@ impl Reader {
 
     /// One shard to its end, page by page: the next page is asked for when the last one is durable.
     async fn shard(&self, cx: &Context, state: ShardState) -> (String, Result<()>) {
-        let ShardState { shard, mut cursor, .. } = state;
+        let ShardState {
+            shard, mut cursor, ..
+        } = state;
         let result = async {
             loop {
                 cx.check("read the source")?;
@@ -119,7 +127,11 @@ impl Reader {
                 let (records, rejects) = (page.records.len(), page.rejects.len());
                 let next = page.next.clone();
                 self.stage.append(&shard, page, cx.now()).await?;
-                self.progress.report(Step::Read { shard: &shard.id, records, rejects });
+                self.progress.report(Step::Read {
+                    shard: &shard.id,
+                    records,
+                    rejects,
+                });
                 self.state.send_modify(|s| s.turn += 1);
                 match next {
                     Next::More(next) => cursor = Some(next),
@@ -132,7 +144,7 @@ impl Reader {
     }
 
     fn publish(&self, open: &[ShardState]) {
-        let kinds: BTreeSet<RecordKind> = open.iter().flat_map(|s| brings(s)).collect();
+        let kinds: BTreeSet<RecordKind> = open.iter().flat_map(brings).collect();
         self.state.send_modify(|s| {
             s.turn += 1;
             s.open = kinds;
@@ -164,23 +176,30 @@ impl Reader {
         let (mut after, mut total) = (RecordId(0), 0);
         loop {
             let rows = self.stage.index().files_to_fetch(after, 64).await?;
-            let Some(last) = rows.last() else { return Ok(total) };
+            let Some(last) = rows.last() else {
+                return Ok(total);
+            };
             after = last.id;
             let records = self.stage.records(&rows).await?;
-            let mut fetches = futures::stream::iter(rows.iter().zip(records))
-                .map(|(row, record)| self.fetch(cx, row, record))
-                .buffer_unordered(FILES_AT_ONCE);
-            while let Some(result) = fetches.next().await {
-                result?;
-                total += 1;
-            }
+            let fetches: Vec<BoxFuture<'_, Result<()>>> = rows
+                .iter()
+                .zip(records)
+                .map(|(row, record)| self.fetch(cx, row, record).boxed())
+                .collect();
+            total += fetches.len();
+            stream::iter(fetches)
+                .buffer_unordered(FILES_AT_ONCE)
+                .try_collect::<()>()
+                .await?;
             self.state.send_modify(|s| s.turn += 1);
         }
     }
 
     async fn fetch(&self, cx: &Context, row: &Row, record: Record) -> Result<()> {
         let Record::Attachment(file) = record else {
-            return Err(Error::bug("fetch a file", "the row is no attachment").of(record.key().clone()));
+            return Err(
+                Error::bug("fetch a file", "the row is no attachment").of(record.key().clone())
+            );
         };
         let state = self.bytes_of(cx, &file).await?;
         if let FileState::Unavailable(reason) = &state {
@@ -199,14 +218,22 @@ impl Reader {
         let mut last = String::new();
         for _ in 0..FILE_TRIES {
             cx.check("fetch a file")?;
-            let fetched = match self.source.open(cx, file, 0).await {
+            let opened = if file.size == Some(0) {
+                // Nothing to ask for.
+                Ok(Box::pin(stream::empty()) as ByteStream)
+            } else {
+                self.source.open(cx, file, 0).await
+            };
+            let fetched = match opened {
                 Ok(bytes) => self.stage.blobs().put(bytes).await,
                 Err(error) => Err(error),
             };
             match fetched {
                 Ok(info) => match file.size.filter(|size| *size != info.size) {
                     None => return Ok(FileState::Staged(info)),
-                    Some(size) => last = format!("{} bytes came, the source says {size}", info.size),
+                    Some(size) => {
+                        last = format!("{} bytes came, the source says {size}", info.size)
+                    }
                 },
                 Err(error) if stops_the_run(&error) => return Err(error),
                 Err(error) => {
@@ -227,12 +254,19 @@ impl Reader {
 
 /// The kinds that a shard is there to bring: not those that it needs itself and may only add to.
 fn brings(state: &ShardState) -> impl Iterator<Item = RecordKind> + '_ {
-    state.shard.yields.iter().copied().filter(|kind| !state.shard.needs.contains(kind))
+    state
+        .shard
+        .yields
+        .iter()
+        .copied()
+        .filter(|kind| !state.shard.needs.contains(kind))
 }
 
 fn is_blocked(state: &ShardState, open: &[ShardState]) -> bool {
     let others = open.iter().filter(|other| other.shard.id != state.shard.id);
-    others.flat_map(brings).any(|kind| state.shard.needs.contains(&kind))
+    others
+        .flat_map(brings)
+        .any(|kind| state.shard.needs.contains(&kind))
 }
 
 /// Errors after which nothing else of the read can go well, or must not be tried.

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::verifying::Found;
 use crate::context::Context;
-use crate::error::Result;
-use crate::key::RecordId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{RecordId, RecordKind};
 use crate::ledger::{Ledger, PhaseState};
 use crate::report::{Example, PhaseReport, ReasonReport, RejectReport, Report};
 use crate::sink::Phase;
@@ -15,14 +17,45 @@ use crate::stage::index::Index;
 /// How many rejected rows and notes a report shows.
 const SHOWN: usize = 20;
 
+/// A phase as the ledger remembers it, so that a report needs no sink.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct PhaseInfo {
+    name: String,
+    kinds: Vec<RecordKind>,
+}
+
+const PHASES: &str = "phases";
+
+/// Makes the phases known to those who only read the ledger.
+pub(super) async fn remember(ledger: &dyn Ledger, phases: &[Phase]) -> Result<()> {
+    let infos: Vec<PhaseInfo> = phases
+        .iter()
+        .map(|p| PhaseInfo {
+            name: p.name.to_owned(),
+            kinds: p.kinds.to_vec(),
+        })
+        .collect();
+    let value = serde_json::to_value(infos)
+        .map_err(|e| Error::bug("remember the phases", e.to_string()))?;
+    ledger.put(PHASES, &value).await
+}
+
+async fn remembered(ledger: &dyn Ledger) -> Result<Vec<PhaseInfo>> {
+    let value = ledger.get(PHASES).await?.unwrap_or_default();
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_value(value)
+        .map_err(|e| Error::new(ErrorKind::Mismatch, "read the phases", e.to_string()))
+}
+
 pub(super) async fn report(
     cx: &Context,
     stage: &Stage,
     ledger: &dyn Ledger,
-    phases: &[Phase],
     found: Found,
 ) -> Result<Report> {
-    let mut report = report_of(stage.index().as_ref(), ledger, phases).await?;
+    let mut report = report_of(stage.index().as_ref(), ledger).await?;
     report.made_at = cx.now();
     report.meter = cx.meter().snapshot();
     report.verify = found.fields;
@@ -30,9 +63,9 @@ pub(super) async fn report(
     Ok(report)
 }
 
-pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger, phases: &[Phase]) -> Result<Report> {
+pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<Report> {
     let states = ledger.phases().await?;
-    let mut lines = phase_lines(index, phases, &states).await?;
+    let mut lines = phase_lines(index, &remembered(ledger).await?, &states).await?;
     let mut reasons = Vec::new();
     for count in ledger.counts().await? {
         if let Some(line) = lines.iter_mut().find(|line| line.phase == count.phase) {
@@ -56,12 +89,19 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger, phases: &[
         target_id: String::new(),
         mark: String::new(),
         made_at: chrono::Utc::now(),
-        complete: lines.iter().all(|line| line.state == "closed" && line.settled() == line.read),
+        complete: lines
+            .iter()
+            .all(|line| line.state == "closed" && line.settled() == line.read),
         phases: lines,
         reasons,
         rejects: rejects
             .into_iter()
-            .map(|r| RejectReport { kind: r.kind.to_string(), id: r.id, path: r.path, reason: r.reason })
+            .map(|r| RejectReport {
+                kind: r.kind.to_string(),
+                id: r.id,
+                path: r.path,
+                reason: r.reason,
+            })
             .collect(),
         notes: index.notes(SHOWN).await?,
         meter: Vec::new(),
@@ -70,21 +110,35 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger, phases: &[
     })
 }
 
-async fn phase_lines(index: &dyn Index, phases: &[Phase], states: &[PhaseState]) -> Result<Vec<PhaseReport>> {
+async fn phase_lines(
+    index: &dyn Index,
+    phases: &[PhaseInfo],
+    states: &[PhaseState],
+) -> Result<Vec<PhaseReport>> {
     let counts: HashMap<_, _> = index.counts().await?.into_iter().collect();
     let mut lines = Vec::new();
     for phase in phases {
         let state = states.iter().find(|s| s.phase == phase.name);
         let of = |pick: fn(&crate::stage::index::KindCount) -> u64| -> u64 {
-            phase.kinds.iter().filter_map(|kind| counts.get(kind)).map(pick).sum()
+            phase
+                .kinds
+                .iter()
+                .filter_map(|kind| counts.get(kind))
+                .map(pick)
+                .sum()
         };
         let (read, rejected) = (of(|c| c.read), of(|c| c.rejected));
         if state.is_none() && read + rejected == 0 && phase.name.starts_with("unclaimed") {
             continue;
         }
         lines.push(PhaseReport {
-            phase: phase.name.to_owned(),
-            kind: phase.kinds.iter().map(|k| k.name()).collect::<Vec<_>>().join(", "),
+            phase: phase.name.clone(),
+            kind: phase
+                .kinds
+                .iter()
+                .map(|k| k.name())
+                .collect::<Vec<_>>()
+                .join(", "),
             read,
             rejected,
             state: match state {
@@ -100,7 +154,11 @@ async fn phase_lines(index: &dyn Index, phases: &[Phase], states: &[PhaseState])
     Ok(lines)
 }
 
-async fn examples(index: &dyn Index, ledger: &dyn Ledger, records: &[RecordId]) -> Result<Vec<Example>> {
+async fn examples(
+    index: &dyn Index,
+    ledger: &dyn Ledger,
+    records: &[RecordId],
+) -> Result<Vec<Example>> {
     let mut examples = Vec::new();
     for row in index.rows(records).await? {
         let message = ledger.message(row.id).await?.unwrap_or_default();
@@ -111,7 +169,10 @@ async fn examples(index: &dyn Index, ledger: &dyn Ledger, records: &[RecordId]) 
             }
             None => row.source_id.clone(),
         };
-        examples.push(Example { key, message: message.chars().take(300).collect() });
+        examples.push(Example {
+            key,
+            message: message.chars().take(300).collect(),
+        });
     }
     Ok(examples)
 }

@@ -30,9 +30,16 @@ pub(super) struct Found {
 /// Compares all that stands in the target.
 pub(super) async fn verify(cx: &Context, migration: &Migration, opened: &Opened) -> Result<Found> {
     let verify = migration.sink.as_verify().ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "verify", "this sink cannot be read back")
+        Error::new(
+            ErrorKind::Unsupported,
+            "verify",
+            "this sink cannot be read back",
+        )
     })?;
-    let (_state, read) = watch::channel(ReadState { done: true, ..ReadState::default() });
+    let (_state, read) = watch::channel(ReadState {
+        done: true,
+        ..ReadState::default()
+    });
     let walk = Walk {
         stage: opened.stage.clone(),
         transforms: migration.transforms.clone(),
@@ -40,12 +47,22 @@ pub(super) async fn verify(cx: &Context, migration: &Migration, opened: &Opened)
         journal: opened.journal(),
         read,
     };
-    let comparer = Comparer { verify, tally: Mutex::default(), progress: Arc::clone(&migration.progress) };
+    let comparer = Comparer {
+        verify,
+        tally: Mutex::default(),
+        progress: Arc::clone(&migration.progress),
+    };
     for phase in load::all_phases(migration.sink.phases()) {
         walk.phase(cx, &phase, &comparer).await?;
     }
-    let tally = comparer.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Found { fields: tally.fields.into_values().collect(), differences: tally.differences })
+    let tally = comparer
+        .tally
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    Ok(Found {
+        fields: tally.fields.into_values().collect(),
+        differences: tally.differences,
+    })
 }
 
 #[derive(Default)]
@@ -78,18 +95,24 @@ impl Visitor for Comparer<'_> {
             tally.count(one);
         }
         drop(tally);
-        self.progress.report(Step::Verified { phase: phase.name, records });
+        self.progress.report(Step::Verified {
+            phase: phase.name,
+            records,
+        });
         Ok(())
     }
 }
 
 impl Tally {
     fn count(&mut self, checked: Checked) {
-        let line = self.fields.entry((checked.object, checked.field.clone())).or_insert_with(|| FieldReport {
-            object: checked.object.to_owned(),
-            field: checked.field.clone(),
-            ..FieldReport::default()
-        });
+        let line = self
+            .fields
+            .entry((checked.object, checked.field.clone()))
+            .or_insert_with(|| FieldReport {
+                object: checked.object.to_owned(),
+                field: checked.field.clone(),
+                ..FieldReport::default()
+            });
         line.compared += 1;
         match checked.finding {
             Finding::Equal => line.equal += 1,

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::{self, TryStreamExt};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
-use super::batches::{Planned, by_wave, lanes, roots};
+use super::batches::{Lane, Planned, by_wave, lanes, roots};
 use super::read::ReadState;
 use crate::blob::Blobs;
 use crate::context::Context;
@@ -31,7 +32,12 @@ pub(super) trait Visitor: Send + Sync {
     fn wants(&self, outcome: Option<&Verdict>) -> bool;
 
     /// Takes records that no target shall load, each with its reason.
-    async fn skip(&self, cx: &Context, phase: &Phase, skipped: Vec<(RecordId, Verdict)>) -> Result<()>;
+    async fn skip(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        skipped: Vec<(RecordId, Verdict)>,
+    ) -> Result<()>;
 
     /// Takes a batch.
     async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()>;
@@ -48,7 +54,12 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Hands the wanted records of a phase to the visitor, in the phase's order.
-    pub(super) async fn phase(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
+    pub(super) async fn phase(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        visitor: &dyn Visitor,
+    ) -> Result<()> {
         match phase.order {
             Order::Plain => self.plain(cx, phase, visitor).await,
             Order::Waves => self.waves(cx, phase, visitor).await,
@@ -57,7 +68,11 @@ impl Walk {
     }
 
     /// Waits for the read.
-    pub(super) async fn wait(&self, cx: &Context, until: impl Fn(&ReadState) -> bool) -> Result<()> {
+    pub(super) async fn wait(
+        &self,
+        cx: &Context,
+        until: impl Fn(&ReadState) -> bool,
+    ) -> Result<()> {
         let mut read = self.read.clone();
         loop {
             {
@@ -79,10 +94,22 @@ impl Walk {
     async fn plain(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
         let mut place = None;
         loop {
-            let rows = self.stage.index().scan(phase.kinds, place.as_ref(), phase.batch_records * 8).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let rows = self
+                .stage
+                .index()
+                .scan(phase.kinds, place.as_ref(), phase.batch_records * 8)
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
             place = Some(last.place());
-            self.batches(cx, phase, visitor, rows.into_iter().map(Planned::from).collect()).await?;
+            self.batches(
+                cx,
+                phase,
+                visitor,
+                rows.into_iter().map(Planned::from).collect(),
+            )
+            .await?;
         }
     }
 
@@ -92,7 +119,11 @@ impl Walk {
         let ids: HashSet<RecordId> = children.iter().map(|row| row.id).collect();
         let mut place = None;
         loop {
-            let rows = self.stage.index().scan(phase.kinds, place.as_ref(), phase.batch_records * 8).await?;
+            let rows = self
+                .stage
+                .index()
+                .scan(phase.kinds, place.as_ref(), phase.batch_records * 8)
+                .await?;
             let Some(last) = rows.last() else { break };
             place = Some(last.place());
             self.batches(cx, phase, visitor, roots(rows, &ids)).await?;
@@ -124,7 +155,13 @@ impl Walk {
     }
 
     /// Waits until enough rows may be loaded, or the read is over; answers whether it is.
-    async fn wait_for_groups(&self, cx: &Context, phase: &Phase, after: i64, wanted: usize) -> Result<bool> {
+    async fn wait_for_groups(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        after: i64,
+        wanted: usize,
+    ) -> Result<bool> {
         let mut read = self.read.clone();
         loop {
             let (done, failed) = {
@@ -145,29 +182,61 @@ impl Walk {
     }
 
     /// Hands on those of the rows that are wanted.
-    async fn batches(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor, rows: Vec<Planned>) -> Result<()> {
+    async fn batches(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        visitor: &dyn Visitor,
+        rows: Vec<Planned>,
+    ) -> Result<()> {
         let ids: Vec<RecordId> = rows.iter().map(|planned| planned.row.id).collect();
         let outcomes = self.ledger.outcomes(&ids).await?;
-        let wanted = rows.into_iter().zip(outcomes).filter(|(_, outcome)| visitor.wants(outcome.as_ref()));
+        let wanted = rows
+            .into_iter()
+            .zip(outcomes)
+            .filter(|(_, outcome)| visitor.wants(outcome.as_ref()));
         let lanes = lanes(wanted.map(|(planned, _)| planned).collect(), phase);
-        stream::iter(lanes.into_iter().map(Ok::<_, Error>))
-            .try_for_each_concurrent(phase.parallel.max(1), |lane| async move {
-                for batch in lane {
-                    self.batch(cx, phase, visitor, batch).await?;
-                }
-                Ok(())
-            })
+        // Boxed one by one: a closure over borrowed lanes would keep the whole run from being spawned.
+        let lanes: Vec<BoxFuture<'_, Result<()>>> = lanes
+            .into_iter()
+            .map(|lane| self.lane(cx, phase, visitor, lane).boxed())
+            .collect();
+        stream::iter(lanes)
+            .buffer_unordered(phase.parallel.max(1))
+            .try_collect()
             .await
     }
 
-    async fn batch(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor, planned: Vec<Planned>) -> Result<()> {
+    async fn lane(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        visitor: &dyn Visitor,
+        lane: Lane,
+    ) -> Result<()> {
+        for batch in lane {
+            self.batch(cx, phase, visitor, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn batch(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        visitor: &dyn Visitor,
+        planned: Vec<Planned>,
+    ) -> Result<()> {
         cx.check("load")?;
-        let (skipped, planned): (Vec<_>, Vec<_>) = planned.into_iter().partition(|p| p.row.skip.is_some());
+        let (skipped, planned): (Vec<_>, Vec<_>) =
+            planned.into_iter().partition(|p| p.row.skip.is_some());
         let mut skipped: Vec<(RecordId, Verdict)> = skipped
             .into_iter()
             .map(|p| (p.row.id, Verdict::Skipped(p.row.skip.unwrap_or_default())))
             .collect();
-        let (parts, more) = self.transform(cx, self.with_records(planned).await?).await?;
+        let (parts, more) = self
+            .transform(cx, self.with_records(planned).await?)
+            .await?;
         skipped.extend(more);
         if !skipped.is_empty() {
             visitor.skip(cx, phase, skipped).await?;
@@ -191,9 +260,19 @@ impl Walk {
         Ok(planned.into_iter().zip(records).collect())
     }
 
-    async fn transform(&self, cx: &Context, batch: Vec<(Planned, Record)>) -> Result<(Vec<Part>, Vec<(RecordId, Verdict)>)> {
-        let mut parts: Vec<Part> =
-            batch.into_iter().map(|(planned, record)| Part { planned, part: 0, record }).collect();
+    async fn transform(
+        &self,
+        cx: &Context,
+        batch: Vec<(Planned, Record)>,
+    ) -> Result<(Vec<Part>, Vec<(RecordId, Verdict)>)> {
+        let mut parts: Vec<Part> = batch
+            .into_iter()
+            .map(|(planned, record)| Part {
+                planned,
+                part: 0,
+                record,
+            })
+            .collect();
         let mut skipped = Vec::new();
         for transform in &self.transforms {
             let records = parts.iter().map(|p| p.record.clone()).collect();
@@ -201,7 +280,11 @@ impl Walk {
             if verdicts.len() != parts.len() {
                 return Err(Error::bug(
                     "transform records",
-                    format!("{} records went in, {} verdicts came out", parts.len(), verdicts.len()),
+                    format!(
+                        "{} records went in, {} verdicts came out",
+                        parts.len(),
+                        verdicts.len()
+                    ),
                 ));
             }
             let mut kept = Vec::with_capacity(parts.len());
@@ -212,10 +295,12 @@ impl Walk {
                         skipped.push((part.planned.row.id, Verdict::Skipped(reason)));
                     }
                     Transformed::Split(records) => {
-                        kept.extend(records.into_iter().zip(0..).map(|(record, part_number)| Part {
-                            planned: part.planned.clone(),
-                            part: part_number,
-                            record,
+                        kept.extend(records.into_iter().zip(0..).map(|(record, part_number)| {
+                            Part {
+                                planned: part.planned.clone(),
+                                part: part_number,
+                                record,
+                            }
                         }));
                     }
                 }
@@ -262,7 +347,6 @@ impl Walk {
             })
             .collect())
     }
-
 }
 
 struct Part {
@@ -272,5 +356,9 @@ struct Part {
 }
 
 fn read_failed() -> Error {
-    Error::new(ErrorKind::Cancelled, "load", "the read stopped before its end")
+    Error::new(
+        ErrorKind::Cancelled,
+        "load",
+        "the read stopped before its end",
+    )
 }

@@ -45,8 +45,15 @@ fn edges(rows: &[Row]) -> Vec<Option<usize>> {
     }
     rows.iter()
         .map(|row| {
-            let named = (row.parent != 0).then(|| by_name.get(&row.parent)).flatten();
-            let aliased = || row.after.iter().filter(|a| **a != 0).find_map(|a| by_alias.get(&(row.group, *a)));
+            let named = (row.parent != 0)
+                .then(|| by_name.get(&row.parent))
+                .flatten();
+            let aliased = || {
+                row.after
+                    .iter()
+                    .filter(|a| **a != 0)
+                    .find_map(|a| by_alias.get(&(row.group, *a)))
+            };
             named.or_else(aliased).copied()
         })
         .collect()
@@ -73,7 +80,9 @@ fn cut_cycles(rows: &[Row], parents: &mut [Option<usize>]) -> Vec<usize> {
         }
         // Back at a row of this very walk, and not because the walk ended: a cycle.
         if seen[at] == walk && parents[at].is_some() {
-            let youngest = cycle(at, parents).into_iter().max_by(|a, b| age(&rows[*a]).cmp(&age(&rows[*b])));
+            let youngest = cycle(at, parents)
+                .into_iter()
+                .max_by(|a, b| age(&rows[*a]).cmp(&age(&rows[*b])));
             if let Some(youngest) = youngest {
                 parents[youngest] = None;
                 cut.push(youngest);
@@ -102,10 +111,9 @@ fn depths(parents: &[Option<usize>]) -> Vec<usize> {
             path.push(n);
             at = parents[n];
         }
-        let mut depth = at.and_then(|n| depths[n]).map_or(0, |d| d + 1);
-        for n in path.into_iter().rev() {
+        let first = at.and_then(|n| depths[n]).map_or(0, |depth| depth + 1);
+        for (depth, n) in (first..).zip(path.into_iter().rev()) {
             depths[n] = Some(depth);
-            depth += 1;
         }
     }
     depths.into_iter().map(Option::unwrap_or_default).collect()
@@ -122,7 +130,12 @@ mod tests {
         Row {
             id: RecordId(name),
             kind: RecordKind::Message,
-            address: Address { segment: 1, offset: 0, length: 0, line: 0 },
+            address: Address {
+                segment: 1,
+                offset: 0,
+                length: 0,
+                line: 0,
+            },
             bytes: 0,
             name,
             group: 7,
@@ -138,13 +151,23 @@ mod tests {
     }
 
     fn shape(rows: &[Row]) -> Vec<(usize, Option<usize>, bool)> {
-        waves(rows).into_iter().map(|w| (w.depth, w.parent, w.cut)).collect()
+        waves(rows)
+            .into_iter()
+            .map(|w| (w.depth, w.parent, w.cut))
+            .collect()
     }
 
     #[test]
     fn a_reply_follows_what_it_answers_wherever_it_stands_in_the_list() {
-        let rows = [row(1, 30, 0, 103, [102, 0]), row(2, 20, 0, 102, [101, 0]), row(3, 10, 0, 101, [0, 0])];
-        assert_eq!(shape(&rows), [(2, Some(1), false), (1, Some(2), false), (0, None, false)]);
+        let rows = [
+            row(1, 30, 0, 103, [102, 0]),
+            row(2, 20, 0, 102, [101, 0]),
+            row(3, 10, 0, 101, [0, 0]),
+        ];
+        assert_eq!(
+            shape(&rows),
+            [(2, Some(1), false), (1, Some(2), false), (0, None, false)]
+        );
     }
 
     #[test]
@@ -161,18 +184,36 @@ mod tests {
 
     #[test]
     fn of_two_mails_with_one_id_the_older_is_meant() {
-        let rows = [row(1, 20, 0, 101, [0, 0]), row(2, 10, 0, 101, [0, 0]), row(3, 30, 0, 0, [101, 0])];
+        let rows = [
+            row(1, 20, 0, 101, [0, 0]),
+            row(2, 10, 0, 101, [0, 0]),
+            row(3, 30, 0, 0, [101, 0]),
+        ];
         assert_eq!(shape(&rows)[2].1, Some(1));
     }
 
     #[test]
     fn a_cycle_is_broken_at_its_youngest_edge() {
-        let rows = [row(1, 10, 3, 0, [0, 0]), row(2, 20, 1, 0, [0, 0]), row(3, 30, 2, 0, [0, 0]), row(4, 5, 1, 0, [0, 0])];
+        let rows = [
+            row(1, 10, 3, 0, [0, 0]),
+            row(2, 20, 1, 0, [0, 0]),
+            row(3, 30, 2, 0, [0, 0]),
+            row(4, 5, 1, 0, [0, 0]),
+        ];
         assert_eq!(
             shape(&rows),
-            [(1, Some(2), false), (2, Some(0), false), (0, None, true), (2, Some(0), false)]
+            [
+                (1, Some(2), false),
+                (2, Some(0), false),
+                (0, None, true),
+                (2, Some(0), false)
+            ]
         );
-        assert_eq!(shape(&[row(1, 10, 1, 0, [0, 0])]), [(0, None, true)], "its own parent");
+        assert_eq!(
+            shape(&[row(1, 10, 1, 0, [0, 0])]),
+            [(0, None, true)],
+            "its own parent"
+        );
     }
 
     proptest! {

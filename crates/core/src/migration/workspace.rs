@@ -54,7 +54,10 @@ impl Workspace {
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
         check_header(folder)?;
-        Ok(Self { folder: folder.to_owned(), _lock: Some(lock) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: Some(lock),
+        })
     }
 
     /// Opens an existing workspace to look at it, also beside a run.
@@ -63,12 +66,17 @@ impl Workspace {
     /// `NotFound` when there is none; `Mismatch`.
     pub fn look(folder: &Path) -> Result<Self> {
         if !folder.join("workspace.json").exists() {
-            return Err(Error::new(ErrorKind::NotFound, "open the workspace", "there is none")
-                .with("folder", folder.display())
-                .advise("Name the folder of a run with --workspace"));
+            return Err(
+                Error::new(ErrorKind::NotFound, "open the workspace", "there is none")
+                    .with("folder", folder.display())
+                    .advise("Name the folder of a run with --workspace"),
+            );
         }
         check_header(folder)?;
-        Ok(Self { folder: folder.to_owned(), _lock: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: None,
+        })
     }
 
     /// The folder.
@@ -117,7 +125,10 @@ impl Workspace {
     /// there is none and it may not be made.
     pub async fn target(&self, info: &TargetInfo, tenant: &str, create: bool) -> Result<Target> {
         let name = plain(&info.name);
-        let folder = self.folder.join("targets").join(format!("{name}-{}", plain_id(&info.id)));
+        let folder = self
+            .folder
+            .join("targets")
+            .join(format!("{name}-{}", plain_id(&info.id)));
         let is_new = !folder.join("ledger.sqlite").exists();
         if is_new {
             self.refuse_a_taken_name(&name, info)?;
@@ -125,9 +136,14 @@ impl Workspace {
                 return Err(Error::new(
                     ErrorKind::Mismatch,
                     "open the target",
-                    format!("this workspace has no ledger for {} ({})", info.name, info.id),
+                    format!(
+                        "this workspace has no ledger for {} ({})",
+                        info.name, info.id
+                    ),
                 )
-                .advise("Check the address and credentials of the target; `run` starts a new target"));
+                .advise(
+                    "Check the address and credentials of the target; `run` starts a new target",
+                ));
             }
             make_private(&folder).map_err(|e| Error::storage("open the target", e))?;
         }
@@ -154,12 +170,20 @@ impl Workspace {
             .with("folder", folder.display())
             .advise("Use the workspace that belongs to this source and this target"));
         }
-        Ok(Target { folder, ledger, owner, is_new })
+        Ok(Target {
+            folder,
+            ledger,
+            owner,
+            is_new,
+        })
     }
 
     fn refuse_a_taken_name(&self, name: &str, info: &TargetInfo) -> Result<()> {
         for folder in self.targets()? {
-            let folder = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let folder = folder
+                .file_name()
+                .and_then(|n| n.to_str())
+                .unwrap_or_default();
             if let Some((taken, id)) = folder.rsplit_once('-')
                 && taken == name
             {
@@ -191,7 +215,10 @@ pub struct Target {
 /// Only the owner may read: a workspace holds personal data.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
 }
 
 fn check_header(folder: &Path) -> Result<()> {
@@ -207,8 +234,12 @@ fn check_header(folder: &Path) -> Result<()> {
     }
     let text = std::fs::read(&path).map_err(|e| Error::storage("open the workspace", e))?;
     let header: Header = serde_json::from_slice(&text).map_err(|e| {
-        Error::new(ErrorKind::Mismatch, "open the workspace", format!("workspace.json: {e}"))
-            .with("folder", folder.display())
+        Error::new(
+            ErrorKind::Mismatch,
+            "open the workspace",
+            format!("workspace.json: {e}"),
+        )
+        .with("folder", folder.display())
     })?;
     if header.format > FORMAT {
         return Err(Error::new(
@@ -234,22 +265,36 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         file.sync_all()?;
         std::fs::rename(&temporary, path)
     };
-    write().map_err(|e| Error::storage("write a file of the workspace", e).with("file", path.display()))
+    write().map_err(|e| {
+        Error::storage("write a file of the workspace", e).with("file", path.display())
+    })
 }
 
 /// A name that is a folder's name on every system.
 fn plain(name: &str) -> String {
     let kept: String = name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     let kept = kept.trim_matches('-');
-    if kept.is_empty() { "target".to_owned() } else { kept.chars().take(60).collect() }
+    if kept.is_empty() {
+        "target".to_owned()
+    } else {
+        kept.chars().take(60).collect()
+    }
 }
 
 /// Likewise for an id, without the dash that separates it from the name.
 fn plain_id(id: &str) -> String {
-    id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    id.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
 }
 
 /// Eight letters and digits that no other ledger has drawn.

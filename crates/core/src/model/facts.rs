@@ -25,12 +25,19 @@ impl Facts {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         let at = record.meta().created_at.map_or(0, |t| t.timestamp_millis());
-        let plain = Self { at, ..Self::default() };
+        let plain = Self {
+            at,
+            ..Self::default()
+        };
         match record {
-            Record::Conversation(c) => {
-                Self { parent: c.parent.clone().or_else(|| c.merged_into.clone()), ..plain }
-            }
-            Record::Attachment(a) => Self { group: Some(a.conversation.clone()), ..plain },
+            Record::Conversation(c) => Self {
+                parent: c.parent.clone().or_else(|| c.merged_into.clone()),
+                ..plain
+            },
+            Record::Attachment(a) => Self {
+                group: Some(a.conversation.clone()),
+                ..plain
+            },
             Record::Message(m) => {
                 let mail = m.email.as_ref();
                 Self {

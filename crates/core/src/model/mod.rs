@@ -56,7 +56,15 @@ impl Meta {
     /// The bare minimum: a key.
     #[must_use]
     pub fn new(key: RecordKey) -> Self {
-        Self { key, url: None, created_at: None, updated_at: None, revision: None, custom: CustomValues::new(), raw: None }
+        Self {
+            key,
+            url: None,
+            created_at: None,
+            updated_at: None,
+            revision: None,
+            custom: CustomValues::new(),
+            raw: None,
+        }
     }
 }
 
@@ -72,7 +80,10 @@ pub struct Named<T> {
 impl<T> Named<T> {
     /// A meaning with the source's word for it.
     pub fn new(is: T, raw: impl Into<String>) -> Self {
-        Self { is, raw: raw.into() }
+        Self {
+            is,
+            raw: raw.into(),
+        }
     }
 }
 
@@ -181,4 +192,14 @@ macro_rules! from_kind {
         }
     )*};
 }
-from_kind!(FieldDefinition, Team, Agent, Tag, Account, Contact, Conversation, Attachment, Message);
+from_kind!(
+    FieldDefinition,
+    Team,
+    Agent,
+    Tag,
+    Account,
+    Contact,
+    Conversation,
+    Attachment,
+    Message
+);

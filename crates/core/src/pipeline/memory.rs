@@ -32,7 +32,10 @@ struct State {
 impl MemoryJournal {
     /// An empty one with this batch mark.
     pub fn new(mark: impl Into<String>) -> Self {
-        Self { mark: mark.into(), state: Mutex::default() }
+        Self {
+            mark: mark.into(),
+            state: Mutex::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,21 +70,32 @@ impl MemoryJournal {
 
     pub(super) fn key(&self, record: RecordId) -> String {
         let at = usize::try_from(record.0 - 1).unwrap_or(usize::MAX);
-        self.state().keys.get(at).map(ToString::to_string).unwrap_or_default()
+        self.state()
+            .keys
+            .get(at)
+            .map(ToString::to_string)
+            .unwrap_or_default()
     }
 
     /// The record that must stand before one with these facts.
     pub(super) fn before(&self, facts: &Facts) -> Option<RecordId> {
         let state = self.state();
         let named = facts.parent.as_ref().and_then(|key| state.ids.get(key));
-        let aliased =
-            || facts.after.iter().find_map(|a| state.aliases.get(&(facts.group.clone(), a.clone())));
+        let aliased = || {
+            facts
+                .after
+                .iter()
+                .find_map(|a| state.aliases.get(&(facts.group.clone(), a.clone())))
+        };
         named.or_else(aliased).copied()
     }
 
     /// Whether a record stands in the target.
     pub(super) fn stands(&self, record: RecordId) -> bool {
-        self.state().verdicts.get(&record).is_some_and(Verdict::stands_in_target)
+        self.state()
+            .verdicts
+            .get(&record)
+            .is_some_and(Verdict::stands_in_target)
     }
 }
 
@@ -89,7 +103,11 @@ impl State {
     fn known(&self, record: RecordId) -> Known {
         let effects = self.effects.get(&record).cloned().unwrap_or_default();
         match self.verdicts.get(&record) {
-            Some(verdict) => Known::Settled { record, verdict: verdict.clone(), effects },
+            Some(verdict) => Known::Settled {
+                record,
+                verdict: verdict.clone(),
+                effects,
+            },
             None => Known::Pending { record, effects },
         }
     }
@@ -120,7 +138,10 @@ impl Journal for MemoryJournal {
                 row: i.row,
                 object: i.object,
                 operation: i.operation,
-                state: EffectState::Intended { request: i.request, sent_at: i.sent_at },
+                state: EffectState::Intended {
+                    request: i.request,
+                    sent_at: i.sent_at,
+                },
                 hash: i.hash,
             });
         }
@@ -137,14 +158,24 @@ impl Journal for MemoryJournal {
 
     async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>> {
         let state = self.state();
-        Ok(records.iter().filter_map(|r| state.effects.get(r)).flatten().cloned().collect())
+        Ok(records
+            .iter()
+            .filter_map(|r| state.effects.get(r))
+            .flatten()
+            .cloned()
+            .collect())
     }
 
     async fn look(&self, keys: &[RecordKey]) -> Result<Vec<Known>> {
         let state = self.state();
         Ok(keys
             .iter()
-            .map(|key| state.ids.get(key).map_or(Known::Missing, |id| state.known(*id)))
+            .map(|key| {
+                state
+                    .ids
+                    .get(key)
+                    .map_or(Known::Missing, |id| state.known(*id))
+            })
             .collect())
     }
 
@@ -153,14 +184,20 @@ impl Journal for MemoryJournal {
         Ok(claims
             .iter()
             .map(|(value, record)| {
-                *state.claims.entry((space.to_owned(), value.clone())).or_insert(*record)
+                *state
+                    .claims
+                    .entry((space.to_owned(), value.clone()))
+                    .or_insert(*record)
             })
             .collect())
     }
 
     async fn claimed(&self, space: &str, values: &[String]) -> Result<Vec<Option<RecordId>>> {
         let state = self.state();
-        Ok(values.iter().map(|v| state.claims.get(&(space.to_owned(), v.clone())).copied()).collect())
+        Ok(values
+            .iter()
+            .map(|v| state.claims.get(&(space.to_owned(), v.clone())).copied())
+            .collect())
     }
 
     async fn rows(&self, records: &[RecordId]) -> Result<Vec<Known>> {

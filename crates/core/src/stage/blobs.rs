@@ -28,10 +28,15 @@ impl FolderBlobs {
     pub fn open(folder: &Path) -> Result<Self> {
         let unfinished = folder.join("unfinished");
         if unfinished.exists() {
-            std::fs::remove_dir_all(&unfinished).map_err(|e| Error::storage("open the file store", e))?;
+            std::fs::remove_dir_all(&unfinished)
+                .map_err(|e| Error::storage("open the file store", e))?;
         }
-        std::fs::create_dir_all(&unfinished).map_err(|e| Error::storage("open the file store", e))?;
-        Ok(Self { folder: folder.to_owned(), temporary: AtomicU64::new(0) })
+        std::fs::create_dir_all(&unfinished)
+            .map_err(|e| Error::storage("open the file store", e))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            temporary: AtomicU64::new(0),
+        })
     }
 
     fn place(&self, blake3: &str) -> PathBuf {
@@ -45,7 +50,10 @@ impl FolderBlobs {
     /// Those of the stream, and `Storage`.
     pub async fn put(&self, mut bytes: ByteStream) -> Result<BlobInfo> {
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.folder.join("unfinished").join(format!("{}-{number}", std::process::id()));
+        let temporary = self
+            .folder
+            .join("unfinished")
+            .join(format!("{}-{number}", std::process::id()));
         let io = |e| Error::storage("stage a file", e);
         let mut file = tokio::fs::File::create(&temporary).await.map_err(io)?;
         let (mut blake3, mut md5, mut size) = (blake3::Hasher::new(), Md5::new(), 0u64);
@@ -81,17 +89,23 @@ impl FolderBlobs {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[async_trait]
 impl Blobs for FolderBlobs {
     async fn open(&self, blob: &BlobInfo) -> Result<ByteStream> {
         if blob.blake3.len() < 2 || !blob.blake3.is_ascii() {
-            return Err(Error::new(ErrorKind::NotFound, "open a staged file", "it has no address"));
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "open a staged file",
+                "it has no address",
+            ));
         }
         let file = tokio::fs::File::open(self.place(&blob.blake3)).await.map_err(|e| {
             Error::new(ErrorKind::Storage, "open a staged file", e.to_string())
@@ -99,7 +113,9 @@ impl Blobs for FolderBlobs {
                 .advise("The stage's files were changed from outside: restore the workspace from a copy")
         })?;
         let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10);
-        Ok(Box::pin(stream.map(|r| r.map_err(|e| Error::storage("read a staged file", e)))))
+        Ok(Box::pin(stream.map(|r| {
+            r.map_err(|e| Error::storage("read a staged file", e))
+        })))
     }
 
     fn path(&self, blob: &BlobInfo) -> Option<PathBuf> {
@@ -125,7 +141,10 @@ mod tests {
         let one = blobs.put(stream(&[b"hel", b"lo"])).await.unwrap();
         let two = blobs.put(stream(&[b"hello"])).await.unwrap();
         assert_eq!(one, two);
-        assert_eq!((one.size, one.md5.as_str()), (5, "5d41402abc4b2a76b9719d911017c592"));
+        assert_eq!(
+            (one.size, one.md5.as_str()),
+            (5, "5d41402abc4b2a76b9719d911017c592")
+        );
         let back: Vec<Bytes> = blobs.open(&one).await.unwrap().try_collect().await.unwrap();
         assert_eq!(back.concat(), b"hello");
     }
@@ -135,12 +154,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blobs = FolderBlobs::open(folder.path()).unwrap();
         let cut = Error::new(ErrorKind::Unavailable, "download", "cut");
-        let broken: ByteStream =
-            Box::pin(futures::stream::iter(vec![Ok(Bytes::from_static(b"hel")), Err(cut)]));
+        let broken: ByteStream = Box::pin(futures::stream::iter(vec![
+            Ok(Bytes::from_static(b"hel")),
+            Err(cut),
+        ]));
         assert!(blobs.put(broken).await.is_err());
         drop(blobs);
         FolderBlobs::open(folder.path()).unwrap();
-        let left: Vec<_> = std::fs::read_dir(folder.path().join("unfinished")).unwrap().collect();
+        let left: Vec<_> = std::fs::read_dir(folder.path().join("unfinished"))
+            .unwrap()
+            .collect();
         assert!(left.is_empty());
     }
 }

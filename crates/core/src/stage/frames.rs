@@ -101,7 +101,10 @@ impl FrameWriter {
         }
         for (kind, info) in last {
             let path = self.folder.join(&info.file);
-            let mut file = OpenOptions::new().append(true).open(&path).map_err(io("open a segment"))?;
+            let mut file = OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .map_err(io("open a segment"))?;
             file.seek(SeekFrom::End(0)).map_err(io("open a segment"))?;
             self.open.insert(kind, Open { info, file });
         }
@@ -116,7 +119,9 @@ impl FrameWriter {
             let end = frame_end(lines, at);
             let frame = self.append_frame(kind, &lines[at..end])?;
             self.note_end(kind, &mut appended.segments);
-            appended.places.extend((0..end - at).map(|n| (frame, n as u32)));
+            appended
+                .places
+                .extend((0..end - at).map(|n| (frame, n as u32)));
             at = end;
         }
         if let Some(open) = self.open.get(&kind) {
@@ -128,7 +133,9 @@ impl FrameWriter {
 
     /// One append may fill a segment and go on in the next: both ends moved.
     fn note_end(&self, kind: RecordKind, ends: &mut Vec<SegmentInfo>) {
-        let Some(open) = self.open.get(&kind) else { return };
+        let Some(open) = self.open.get(&kind) else {
+            return;
+        };
         match ends.last_mut() {
             Some(last) if last.id == open.info.id => *last = open.info.clone(),
             _ => ends.push(open.info.clone()),
@@ -136,18 +143,33 @@ impl FrameWriter {
     }
 
     fn append_frame(&mut self, kind: RecordKind, lines: &[Vec<u8>]) -> Result<Frame> {
-        if self.open.get(&kind).is_none_or(|open| open.info.end >= self.segment_bytes) {
+        if self
+            .open
+            .get(&kind)
+            .is_none_or(|open| open.info.end >= self.segment_bytes)
+        {
             self.begin_segment(kind)?;
         }
         let Some(open) = self.open.get_mut(&kind) else {
             return Err(Error::bug("append to the stage", "no open segment"));
         };
         let packed = pack(lines)?;
-        let length = u32::try_from(packed.len())
-            .map_err(|_| Error::new(ErrorKind::Unsupported, "append to the stage", "a record of 4 GiB"))?;
+        let length = u32::try_from(packed.len()).map_err(|_| {
+            Error::new(
+                ErrorKind::Unsupported,
+                "append to the stage",
+                "a record of 4 GiB",
+            )
+        })?;
         point("stage-append").map_err(io("append to the stage"))?;
-        open.file.write_all(&packed).map_err(io("append to the stage"))?;
-        let frame = Frame { segment: open.info.id, offset: open.info.end, length };
+        open.file
+            .write_all(&packed)
+            .map_err(io("append to the stage"))?;
+        let frame = Frame {
+            segment: open.info.id,
+            offset: open.info.end,
+            length,
+        };
         open.info.end += u64::from(length);
         Ok(frame)
     }
@@ -177,7 +199,12 @@ impl FrameWriter {
         let packed = pack(&[line])?;
         file.write_all(&packed).map_err(io("begin a segment"))?;
         sync_folder(&self.folder)?;
-        let info = SegmentInfo { id, kind, file: name, end: packed.len() as u64 };
+        let info = SegmentInfo {
+            id,
+            kind,
+            file: name,
+            end: packed.len() as u64,
+        };
         self.next += 1;
         self.known.insert(id, info.clone());
         self.open.insert(kind, Open { info, file });
@@ -223,10 +250,15 @@ fn cut_back(path: &Path, end: u64) -> Result<()> {
             .with("file", path.display())
             .advise("The stage was damaged from outside: restore the workspace from a copy, or read the source again into a new one")
     };
-    let file = OpenOptions::new().write(true).open(path).map_err(|e| damaged(e.to_string()))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(|e| damaged(e.to_string()))?;
     let length = file.metadata().map_err(io("open the stage"))?.len();
     if length < end {
-        return Err(damaged(format!("a segment has {length} bytes, its index knows {end}")));
+        return Err(damaged(format!(
+            "a segment has {length} bytes, its index knows {end}"
+        )));
     }
     if length > end {
         file.set_len(end).map_err(io("open the stage"))?;
@@ -250,7 +282,9 @@ fn remove_strangers(folder: &Path, known: &[SegmentInfo]) -> Result<()> {
 
 /// Makes new names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io("sync a folder"))
+    File::open(folder)
+        .and_then(|f| f.sync_all())
+        .map_err(io("sync a folder"))
 }
 
 /// The lines of a frame.
@@ -266,7 +300,11 @@ pub(super) fn read_frame(folder: &Path, file: &str, frame: Frame) -> Result<Vec<
         .and_then(|f| f.read_exact_at(&mut packed, frame.offset))
         .map_err(|e| damaged(e.to_string()))?;
     let plain = zstd::stream::decode_all(packed.as_slice()).map_err(|e| damaged(e.to_string()))?;
-    Ok(plain.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(<[u8]>::to_vec).collect())
+    Ok(plain
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect())
 }
 
 #[cfg(test)]
@@ -274,7 +312,9 @@ mod tests {
     use super::*;
 
     fn lines(n: usize, bytes: usize) -> Vec<Vec<u8>> {
-        (0..n).map(|i| format!("{{\"n\":{i},\"x\":\"{}\"}}", "y".repeat(bytes)).into_bytes()).collect()
+        (0..n)
+            .map(|i| format!("{{\"n\":{i},\"x\":\"{}\"}}", "y".repeat(bytes)).into_bytes())
+            .collect()
     }
 
     #[test]
@@ -285,10 +325,17 @@ mod tests {
         let appended = writer.append(RecordKind::Message, &lines).unwrap();
         let file = &appended.segments[0].file;
         for (line, (frame, n)) in lines.iter().zip(&appended.places) {
-            assert_eq!(&read_frame(folder.path(), file, *frame).unwrap()[*n as usize], line);
+            assert_eq!(
+                &read_frame(folder.path(), file, *frame).unwrap()[*n as usize],
+                line
+            );
         }
         let frames: std::collections::BTreeSet<_> = appended.places.iter().map(|p| p.0).collect();
-        assert_eq!(frames.len(), 4, "1 MB of lines stands in frames of at most 256 KiB");
+        assert_eq!(
+            frames.len(),
+            4,
+            "1 MB of lines stands in frames of at most 256 KiB"
+        );
     }
 
     #[test]
@@ -301,9 +348,15 @@ mod tests {
         drop(writer);
         let known = first.segments.clone();
         drop(FrameWriter::open(folder.path(), known.clone()).unwrap());
-        let length = std::fs::metadata(folder.path().join(&known[0].file)).unwrap().len();
+        let length = std::fs::metadata(folder.path().join(&known[0].file))
+            .unwrap()
+            .len();
         assert_eq!(length, known[0].end);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the unknown segment is gone");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "the unknown segment is gone"
+        );
     }
 
     #[test]
@@ -312,15 +365,27 @@ mod tests {
         let mut writer = FrameWriter::open(folder.path(), Vec::new()).unwrap();
         writer.segment_bytes = 1_000;
         let noisy: Vec<Vec<u8>> = (0..40u64)
-            .map(|n| blake3::Hasher::new().update(&n.to_le_bytes()).finalize_xof().to_string_of(20_000))
+            .map(|n| {
+                blake3::Hasher::new()
+                    .update(&n.to_le_bytes())
+                    .finalize_xof()
+                    .to_string_of(20_000)
+            })
             .collect();
         let appended = writer.append(RecordKind::Message, &noisy).unwrap();
         assert!(appended.segments.len() > 1, "{:?}", appended.segments);
         drop(writer);
         FrameWriter::open(folder.path(), appended.segments.clone()).unwrap();
         for (line, (frame, n)) in noisy.iter().zip(&appended.places) {
-            let segment = appended.segments.iter().find(|s| s.id == frame.segment).unwrap();
-            assert_eq!(&read_frame(folder.path(), &segment.file, *frame).unwrap()[*n as usize], line);
+            let segment = appended
+                .segments
+                .iter()
+                .find(|s| s.id == frame.segment)
+                .unwrap();
+            assert_eq!(
+                &read_frame(folder.path(), &segment.file, *frame).unwrap()[*n as usize],
+                line
+            );
         }
     }
 
@@ -339,7 +404,10 @@ mod tests {
     fn a_segment_that_lost_bytes_is_refused_not_misread() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = FrameWriter::open(folder.path(), Vec::new()).unwrap();
-        let known = writer.append(RecordKind::Message, &lines(3, 10)).unwrap().segments;
+        let known = writer
+            .append(RecordKind::Message, &lines(3, 10))
+            .unwrap()
+            .segments;
         drop(writer);
         File::options()
             .write(true)
@@ -356,11 +424,19 @@ mod tests {
     fn a_segment_reads_as_one_zstd_stream_that_begins_with_its_header() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = FrameWriter::open(folder.path(), Vec::new()).unwrap();
-        let file = writer.append(RecordKind::Team, &lines(2, 5)).unwrap().segments[0].file.clone();
+        let file = writer
+            .append(RecordKind::Team, &lines(2, 5))
+            .unwrap()
+            .segments[0]
+            .file
+            .clone();
         writer.append(RecordKind::Team, &lines(1, 5)).unwrap();
         let text = zstd::stream::decode_all(File::open(folder.path().join(file)).unwrap()).unwrap();
         let text = String::from_utf8(text).unwrap();
-        assert!(text.starts_with(r#"{"format":"deskferry-stage","version":1,"kind":"team""#), "{text}");
+        assert!(
+            text.starts_with(r#"{"format":"deskferry-stage","version":1,"kind":"team""#),
+            "{text}"
+        );
         assert_eq!(text.lines().count(), 4);
     }
 }

@@ -141,7 +141,12 @@ impl Row {
     /// Its place in the order of time, sequence, key.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place { at: self.at, sequence: self.sequence, source_id: self.source_id.clone(), id: self.id }
+        Place {
+            at: self.at,
+            sequence: self.sequence,
+            source_id: self.source_id.clone(),
+            id: self.id,
+        }
     }
 }
 
@@ -180,7 +185,12 @@ pub trait Index: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RecordKey>>;
     /// The next rows of these kinds in the order of time, sequence, key.
-    async fn scan(&self, kinds: &[RecordKind], after: Option<&Place>, limit: usize) -> Result<Vec<Row>>;
+    async fn scan(
+        &self,
+        kinds: &[RecordKind],
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<Row>>;
     /// All rows of these kinds that name a parent.
     async fn children(&self, kinds: &[RecordKind]) -> Result<Vec<Row>>;
     /// Groups that may be loaded (complete, all files fetched or given up), after a place, with the new place.
@@ -197,7 +207,7 @@ pub trait Index: Send + Sync {
     async fn files_to_fetch(&self, after: RecordId, limit: usize) -> Result<Vec<Row>>;
     /// What became of files.
     async fn set_file(&self, record: RecordId, state: FileState) -> Result<()>;
-    /// Gives files that could not be had another chance; answers how many.
+    /// Gives files that could not be had another chance, their conversations waiting for them; answers how many.
     async fn retry_files(&self) -> Result<u64>;
     /// What was read, per kind.
     async fn counts(&self) -> Result<Vec<(RecordKind, KindCount)>>;
@@ -231,9 +241,10 @@ pub(crate) fn name_of(text: &str) -> i64 {
 pub(crate) fn file_columns(state: Option<&FileState>) -> (i64, Option<String>) {
     match state {
         None => (0, None),
-        Some(FileState::Staged(info)) => {
-            (1, Some(format!("{} {} {}", info.blake3, info.md5, info.size)))
-        }
+        Some(FileState::Staged(info)) => (
+            1,
+            Some(format!("{} {} {}", info.blake3, info.md5, info.size)),
+        ),
         Some(FileState::Unavailable(reason)) => (2, Some(reason.clone())),
     }
 }

@@ -50,7 +50,9 @@ struct Waiting {
 
 impl std::fmt::Debug for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stage").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Stage")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,7 +68,11 @@ impl Stage {
         let known = segments(index.as_ref()).await?;
         let writer = FrameWriter::open(&folder.join("segments"), known)?;
         let (pages, waiting) = mpsc::channel(64);
-        tokio::spawn(commit_pages(writer, Arc::clone(&index) as Arc<dyn Index>, waiting));
+        tokio::spawn(commit_pages(
+            writer,
+            Arc::clone(&index) as Arc<dyn Index>,
+            waiting,
+        ));
         Ok(Self {
             folder: folder.to_owned(),
             index,
@@ -94,7 +100,12 @@ impl Stage {
     /// `Storage`: nothing of the page counts then.
     pub async fn append(&self, shard: &Shard, page: Page, read_at: DateTime<Utc>) -> Result<()> {
         let (done, wait) = oneshot::channel();
-        let waiting = Waiting { shard: shard.id.clone(), page, read_at, done };
+        let waiting = Waiting {
+            shard: shard.id.clone(),
+            page,
+            read_at,
+            done,
+        };
         self.pages.send(waiting).await.map_err(|_| writer_gone())?;
         wait.await.map_err(|_| writer_gone())?
     }
@@ -113,16 +124,25 @@ impl Stage {
     }
 
     /// The frames that hold the rows, with the rows' places in the answer.
-    async fn frames_of(&self, rows: &[Row]) -> Result<Vec<(String, Frame, Vec<(usize, u32)>)>> {
+    async fn frames_of(&self, rows: &[Row]) -> Result<Vec<Wanted>> {
         let mut frames: BTreeMap<Frame, Vec<(usize, u32)>> = BTreeMap::new();
         for (n, row) in rows.iter().enumerate() {
             let a = row.address;
-            let frame = Frame { segment: a.segment, offset: a.offset, length: a.length };
+            let frame = Frame {
+                segment: a.segment,
+                offset: a.offset,
+                length: a.length,
+            };
             frames.entry(frame).or_default().push((n, a.line));
         }
         let mut wanted = Vec::with_capacity(frames.len());
         for (frame, places) in frames {
-            wanted.push((self.segment_file(frame.segment).await?, frame, places));
+            let file = self.segment_file(frame.segment).await?;
+            wanted.push(Wanted {
+                file,
+                frame,
+                places,
+            });
         }
         Ok(wanted)
     }
@@ -135,39 +155,65 @@ impl Stage {
             }
         }
         files.get(&id).cloned().ok_or_else(|| {
-            Error::new(ErrorKind::Storage, "read the stage", format!("segment {id} is not known"))
+            Error::new(
+                ErrorKind::Storage,
+                "read the stage",
+                format!("segment {id} is not known"),
+            )
         })
     }
 }
 
+/// A frame to read, with the rows of it that are wanted: each row's place in the answer and its line in the frame.
+struct Wanted {
+    file: String,
+    frame: Frame,
+    places: Vec<(usize, u32)>,
+}
+
 fn writer_gone() -> Error {
-    Error::new(ErrorKind::Storage, "append to the stage", "the stage's writer has stopped")
-        .advise("Run `resume`: what was committed is safe")
+    Error::new(
+        ErrorKind::Storage,
+        "append to the stage",
+        "the stage's writer has stopped",
+    )
+    .advise("Run `resume`: what was committed is safe")
 }
 
 async fn segments(index: &dyn Index) -> Result<Vec<SegmentInfo>> {
     let known = index.segments().await?;
     Ok(known
         .into_iter()
-        .map(|s| SegmentInfo { id: s.id, kind: s.kind, file: s.file, end: s.end })
+        .map(|s| SegmentInfo {
+            id: s.id,
+            kind: s.kind,
+            file: s.file,
+            end: s.end,
+        })
         .collect())
 }
 
-fn decode(
-    folder: &Path,
-    wanted: &[(String, Frame, Vec<(usize, u32)>)],
-    kinds: &[RecordKind],
-) -> Result<Vec<Record>> {
+fn decode(folder: &Path, wanted: &[Wanted], kinds: &[RecordKind]) -> Result<Vec<Record>> {
     let mut records: Vec<Option<Record>> = vec![None; kinds.len()];
-    for (file, frame, places) in wanted {
+    for Wanted {
+        file,
+        frame,
+        places,
+    } in wanted
+    {
         let lines = frames::read_frame(folder, file, *frame)?;
         for (n, line) in places {
             let line = lines.get(*line as usize).ok_or_else(|| {
-                Error::new(ErrorKind::Storage, "read the stage", "a frame has fewer lines than its index says")
-                    .with("file", file)
+                Error::new(
+                    ErrorKind::Storage,
+                    "read the stage",
+                    "a frame has fewer lines than its index says",
+                )
+                .with("file", file)
             })?;
-            let record = Record::from_line(kinds[*n], line)
-                .map_err(|e| Error::new(ErrorKind::Decode, "read the stage", e.to_string()).with("file", file))?;
+            let record = Record::from_line(kinds[*n], line).map_err(|e| {
+                Error::new(ErrorKind::Decode, "read the stage", e.to_string()).with("file", file)
+            })?;
             records[*n] = Some(record);
         }
     }
@@ -175,7 +221,11 @@ fn decode(
 }
 
 /// Takes the pages that wait, writes their frames, then their index rows, then answers.
-async fn commit_pages(writer: FrameWriter, index: Arc<dyn Index>, mut waiting: mpsc::Receiver<Waiting>) {
+async fn commit_pages(
+    writer: FrameWriter,
+    index: Arc<dyn Index>,
+    mut waiting: mpsc::Receiver<Waiting>,
+) {
     let mut writer = Some(writer);
     let mut batch: Vec<Waiting> = Vec::new();
     while waiting.recv_many(&mut batch, 32).await > 0 {
@@ -246,9 +296,14 @@ async fn write(
 
 /// After a failed commit the segments are cut back to what the index knows, so that the next one starts clean.
 async fn recover(writer: &mut Option<FrameWriter>, index: &Arc<dyn Index>) {
-    let Some(mut frames) = writer.take() else { return };
-    let Ok(known) = segments(index.as_ref()).await else { return };
-    let restored = tokio::task::spawn_blocking(move || frames.roll_back(known).map(|()| frames)).await;
+    let Some(mut frames) = writer.take() else {
+        return;
+    };
+    let Ok(known) = segments(index.as_ref()).await else {
+        return;
+    };
+    let restored =
+        tokio::task::spawn_blocking(move || frames.roll_back(known).map(|()| frames)).await;
     if let Ok(Ok(frames)) = restored {
         *writer = Some(frames);
     }
@@ -256,7 +311,10 @@ async fn recover(writer: &mut Option<FrameWriter>, index: &Arc<dyn Index>) {
 
 type Written = (Vec<Segment>, Vec<NewPage>);
 
-fn write_frames(writer: &mut FrameWriter, pages: Vec<(String, Page, DateTime<Utc>)>) -> Result<Written> {
+fn write_frames(
+    writer: &mut FrameWriter,
+    pages: Vec<(String, Page, DateTime<Utc>)>,
+) -> Result<Written> {
     let mut lines: BTreeMap<RecordKind, Vec<Vec<u8>>> = BTreeMap::new();
     for (_, page, _) in &pages {
         for record in &page.records {
@@ -323,7 +381,13 @@ pub(crate) struct StageSeen(pub(crate) Arc<dyn Index>);
 #[async_trait]
 impl Seen for StageSeen {
     async fn seen(&self, keys: &[RecordKey]) -> Result<Vec<bool>> {
-        Ok(self.0.find(keys).await?.iter().map(Option::is_some).collect())
+        Ok(self
+            .0
+            .find(keys)
+            .await?
+            .iter()
+            .map(Option::is_some)
+            .collect())
     }
     async fn not_read_since(
         &self,

@@ -75,7 +75,9 @@ pub(crate) fn kind_number(kind: RecordKind) -> i64 {
 
 /// The kind of that number.
 pub(crate) fn kind_of_number(number: i64) -> Option<RecordKind> {
-    RecordKind::ALL.into_iter().find(|kind| kind_number(*kind) == number)
+    RecordKind::ALL
+        .into_iter()
+        .find(|kind| kind_number(*kind) == number)
 }
 
 /// The index in a SQLite file.
@@ -90,7 +92,9 @@ impl SqliteIndex {
     /// # Errors
     /// `Storage`; `Mismatch` for a file of a newer version.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { db: Db::open(path, &SCHEMA)? })
+        Ok(Self {
+            db: Db::open(path, &SCHEMA)?,
+        })
     }
 }
 
@@ -124,16 +128,27 @@ fn row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 }
 
 fn kinds_list(kinds: &[RecordKind]) -> String {
-    kinds.iter().map(|k| kind_number(*k).to_string()).collect::<Vec<_>>().join(",")
+    kinds
+        .iter()
+        .map(|k| kind_number(*k).to_string())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn numbers(list: &[i64]) -> String {
-    list.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
+    list.iter()
+        .map(i64::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn prefix(connection: &Connection) -> Result<String, DbError> {
     let get = |name: &str| -> rusqlite::Result<Option<String>> {
-        connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0)).optional()
+        connection
+            .query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| {
+                r.get(0)
+            })
+            .optional()
     };
     match (get("platform")?, get("tenant")?) {
         (Some(platform), Some(tenant)) => Ok(format!("{platform}:{tenant}:")),
@@ -142,14 +157,19 @@ fn prefix(connection: &Connection) -> Result<String, DbError> {
 }
 
 fn find_one(connection: &Connection, key: &RecordKey) -> Result<Option<Found>, DbError> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, kind, source_id, hash, revision FROM records WHERE name = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, kind, source_id, hash, revision FROM records WHERE name = ?1",
+    )?;
     let mut rows = statement.query([name_of(key.as_str())])?;
     while let Some(r) = rows.next()? {
         let kind: i64 = r.get(1)?;
         let source_id: String = r.get(2)?;
         if kind_of_number(kind).is_some_and(|k| k.name() == key.kind()) && source_id == key.id() {
-            return Ok(Some(Found { id: r.get(0)?, hash: r.get(3)?, revision: r.get(4)? }));
+            return Ok(Some(Found {
+                id: r.get(0)?,
+                hash: r.get(3)?,
+                revision: r.get(4)?,
+            }));
         }
     }
     Ok(None)
@@ -208,7 +228,8 @@ fn insert_row(t: &Transaction<'_>, new: &NewRow, read_at: i64) -> Result<(), DbE
     }
     if group != 0 {
         // A group that was complete and grows must be looked at again.
-        t.prepare_cached("DELETE FROM ready WHERE grp = ?1")?.execute([group])?;
+        t.prepare_cached("DELETE FROM ready WHERE grp = ?1")?
+            .execute([group])?;
     }
     Ok(())
 }
@@ -238,7 +259,8 @@ fn update_row(t: &Transaction<'_>, id: i64, new: &NewRow, group: i64) -> Result<
         after(1),
     ])?;
     if new.kind == RecordKind::Attachment {
-        t.prepare_cached("UPDATE files SET grp = ?2 WHERE record = ?1")?.execute(params![id, group])?;
+        t.prepare_cached("UPDATE files SET grp = ?2 WHERE record = ?1")?
+            .execute(params![id, group])?;
     }
     Ok(())
 }
@@ -274,7 +296,10 @@ fn append_page(t: &Transaction<'_>, page: &NewPage) -> Result<(), DbError> {
     }
     for reject in &page.rejects {
         // A page that is read again brings the same rejects: they count once.
-        let mark = name_of(&format!("{}\n{:?}\n{}\n{}", page.shard, reject.id, reject.path, reject.raw));
+        let mark = name_of(&format!(
+            "{}\n{:?}\n{}\n{}",
+            page.shard, reject.id, reject.path, reject.raw
+        ));
         t.prepare_cached(
             "INSERT OR IGNORE INTO rejects(shard, kind, source_id, path, reason, raw, mark) VALUES(?1,?2,?3,?4,?5,?6,?7)",
         )?
@@ -290,7 +315,8 @@ fn append_page(t: &Transaction<'_>, page: &NewPage) -> Result<(), DbError> {
     }
     for key in &page.complete {
         let group = name_of(key.as_str());
-        t.prepare_cached("INSERT OR IGNORE INTO complete(grp) VALUES(?1)")?.execute([group])?;
+        t.prepare_cached("INSERT OR IGNORE INTO complete(grp) VALUES(?1)")?
+            .execute([group])?;
         settle_group(t, group)?;
     }
     for shard in &page.spawn {
@@ -304,8 +330,10 @@ fn append_page(t: &Transaction<'_>, page: &NewPage) -> Result<(), DbError> {
         Next::More(cursor) => (Some(serde_json::to_string(cursor)?), None),
         Next::End(watermark) => (None, Some(serde_json::to_string(watermark)?)),
     };
-    t.prepare_cached("UPDATE shards SET cursor = ?2, watermark = ?3, pages = pages + 1 WHERE id = ?1")?
-        .execute(params![page.shard, cursor, watermark])?;
+    t.prepare_cached(
+        "UPDATE shards SET cursor = ?2, watermark = ?3, pages = pages + 1 WHERE id = ?1",
+    )?
+    .execute(params![page.shard, cursor, watermark])?;
     Ok(())
 }
 
@@ -315,7 +343,10 @@ impl Index for SqliteIndex {
         self.db
             .call("read the stage's tenant", |c| {
                 let get = |name: &str| -> rusqlite::Result<Option<String>> {
-                    c.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0)).optional()
+                    c.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| {
+                        r.get(0)
+                    })
+                    .optional()
                 };
                 Ok(match (get("raw-platform")?, get("raw-tenant")?) {
                     (Some(platform), Some(id)) => Some(Tenant { platform, id }),
@@ -337,7 +368,10 @@ impl Index for SqliteIndex {
             .call("name the stage's tenant", move |c| {
                 let t = c.transaction()?;
                 for (name, value) in &values {
-                    t.execute("INSERT OR IGNORE INTO meta(name, value) VALUES(?1, ?2)", [name, value.as_str()])?;
+                    t.execute(
+                        "INSERT OR IGNORE INTO meta(name, value) VALUES(?1, ?2)",
+                        [name, value.as_str()],
+                    )?;
                 }
                 Ok(t.commit()?)
             })
@@ -347,15 +381,26 @@ impl Index for SqliteIndex {
     async fn segments(&self) -> Result<Vec<Segment>> {
         self.db
             .call("read the stage's segments", |c| {
-                let mut statement = c.prepare("SELECT id, kind, file, end FROM segments ORDER BY id")?;
+                let mut statement =
+                    c.prepare("SELECT id, kind, file, end FROM segments ORDER BY id")?;
                 let rows = statement.query_map([], |r| {
-                    Ok((r.get(0)?, r.get::<_, i64>(1)?, r.get(2)?, r.get::<_, i64>(3)?))
+                    Ok((
+                        r.get(0)?,
+                        r.get::<_, i64>(1)?,
+                        r.get(2)?,
+                        r.get::<_, i64>(3)?,
+                    ))
                 })?;
                 let mut segments = Vec::new();
                 for r in rows {
                     let (id, kind, file, end) = r?;
                     let kind = kind_of_number(kind).ok_or_else(|| unknown_kind(kind))?;
-                    segments.push(Segment { id, kind, file, end: end.cast_unsigned() });
+                    segments.push(Segment {
+                        id,
+                        kind,
+                        file,
+                        end: end.cast_unsigned(),
+                    });
                 }
                 Ok(segments)
             })
@@ -378,8 +423,9 @@ impl Index for SqliteIndex {
     async fn open_shards(&self) -> Result<Vec<ShardState>> {
         self.db
             .call("read the open shards", |c| {
-                let mut statement =
-                    c.prepare("SELECT spec, cursor FROM shards WHERE watermark IS NULL ORDER BY n")?;
+                let mut statement = c.prepare(
+                    "SELECT spec, cursor FROM shards WHERE watermark IS NULL ORDER BY n",
+                )?;
                 let rows = statement.query_map([], |r| {
                     Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?))
                 })?;
@@ -387,7 +433,11 @@ impl Index for SqliteIndex {
                 for r in rows {
                     let (spec, cursor) = r?;
                     let cursor = cursor.map(|c| serde_json::from_str(&c)).transpose()?;
-                    open.push(ShardState { shard: serde_json::from_str(&spec)?, cursor, end: None });
+                    open.push(ShardState {
+                        shard: serde_json::from_str(&spec)?,
+                        cursor,
+                        end: None,
+                    });
                 }
                 Ok(open)
             })
@@ -404,7 +454,12 @@ impl Index for SqliteIndex {
                         "INSERT INTO segments(id, kind, file, end) VALUES(?1,?2,?3,?4)
                          ON CONFLICT(id) DO UPDATE SET end = excluded.end",
                     )?
-                    .execute(params![s.id, kind_number(s.kind), s.file, s.end.cast_signed()])?;
+                    .execute(params![
+                        s.id,
+                        kind_number(s.kind),
+                        s.file,
+                        s.end.cast_signed()
+                    ])?;
                 }
                 for page in &pages {
                     append_page(&t, page)?;
@@ -420,7 +475,9 @@ impl Index for SqliteIndex {
         let keys = keys.to_vec();
         self.db
             .call("look up keys in the stage", move |c| {
-                keys.iter().map(|k| Ok(find_one(c, k)?.map(|f| RecordId(f.id)))).collect()
+                keys.iter()
+                    .map(|k| Ok(find_one(c, k)?.map(|f| RecordId(f.id))))
+                    .collect()
             })
             .await
     }
@@ -449,7 +506,12 @@ impl Index for SqliteIndex {
             .await
     }
 
-    async fn scan(&self, kinds: &[RecordKind], after: Option<&Place>, limit: usize) -> Result<Vec<Row>> {
+    async fn scan(
+        &self,
+        kinds: &[RecordKind],
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<Row>> {
         let kinds = kinds.to_vec();
         let after = after.cloned();
         self.db
@@ -468,7 +530,14 @@ impl Index for SqliteIndex {
                          ORDER BY at, sequence, source_id, id LIMIT ?6"
                     ))?;
                     let rows = statement.query_map(
-                        params![kind_number(kind), after.at, after.sequence, after.source_id, after.id.0, limit as i64],
+                        params![
+                            kind_number(kind),
+                            after.at,
+                            after.sequence,
+                            after.source_id,
+                            after.id.0,
+                            limit as i64
+                        ],
                         row,
                     )?;
                     for r in rows {
@@ -500,8 +569,8 @@ impl Index for SqliteIndex {
             .call("read the stage's complete conversations", move |c| {
                 let mut statement =
                     c.prepare_cached("SELECT n, grp FROM ready WHERE n > ?1 ORDER BY n LIMIT ?2")?;
-                let rows =
-                    statement.query_map(params![after, limit as i64], |r| Ok((r.get(0)?, r.get(1)?)))?;
+                let rows = statement
+                    .query_map(params![after, limit as i64], |r| Ok((r.get(0)?, r.get(1)?)))?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .await
@@ -591,7 +660,9 @@ impl Index for SqliteIndex {
                     params![record.0, number, detail],
                 )?;
                 let group: i64 =
-                    t.query_row("SELECT grp FROM files WHERE record = ?1", [record.0], |r| r.get(0))?;
+                    t.query_row("SELECT grp FROM files WHERE record = ?1", [record.0], |r| {
+                        r.get(0)
+                    })?;
                 settle_group(&t, group)?;
                 Ok(t.commit()?)
             })
@@ -601,7 +672,19 @@ impl Index for SqliteIndex {
     async fn retry_files(&self) -> Result<u64> {
         self.db
             .call("give files another chance", |c| {
-                Ok(c.execute("UPDATE files SET state = 0, detail = NULL WHERE state = 2", [])? as u64)
+                let t = c.transaction()?;
+                t.execute_batch(
+                    "DELETE FROM ready WHERE grp IN (
+                        SELECT files.grp FROM files JOIN records ON records.id = record
+                        WHERE state = 2 AND skip IS NULL);",
+                )?;
+                let n = t.execute(
+                    "UPDATE files SET state = 0, detail = NULL WHERE state = 2
+                       AND record IN (SELECT id FROM records WHERE kind = 8 AND skip IS NULL)",
+                    [],
+                )?;
+                t.commit()?;
+                Ok(n as u64)
             })
             .await
     }
@@ -618,7 +701,10 @@ impl Index for SqliteIndex {
                     let rejected = count("SELECT count(*) FROM rejects WHERE kind = ?1")?;
                     counts.push((
                         kind,
-                        KindCount { read: read.cast_unsigned(), rejected: rejected.cast_unsigned() },
+                        KindCount {
+                            read: read.cast_unsigned(),
+                            rejected: rejected.cast_unsigned(),
+                        },
                     ));
                 }
                 Ok(counts)
@@ -629,16 +715,29 @@ impl Index for SqliteIndex {
     async fn rejects(&self, limit: usize) -> Result<Vec<Reject>> {
         self.db
             .call("read the rejects", move |c| {
-                let mut statement =
-                    c.prepare("SELECT kind, source_id, path, reason, raw FROM rejects ORDER BY n LIMIT ?1")?;
+                let mut statement = c.prepare(
+                    "SELECT kind, source_id, path, reason, raw FROM rejects ORDER BY n LIMIT ?1",
+                )?;
                 let rows = statement.query_map([limit as i64], |r| {
-                    Ok((r.get::<_, i64>(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+                    Ok((
+                        r.get::<_, i64>(0)?,
+                        r.get(1)?,
+                        r.get(2)?,
+                        r.get(3)?,
+                        r.get(4)?,
+                    ))
                 })?;
                 let mut rejects = Vec::new();
                 for r in rows {
                     let (kind, id, path, reason, raw) = r?;
                     let kind = kind_of_number(kind).ok_or_else(|| unknown_kind(kind))?;
-                    rejects.push(Reject { kind, id, path, reason, raw });
+                    rejects.push(Reject {
+                        kind,
+                        id,
+                        path,
+                        reason,
+                        raw,
+                    });
                 }
                 Ok(rejects)
             })
@@ -661,6 +760,10 @@ fn order(row: &Row) -> (i64, i64, &str, i64) {
 }
 
 fn unknown_kind(number: i64) -> Error {
-    Error::new(ErrorKind::Mismatch, "read the stage", format!("kind {number} is unknown"))
-        .advise("Use the Deskferry that wrote it, or a newer one")
+    Error::new(
+        ErrorKind::Mismatch,
+        "read the stage",
+        format!("kind {number} is unknown"),
+    )
+    .advise("Use the Deskferry that wrote it, or a newer one")
 }

@@ -1,0 +1,20 @@
+//! Moves a Kayako helpdesk into a Salesforce org.
+//!
+//! ```text
+//! cargo run --example kayako_to_salesforce                     rehearse: a local Kayako, a local org, a made-up world
+//! cargo run --example kayako_to_salesforce -- --mail-dir DIR   the same with real mails
+//! cargo run --example kayako_to_salesforce -- resume --workspace DIR
+//! cargo run --example kayako_to_salesforce -- status --workspace DIR
+//! cargo run --example kayako_to_salesforce -- verify --workspace DIR
+//! ```
+//!
+//! With `KAYAKO_URL`, `KAYAKO_EMAIL` and `KAYAKO_PASSWORD` it reads a real helpdesk; with `SALESFORCE_URL` and
+//! `SALESFORCE_CLIENT_ID`, `SALESFORCE_CLIENT_SECRET` (or `SALESFORCE_ACCESS_TOKEN`) it loads a real org.
+
+use std::process::ExitCode;
+
+use deskferry::cli::{self, App};
+
+fn main() -> ExitCode {
+    App::new(cli::kayako(), cli::salesforce()).main()
+}

@@ -1,0 +1,71 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Moves a helpdesk into Salesforce Service Cloud.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(super) struct Args {
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+
+    /// The folder that holds the whole state of the migration. A fresh temporary one for `run` when nothing is said.
+    #[arg(long, global = true, env = "DESKFERRY_WORKSPACE")]
+    pub(super) workspace: Option<PathBuf>,
+
+    /// A name of your own for the target org.
+    #[arg(long, global = true)]
+    pub(super) target_name: Option<String>,
+
+    /// The share of a phase's records that may fail or be held before the run stops, in percent.
+    #[arg(long, global = true, default_value_t = 5.0)]
+    pub(super) gate: f64,
+
+    /// Fill the local helpdesk with the mails of this folder (RFC 822 files) instead of a made-up world.
+    #[arg(long, global = true)]
+    pub(super) mail_dir: Option<PathBuf>,
+
+    /// How many conversations the made-up world of the local helpdesk has.
+    #[arg(long, global = true, default_value_t = 300)]
+    pub(super) conversations: u64,
+
+    /// The number that decides what is in the made-up world.
+    #[arg(long, global = true, default_value_t = 1)]
+    pub(super) seed: u64,
+
+    /// Say more (twice: each request).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Read the helpdesk, load the org, verify.
+    Run,
+    /// Go on where a run stopped, then verify.
+    Resume,
+    /// Show where a migration stands; works beside a run.
+    Status,
+    /// Read back everything that was loaded and compare it field by field.
+    Verify,
+    /// Serve a local stand-in until standard input ends.
+    #[cfg(feature = "rehearsal")]
+    #[command(hide = true, name = "stand-in")]
+    StandIn {
+        /// What to serve.
+        which: String,
+        /// Where its state is.
+        folder: PathBuf,
+        /// How it is filled, as JSON.
+        content: String,
+    },
+}
+
+impl Args {
+    pub(super) fn read() -> Self {
+        Self::parse()
+    }
+}

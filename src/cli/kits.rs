@@ -1,0 +1,115 @@
+//! What a program needs to know of its platforms.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use deskferry_core::{Result, Sink, Source};
+
+/// How a source is made.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct SourceKit {
+    /// The platform's name.
+    pub name: &'static str,
+    /// The variable that names the real platform; a local one is used when it is not set.
+    pub variable: &'static str,
+    /// Makes the source from the environment.
+    pub from_env: fn() -> Result<Arc<dyn Source>>,
+    /// Makes a source for a local stand-in at this address.
+    #[cfg(feature = "rehearsal")]
+    pub local: fn(&str) -> Result<Arc<dyn Source>>,
+}
+
+/// How a sink is made.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct SinkKit {
+    /// The platform's name.
+    pub name: &'static str,
+    /// The variable that names the real platform; a local one is used when it is not set.
+    pub variable: &'static str,
+    /// The text of the mapping file that a new workspace gets.
+    pub mapping: fn() -> String,
+    /// Makes the sink from the environment and a mapping file.
+    pub from_env: fn(&Path) -> Result<Arc<dyn Sink>>,
+    /// The mapping file of a workspace that rehearses.
+    #[cfg(feature = "rehearsal")]
+    pub local_mapping: fn() -> String,
+    /// The custom fields that a mapping file needs, as the local org takes them (JSON).
+    #[cfg(feature = "rehearsal")]
+    pub fields: fn(&Path) -> Result<serde_json::Value>,
+    /// Makes a sink for the local org at this address.
+    #[cfg(feature = "rehearsal")]
+    pub local: fn(&str, &Path) -> Result<Arc<dyn Sink>>,
+}
+
+impl fmt::Debug for SourceKit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceKit").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SinkKit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkKit").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Kayako: `KAYAKO_URL`, `KAYAKO_EMAIL`, `KAYAKO_PASSWORD`.
+#[cfg(feature = "kayako")]
+#[must_use]
+pub fn kayako() -> SourceKit {
+    use deskferry_source_kayako::{Kayako, KayakoConfig};
+    SourceKit {
+        name: "kayako",
+        variable: "KAYAKO_URL",
+        from_env: || Ok(Arc::new(Kayako::new(KayakoConfig::from_env()?)?)),
+        #[cfg(feature = "rehearsal")]
+        local: |url| {
+            // The local helpdesk has no limit: start far above the careful default.
+            let config = KayakoConfig::builder(url, super::local::EMAIL, super::local::PASSWORD)
+                .requests_per_minute(600_000)
+                .parallel(4)
+                .email_headers(true)
+                .build()?;
+            Ok(Arc::new(Kayako::new(config)?))
+        },
+    }
+}
+
+/// Salesforce Service Cloud: `SALESFORCE_URL` with `SALESFORCE_CLIENT_ID` and `SALESFORCE_CLIENT_SECRET`, or with
+/// `SALESFORCE_ACCESS_TOKEN`.
+#[cfg(feature = "salesforce")]
+#[must_use]
+pub fn salesforce() -> SinkKit {
+    use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig};
+    SinkKit {
+        name: "salesforce",
+        variable: "SALESFORCE_URL",
+        mapping: || Mapping::default_text().to_owned(),
+        from_env: |mapping| Ok(Arc::new(Salesforce::new(SalesforceConfig::from_env()?.build()?, read_mapping(mapping)?)?)),
+        #[cfg(feature = "rehearsal")]
+        local_mapping: || super::local::mapping_with_the_worlds_fields(Mapping::default_text()),
+        #[cfg(feature = "rehearsal")]
+        fields: |mapping| {
+            serde_json::to_value(read_mapping(mapping)?.required_fields())
+                .map_err(|e| deskferry_core::Error::bug("describe the mapping's fields", e.to_string()))
+        },
+        #[cfg(feature = "rehearsal")]
+        local: |url, mapping| {
+            let config = SalesforceConfig::builder(url)
+                .client_credentials(super::local::CLIENT_ID, super::local::CLIENT_SECRET)
+                .landing_window(std::time::Duration::from_secs(1))
+                .build()?;
+            Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))
+        },
+    }
+}
+
+#[cfg(feature = "salesforce")]
+fn read_mapping(path: &Path) -> Result<deskferry_sink_salesforce::Mapping> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| deskferry_core::Error::storage("read the mapping", e).with("file", path.display()))?;
+    deskferry_sink_salesforce::Mapping::parse(&text).map_err(|e| e.with("file", path.display()))
+}

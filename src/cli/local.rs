@@ -1,0 +1,278 @@
+//! Local stand-ins as processes of their own, so that killing a migration leaves them as they were.
+//!
+//! A stand-in is this very program with the hidden verb `stand-in`. It keeps its state in the workspace, tells its address
+//! on its first line of output and ends when its standard input does: a killed migration takes nothing with it but the
+//! connection. A later `resume` starts them again from their state.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use deskferry_core::{Error, ErrorKind, Result};
+use deskferry_rehearsal::kayako::{Content, Kayako, KayakoOptions};
+use deskferry_rehearsal::oracle::{Oracle, OracleOptions, RemoteOrg};
+use deskferry_rehearsal::org::{CustomField, NewUser, Org, OrgOptions};
+use deskferry_rehearsal::world::{World, WorldSpec};
+use serde::{Deserialize, Serialize};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::App;
+use super::args::Args;
+use super::exit::Done;
+
+/// The login of the local helpdesk.
+pub(super) const EMAIL: &str = "admin@acme.example";
+/// Its password: it guards nothing.
+pub(super) const PASSWORD: &str = "rehearsal";
+/// The app of the local org.
+pub(super) const CLIENT_ID: &str = "rehearsal-client";
+/// Its secret: it guards nothing.
+pub(super) const CLIENT_SECRET: &str = "rehearsal-secret";
+
+/// How many differences are shown.
+const SHOWN: usize = 20;
+
+/// The mapping lines of the custom fields that the made-up world has: what a person would add for their own.
+const WORLD_LINES: [(&str, &str); 3] = [
+    ("Account", r#"Tier__c = { from = "custom.tier", create = { type = "Text", length = 80 } }"#),
+    (
+        "Contact",
+        r#"Customer_Since__c = { from = "custom.customer_since", create = { type = "Date" } }
+Vip__c = { from = "custom.vip", create = { type = "Checkbox" } }"#,
+    ),
+    (
+        "Case",
+        r#"Product_Area__c = { from = "custom.product_area", create = { type = "Text", length = 255 } }
+Serial_Number__c = { from = "custom.serial_number", create = { type = "Text", length = 255 } }
+Affected_Parts__c = { from = "custom.affected_parts", create = { type = "MultiselectPicklist" } }
+Purchase_Date__c = { from = "custom.purchase_date", create = { type = "Date" } }
+Under_Warranty__c = { from = "custom.under_warranty", create = { type = "Checkbox" } }
+Repair_Cost__c = { from = "custom.repair_cost", create = { type = "Number", precision = 18, scale = 2 } }"#,
+    ),
+];
+
+/// The shipped mapping with a line for each custom field of the world that has a place in the org.
+pub(super) fn mapping_with_the_worlds_fields(shipped: &str) -> String {
+    WORLD_LINES.iter().fold(shipped.to_owned(), |text, (object, lines)| {
+        let table = format!("[{object}.fields]\n");
+        text.replacen(&table, &format!("{table}{lines}\n"), 1)
+    })
+}
+
+/// What a stand-in is told when it is started.
+#[derive(Debug, Serialize, Deserialize)]
+enum Told {
+    Helpdesk(Content),
+    Org { fields: Vec<CustomField>, users: Vec<NewUser>, port: u16 },
+}
+
+/// What a stand-in tells on its first line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Address {
+    url: String,
+    #[serde(default)]
+    user: String,
+}
+
+/// The stand-ins of a run; they end when this is dropped.
+#[derive(Debug)]
+pub(super) struct Local {
+    helpdesk: Option<StandIn>,
+    org: Option<StandIn>,
+    content: Content,
+}
+
+#[derive(Debug)]
+struct StandIn {
+    address: Address,
+    _process: Child,
+}
+
+impl Local {
+    /// Starts what is wanted, from the state in the workspace where there is one.
+    pub(super) async fn start(app: &App, args: &Args, folder: &Path, helpdesk: bool, org: bool) -> Result<Self> {
+        let content = content(args, folder)?;
+        let folder = folder.join("rehearsal");
+        let helpdesk = match helpdesk {
+            true => Some(StandIn::start(app.source.name, &folder, &Told::Helpdesk(content.clone())).await?),
+            false => None,
+        };
+        let org = match org {
+            true => {
+                let told = Told::Org {
+                    fields: fields(app, &folder)?,
+                    users: users(&content)?,
+                    port: 0,
+                };
+                Some(StandIn::start("org", &folder, &told).await?)
+            }
+            false => None,
+        };
+        Ok(Self { helpdesk, org, content })
+    }
+
+    pub(super) fn helpdesk_url(&self) -> Option<&str> {
+        self.helpdesk.as_ref().map(|s| s.address.url.as_str())
+    }
+
+    pub(super) fn org_url(&self) -> Option<&str> {
+        self.org.as_ref().map(|s| s.address.url.as_str())
+    }
+
+    /// When both ends are local, the oracle says whether the org holds what the world says, computed without the connectors.
+    pub(super) async fn judge(&self, done: Done) -> Result<Done> {
+        let (Some(_), Some(org)) = (&self.helpdesk, &self.org) else { return Ok(done) };
+        let (content, url, user) = (self.content.clone(), org.address.url.clone(), org.address.user.clone());
+        let differences = tokio::task::spawn_blocking(move || {
+            let world = world(&content)?;
+            let oracle = Oracle::new(oracle_options(user));
+            let org = RemoteOrg::new(&url).map_err(|e| local_failed(&e))?;
+            oracle.compare(&world, &org).map_err(|e| local_failed(&e))
+        })
+        .await
+        .map_err(|e| Error::bug("ask the oracle", e.to_string()))??;
+        Ok(say(&differences, done))
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+fn say(differences: &[deskferry_rehearsal::oracle::Difference], done: Done) -> Done {
+    println!("oracle: {} differences between the org and what the world says", differences.len());
+    for difference in differences.iter().take(SHOWN) {
+        println!("  {difference}");
+    }
+    if differences.is_empty() { done } else { Done::Differs }
+}
+
+fn oracle_options(legacy_owner: String) -> OracleOptions {
+    let mut options = OracleOptions::new("acme", legacy_owner);
+    options.tolerated_keys.insert("custom.legacy_id".to_owned());
+    options
+}
+
+fn world(content: &Content) -> Result<World> {
+    Ok(match content {
+        Content::Made(spec) => World::generate(spec.clone()),
+        Content::Given(lists) => World::given(lists.as_ref().clone()),
+        Content::MailDir(path) => World::from_mail_dir(path).map_err(|e| local_failed(&e))?,
+    })
+}
+
+fn local_failed(error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Storage, "rehearse", error.to_string())
+}
+
+/// What the helpdesk is filled with: what the first run of the workspace said.
+fn content(args: &Args, folder: &Path) -> Result<Content> {
+    let path = folder.join("rehearsal").join("content.json");
+    if path.exists() {
+        let text = std::fs::read(&path).map_err(|e| Error::storage("read the rehearsal's content", e))?;
+        return serde_json::from_slice(&text)
+            .map_err(|e| Error::new(ErrorKind::Mismatch, "read the rehearsal's content", e.to_string()));
+    }
+    let content = match &args.mail_dir {
+        Some(path) => Content::MailDir(absolute(path)?),
+        None => Content::Made(WorldSpec::new(args.seed, args.conversations)),
+    };
+    let io = |e| Error::storage("keep the rehearsal's content", e);
+    std::fs::create_dir_all(folder.join("rehearsal")).map_err(io)?;
+    let text = serde_json::to_vec(&content).map_err(|e| Error::bug("keep the rehearsal's content", e.to_string()))?;
+    std::fs::write(&path, text).map_err(io)?;
+    Ok(content)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|e| {
+        Error::new(ErrorKind::Config, "read the mails", e.to_string()).with("folder", path.display())
+    })
+}
+
+fn fields(app: &App, rehearsal: &Path) -> Result<Vec<CustomField>> {
+    let mapping = rehearsal.with_file_name("mapping.toml");
+    serde_json::from_value((app.sink.fields)(&mapping)?)
+        .map_err(|e| Error::bug("give the local org its fields", e.to_string()))
+}
+
+/// Those of the helpdesk's agents whom the org knows.
+fn users(content: &Content) -> Result<Vec<NewUser>> {
+    let users = world(content)?.suggested_users();
+    Ok(users
+        .into_iter()
+        .map(|user| NewUser {
+            username: format!("{}.rehearsal", user.email),
+            email: user.email,
+            name: user.name,
+            active: user.active,
+            user_type: "Standard".to_owned(),
+        })
+        .collect())
+}
+
+impl StandIn {
+    async fn start(which: &str, folder: &Path, told: &Told) -> Result<Self> {
+        let failed = |what: String| Error::new(ErrorKind::Unavailable, "start a local stand-in", what).with("which", which);
+        let program = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
+        let told = serde_json::to_string(told).map_err(|e| Error::bug("start a local stand-in", e.to_string()))?;
+        let mut process = Command::new(program)
+            .args(["stand-in", which])
+            .arg(folder.join(which))
+            .arg(told)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // The fault points are the migration's, not the stand-ins'.
+            .env_remove("DESKFERRY_KILL_AT")
+            .env_remove("DESKFERRY_FAIL_AT")
+            .spawn()
+            .map_err(|e| failed(e.to_string()))?;
+        let output = process.stdout.take().ok_or_else(|| failed("it has no output".into()))?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).await.map_err(|e| failed(e.to_string()))?;
+        let address = serde_json::from_str(&line).map_err(|_| failed("it ended without an address".into()))?;
+        Ok(Self { address, _process: process })
+    }
+}
+
+/// Serves a stand-in until standard input ends.
+#[expect(clippy::print_stdout, reason = "the address is told to whoever started this")]
+pub(super) async fn serve(which: &str, folder: &Path, told: &str) -> Result<Done> {
+    let failed = |what: String| Error::new(ErrorKind::Unavailable, "serve a local stand-in", what).with("which", which.to_owned());
+    let told: Told = serde_json::from_str(told).map_err(|e| failed(e.to_string()))?;
+    std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
+    match told {
+        Told::Helpdesk(content) => {
+            let kayako = Kayako::start(helpdesk_options(folder, content)).await.map_err(|e| failed(e.to_string()))?;
+            println!("{}", serde_json::json!({ "url": kayako.url() }));
+            until_the_input_ends().await;
+            kayako.stop().await;
+        }
+        Told::Org { fields, users, port } => {
+            let options = org_options(folder, fields, users).port(port);
+            let org = Org::start(options).await.map_err(|e| failed(e.to_string()))?;
+            println!("{}", serde_json::json!({ "url": org.url(), "user": org.user_id() }));
+            until_the_input_ends().await;
+            org.stop().await;
+        }
+    }
+    Ok(Done::Well)
+}
+
+fn helpdesk_options(folder: &Path, content: Content) -> KayakoOptions {
+    let mut options = KayakoOptions::default();
+    options.folder = Some(folder.to_owned());
+    options.content = content;
+    EMAIL.clone_into(&mut options.email);
+    PASSWORD.clone_into(&mut options.password);
+    options
+}
+
+fn org_options(folder: &Path, fields: Vec<CustomField>, users: Vec<NewUser>) -> OrgOptions {
+    let options = OrgOptions::new(folder).audit_fields(true).client(CLIENT_ID, CLIENT_SECRET).custom_fields(fields);
+    users.into_iter().fold(options, OrgOptions::user)
+}
+
+async fn until_the_input_ends() {
+    let mut nothing = [0; 64];
+    while tokio::io::stdin().read(&mut nothing).await.is_ok_and(|n| n > 0) {}
+}
+

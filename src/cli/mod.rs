@@ -1,0 +1,59 @@
+//! The verbs of a migration, for programs of one's own.
+//!
+//! A program that moves one helpdesk into one org is three lines:
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "kayako", feature = "salesforce"))]
+//! fn main() -> std::process::ExitCode {
+//!     deskferry::cli::App::new(deskferry::cli::kayako(), deskferry::cli::salesforce()).main()
+//! }
+//! # #[cfg(not(all(feature = "kayako", feature = "salesforce")))]
+//! # fn main() {}
+//! ```
+//!
+//! It knows `run` (the default), `resume`, `status` and `verify`. Addresses and credentials come from the environment.
+//! Where the environment names no helpdesk, or no org, and the feature `rehearsal` is on, local ones are started as
+//! processes of their own and filled with a made-up world, so that the whole can be tried without an account.
+
+mod args;
+mod exit;
+mod kits;
+#[cfg(feature = "rehearsal")]
+mod local;
+mod progress;
+mod verbs;
+
+use std::process::ExitCode;
+
+pub use kits::{SinkKit, SourceKit};
+#[cfg(feature = "kayako")]
+pub use kits::kayako;
+#[cfg(feature = "salesforce")]
+pub use kits::salesforce;
+
+/// A program that moves one kind of helpdesk into one kind of target.
+#[derive(Debug)]
+pub struct App {
+    source: SourceKit,
+    sink: SinkKit,
+}
+
+impl App {
+    /// A program for this pair.
+    #[must_use]
+    pub fn new(source: SourceKit, sink: SinkKit) -> Self {
+        Self { source, sink }
+    }
+
+    /// Reads the command line, does what it says and answers the exit code.
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        let args = args::Args::read();
+        progress::log_to_stderr(args.verbose);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => exit::code(&runtime.block_on(verbs::perform(&self, args))),
+            Err(error) => exit::code(&Err(deskferry_core::Error::storage("start", error))),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Plain progress lines.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use deskferry_core::migration::{Progress, Step};
+
+/// At most one line in this time, and one whenever a phase opens or closes.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Prints counts to standard error.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    read: usize,
+    rejected: usize,
+    files: usize,
+    bytes: u64,
+    settled: BTreeMap<String, usize>,
+    verified: usize,
+    last: Option<Instant>,
+}
+
+impl Progress for Lines {
+    fn report(&self, step: Step<'_>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = false;
+        match step {
+            Step::Read { records, rejects, .. } => {
+                state.read += records;
+                state.rejected += rejects;
+            }
+            Step::File { bytes } => {
+                state.files += 1;
+                state.bytes += bytes;
+            }
+            Step::Settled { phase, records } => {
+                *state.settled.entry(phase.to_owned()).or_default() += records;
+            }
+            Step::Verified { records, .. } => state.verified += records,
+            Step::Closed { .. } => now = true,
+            _ => {}
+        }
+        if now || state.last.is_none_or(|last| last.elapsed() >= EVERY) {
+            state.last = Some(Instant::now());
+            state.print();
+        }
+    }
+}
+
+impl State {
+    #[expect(clippy::print_stderr, reason = "this is the program's own voice")]
+    fn print(&self) {
+        let loaded: usize = self.settled.values().sum();
+        let rejected = if self.rejected == 0 { String::new() } else { format!(" ({} rejected)", self.rejected) };
+        let verified = if self.verified == 0 { String::new() } else { format!(", {} verified", self.verified) };
+        let megabytes = self.bytes as f64 / 1e6;
+        eprintln!(
+            "read {}{rejected}, {} files ({megabytes:.1} MB), loaded {loaded}{verified}",
+            self.read, self.files
+        );
+    }
+}
+
+/// Warnings to standard error; more with `-v`, or by `RUST_LOG`.
+pub(super) fn log_to_stderr(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 => "error",
+        1 => "deskferry=info,deskferry_core=info,deskferry_source_kayako=info,deskferry_sink_salesforce=info,warn",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // A program that embeds this may have its own.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,174 @@
+//! What the verbs do.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deskferry_core::migration::{self, Gate, Migration, Workspace};
+use deskferry_core::report::Report;
+use deskferry_core::{Context, Error, ErrorKind, Result, Sink, Source};
+
+use super::App;
+use super::args::{Args, Verb};
+use super::exit::Done;
+use super::progress::Lines;
+
+/// Does what the command line says.
+pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
+    match &args.verb {
+        #[cfg(feature = "rehearsal")]
+        Some(Verb::StandIn { which, folder, content }) => super::local::serve(which, folder, content).await,
+        None | Some(Verb::Run) => {
+            let folder = workspace_of_a_run(&args)?;
+            move_it(app, &args, &folder, Go::Run).await
+        }
+        Some(Verb::Resume) => move_it(app, &args, &needed(&args)?, Go::Resume).await,
+        Some(Verb::Verify) => move_it(app, &args, &needed(&args)?, Go::Verify).await,
+        Some(Verb::Status) => status(&needed(&args)?).await,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Go {
+    Run,
+    Resume,
+    Verify,
+}
+
+fn needed(args: &Args) -> Result<PathBuf> {
+    args.workspace.clone().ok_or_else(|| {
+        Error::new(ErrorKind::Config, "find the workspace", "no folder was named")
+            .advise("Name the folder of the run with --workspace or DESKFERRY_WORKSPACE")
+    })
+}
+
+fn workspace_of_a_run(args: &Args) -> Result<PathBuf> {
+    if let Some(folder) = &args.workspace {
+        return Ok(folder.clone());
+    }
+    let base = std::env::temp_dir();
+    for n in 0..10_000 {
+        let folder = base.join(format!("deskferry-{}-{n}", std::process::id()));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::storage("make a workspace", e).with("folder", folder.display())),
+        }
+    }
+    Err(Error::new(ErrorKind::Storage, "make a workspace", "no free name").with("folder", base.display()))
+}
+
+/// The platforms of a migration; local ones live as long as this does.
+struct Ends {
+    source: Arc<dyn Source>,
+    sink: Arc<dyn Sink>,
+    #[cfg(feature = "rehearsal")]
+    local: super::local::Local,
+}
+
+async fn ends(app: &App, args: &Args, folder: &Path) -> Result<Ends> {
+    let mapping = folder.join("mapping.toml");
+    let real_source = is_set(app.source.variable);
+    let real_sink = is_set(app.sink.variable);
+    #[cfg(feature = "rehearsal")]
+    {
+        let text = if real_source { (app.sink.mapping)() } else { (app.sink.local_mapping)() };
+        write_if_missing(&mapping, &text)?;
+        let local = super::local::Local::start(app, args, folder, !real_source, !real_sink).await?;
+        let source = match local.helpdesk_url() {
+            Some(url) => (app.source.local)(url)?,
+            None => (app.source.from_env)()?,
+        };
+        let sink = match local.org_url() {
+            Some(url) => (app.sink.local)(url, &mapping)?,
+            None => (app.sink.from_env)(&mapping)?,
+        };
+        Ok(Ends { source, sink, local })
+    }
+    #[cfg(not(feature = "rehearsal"))]
+    {
+        let _ = args;
+        for (real, variable) in [(real_source, app.source.variable), (real_sink, app.sink.variable)] {
+            if !real {
+                return Err(Error::new(ErrorKind::Config, "find the platforms", format!("{variable} is not set")));
+            }
+        }
+        write_if_missing(&mapping, &(app.sink.mapping)())?;
+        Ok(Ends { source: (app.source.from_env)()?, sink: (app.sink.from_env)(&mapping)? })
+    }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| !value.trim().is_empty())
+}
+
+fn write_if_missing(path: &Path, text: &str) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    std::fs::write(path, text).map_err(|e| Error::storage("write the mapping", e).with("file", path.display()))
+}
+
+async fn move_it(app: &App, args: &Args, folder: &Path, go: Go) -> Result<Done> {
+    if go != Go::Run {
+        // Before anything is started for a workspace that is not there.
+        Workspace::look(folder)?;
+    }
+    let workspace = Workspace::open(folder)?;
+    let ends = ends(app, args, folder).await?;
+    let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink))
+        .gate(Gate { share: args.gate / 100.0, ..Gate::default() })
+        .progress(Lines::default());
+    let migration = match &args.target_name {
+        Some(name) => migration.target_name(name),
+        None => migration,
+    };
+    let cx = Context::new();
+    let interrupted = stop_on_interrupt(&cx);
+    let report = drive(&migration, &cx, go).await;
+    interrupted.abort();
+    let done = show(&report?, folder);
+    #[cfg(feature = "rehearsal")]
+    let done = ends.local.judge(done).await?;
+    Ok(done)
+}
+
+async fn drive(migration: &Migration, cx: &Context, go: Go) -> Result<Report> {
+    match go {
+        Go::Run => migration.run(cx).await?,
+        Go::Resume => migration.resume(cx).await?,
+        Go::Verify => return migration.verify(cx).await,
+    };
+    migration.verify(cx).await
+}
+
+/// The first Ctrl-C asks the run to stop at a safe place.
+fn stop_on_interrupt(cx: &Context) -> tokio::task::JoinHandle<()> {
+    let cx = cx.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cx.cancel();
+        }
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+fn show(report: &Report, folder: &Path) -> Done {
+    println!("{}", report.summary());
+    for entry in std::fs::read_dir(folder.join("targets")).into_iter().flatten().flatten() {
+        println!("report: {}", entry.path().join("report.json").display());
+    }
+    if report.verify.iter().any(|field| field.different > 0) { Done::Differs } else { Done::Well }
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+async fn status(folder: &Path) -> Result<Done> {
+    let reports = migration::status(folder).await?;
+    if reports.is_empty() {
+        println!("nothing was loaded yet");
+    }
+    for report in reports {
+        println!("{}", report.summary());
+        println!("{}", if report.complete { "complete" } else { "not complete: `resume` goes on" });
+    }
+    Ok(Done::Well)
+}
