@@ -1,0 +1,330 @@
+//! What an org must hold after a world was moved into it, and where it does not.
+//!
+//! The oracle knows the [`World`](crate::world::World), the default mapping (the project's page on what lands where) and the
+//! platform's own habits, and nothing of the connectors. It computes each row, reads the org through an [`OrgDump`], and names
+//! every [`Difference`] in both directions: rows that are missing, doubled or too many, and fields that are not as they should
+//! be.
+//!
+//! Where the mapping leaves a choice, it accepts each reading: a `|` inside a tag may have become any one character; names of
+//! pictures that have none are free but for their ending; `Source_Url__c` must end in the source's id; a body between the limit
+//! in characters and the limit in encoded size may stand whole or as a file.
+//!
+//! Texts made of HTML are compared without blanks, bullets and rules; HTML as a tree in which pictures are named by what they
+//! show; comments after their parts were joined.
+
+mod cases;
+mod comments;
+mod dump;
+mod files;
+mod html;
+mod mails;
+mod people;
+mod want;
+mod words;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::io;
+
+use crate::world::{Conversation, ConversationState, World};
+
+pub use self::dump::{OrgDump, RemoteOrg};
+use self::people::{Contacts, Users};
+use self::want::{Row, field, short};
+use self::words::piece;
+
+/// Under what conditions the world was moved.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OracleOptions {
+    /// The tenant's own id, as it stands in keys.
+    pub tenant: String,
+    /// Whether the org let the migration set audit fields.
+    pub audit_fields: bool,
+    /// Whether the org is a sandbox, where addresses of users end in `.invalid`.
+    pub sandbox: bool,
+    /// Id of the user who owns what nobody of the org owns.
+    pub legacy_owner: String,
+    /// Whether the originals of mails were read, without which their headers are not known.
+    pub email_originals: bool,
+    /// Whether the source tells which conversation another one was merged into.
+    pub merged_into: bool,
+    /// Keys of `Source_Json__c` that may be there although the world knows nothing of them, such as `custom.legacy_id`.
+    pub tolerated_keys: BTreeSet<String>,
+}
+
+impl OracleOptions {
+    /// Audit fields set, no sandbox, originals read, merges not told.
+    pub fn new(tenant: impl Into<String>, legacy_owner: impl Into<String>) -> Self {
+        Self {
+            tenant: tenant.into(),
+            audit_fields: true,
+            sandbox: false,
+            legacy_owner: legacy_owner.into(),
+            email_originals: true,
+            merged_into: false,
+            tolerated_keys: BTreeSet::new(),
+        }
+    }
+}
+
+/// One thing that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The Salesforce object.
+    pub object: String,
+    /// Key of the record, or what else names the row.
+    pub key: String,
+    /// The field; `row` when the row itself is missing, doubled or too many.
+    pub field: String,
+    /// What must be there, shortened.
+    pub expected: String,
+    /// What is there, shortened.
+    pub found: String,
+}
+
+impl Difference {
+    pub(crate) fn new(object: &str, key: &str, field: &str, expected: &str, found: &str) -> Self {
+        Self {
+            object: object.to_owned(),
+            key: key.to_owned(),
+            field: field.to_owned(),
+            expected: shortened(expected),
+            found: shortened(found),
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {} {}: expected {}, found {}",
+            self.object, self.key, self.field, self.expected, self.found
+        )
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings {
+    all: Vec<Difference>,
+}
+
+impl Findings {
+    fn add(&mut self, difference: Difference) {
+        self.all.push(difference);
+    }
+
+    fn missing(&mut self, object: &str, key: &str) {
+        self.add(Difference::new(object, key, "row", "a row", "none"));
+    }
+
+    fn extra(&mut self, object: &str, key: &str) {
+        self.add(Difference::new(object, key, "row", "none", "a row"));
+    }
+}
+
+/// The rows of an object by key; each is taken out when it was expected, so that the rest is too many.
+struct Table {
+    object: &'static str,
+    keyed: HashMap<String, Row>,
+    /// Rows that the migration did not make, or that carry no key.
+    loose: Vec<Row>,
+}
+
+impl Table {
+    fn load(
+        dump: &dyn OrgDump,
+        object: &'static str,
+        marks: &mut BTreeSet<String>,
+        out: &mut Findings,
+    ) -> io::Result<Self> {
+        let (mut keyed, mut loose) = (HashMap::new(), Vec::new());
+        for row in rows(dump, object)? {
+            let key = field(&row, "Source_Key__c").to_owned();
+            if key.is_empty() {
+                loose.push(row);
+                continue;
+            }
+            marks.insert(field(&row, "Migration_Batch__c").to_owned());
+            if keyed.insert(key.clone(), row).is_some() {
+                out.add(Difference::new(object, &key, "row", "one row", "several"));
+            }
+        }
+        Ok(Self {
+            object,
+            keyed,
+            loose,
+        })
+    }
+
+    fn ids(&self) -> HashMap<String, String> {
+        self.keyed
+            .iter()
+            .map(|(key, row)| (key.clone(), field(row, "Id").to_owned()))
+            .collect()
+    }
+
+    /// The row of a key, which is reported if it is not there.
+    fn take(&mut self, key: &str, out: &mut Findings) -> Option<Row> {
+        let row = self.keyed.remove(key);
+        if row.is_none() {
+            out.missing(self.object, key);
+        }
+        row
+    }
+
+    fn rest_is_extra(self, out: &mut Findings) {
+        let mut keys: Vec<_> = self.keyed.into_keys().collect();
+        keys.sort();
+        for key in keys {
+            out.extra(self.object, &key);
+        }
+    }
+}
+
+fn rows(dump: &dyn OrgDump, object: &str) -> io::Result<Vec<Row>> {
+    let rows = dump.rows(object)?.into_iter();
+    Ok(rows
+        .filter_map(|row| match row {
+            serde_json::Value::Object(row) => Some(row),
+            _ => None,
+        })
+        .collect())
+}
+
+/// What all parts of a comparison need.
+struct Ground<'a> {
+    world: &'a World,
+    options: &'a OracleOptions,
+    users: Users,
+    /// Account by company; `None` for one that is held.
+    accounts: HashMap<u64, Option<String>>,
+    contacts: Contacts,
+    cases: HashMap<String, String>,
+}
+
+impl Ground<'_> {
+    fn key(&self, kind: &str, id: impl fmt::Display) -> String {
+        key(self.options, kind, &id.to_string())
+    }
+}
+
+fn key(options: &OracleOptions, kind: &str, id: &str) -> String {
+    format!("kayako:{}:{kind}:{}", piece(&options.tenant), piece(id))
+}
+
+/// Holds an org against a world.
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    options: OracleOptions,
+}
+
+impl Oracle {
+    /// An oracle for these conditions.
+    pub fn new(options: OracleOptions) -> Self {
+        Self { options }
+    }
+
+    /// Every difference between what the org must hold and what it holds; none after a migration that did its work. Rows without
+    /// a key that hang on nothing of the migration's are taken as having been there before.
+    ///
+    /// # Errors
+    /// When the org cannot be read.
+    pub fn compare(&self, world: &World, dump: &dyn OrgDump) -> io::Result<Vec<Difference>> {
+        let (mut out, mut marks) = (Findings::default(), BTreeSet::new());
+        let mut table = |object| Table::load(dump, object, &mut marks, &mut out);
+        let (accounts, contacts, mut cases) =
+            (table("Account")?, table("Contact")?, table("Case")?);
+        let (mut mails, mut versions) = (table("EmailMessage")?, table("ContentVersion")?);
+        let users = Users::load(world, &self.options, rows(dump, "User")?);
+        let ids = cases.ids();
+        let accounts = people::accounts(world, &self.options, accounts, &mut out);
+        let contacts = people::contacts(world, &self.options, &accounts, contacts, &mut out);
+        let ground = Ground {
+            world,
+            options: &self.options,
+            users,
+            accounts,
+            contacts,
+            cases: ids,
+        };
+        let mut links = files::Links::load(rows(dump, "ContentDocumentLink")?);
+        let mut relations = mails::Relations::load(rows(dump, "EmailMessageRelation")?);
+        let mut comments = comments::Comments::load(rows(dump, "CaseComment")?);
+        let shown = files::Shown::of(&versions);
+        let mail_ids = mails.ids();
+        for conversation in world
+            .conversations()
+            .filter(|conversation| conversation.state == ConversationState::Active)
+        {
+            let conversation: &Conversation = &conversation;
+            let case = cases::compare(&ground, conversation, &mut cases, &mut out);
+            let mut kept = files::expected(&ground, conversation);
+            mails::compare(
+                &ground,
+                conversation,
+                &mut mails::Mails {
+                    case: case.as_deref(),
+                    rows: &mut mails,
+                    ids: &mail_ids,
+                    relations: &mut relations,
+                    shown: &shown,
+                    files: &mut kept,
+                },
+                &mut out,
+            );
+            files::compare(
+                &ground,
+                kept,
+                case.as_deref(),
+                &mut versions,
+                &mut links,
+                dump,
+                &mut out,
+            );
+            if let Some(case) = &case {
+                comments::compare(&ground, conversation, case, &mut comments, &mut out);
+            }
+        }
+        let migrated: BTreeSet<&str> = ground.cases.values().map(|id| short(id)).collect();
+        for (table, parent) in [(&mails, "ParentId"), (&versions, "FirstPublishLocationId")] {
+            for row in table
+                .loose
+                .iter()
+                .filter(|row| migrated.contains(short(field(row, parent))))
+            {
+                out.extra(table.object, field(row, "Id"));
+            }
+        }
+        for table in [cases, mails, versions] {
+            table.rest_is_extra(&mut out);
+        }
+        links.rest_is_extra(&mut out);
+        relations.rest_is_extra(&mut out);
+        comments.rest_is_extra(&migrated, &mut out);
+        if marks.len() > 1 || marks.contains("") {
+            out.add(Difference::new(
+                "all objects",
+                "all rows",
+                "Migration_Batch__c",
+                "one mark on all rows",
+                &format!("{marks:?}"),
+            ));
+        }
+        Ok(out.all)
+    }
+}
+
+#[cfg(test)]
+mod tests;
