@@ -1,0 +1,137 @@
+//! The org's REST API: one function per end point, nothing but request and decoded answer.
+
+pub(crate) mod collections;
+pub(crate) mod error;
+mod gauge;
+pub(crate) mod query;
+
+use std::sync::Arc;
+
+use deskferry_core::context::Context;
+use deskferry_core::error::{Error, ErrorKind, Result};
+use deskferry_core::http::{Client, Request, Response, Session};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::auth::{self, Login};
+use crate::config::SalesforceConfig;
+use error::{error_of, refusal_of};
+use gauge::Gauge;
+
+/// The org, with a session that renews itself.
+#[derive(Debug)]
+pub(crate) struct Api {
+    config: SalesforceConfig,
+    home: Client,
+    session: Session<Login>,
+    gauge: Gauge,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+}
+
+impl Api {
+    pub(crate) fn new(config: SalesforceConfig) -> Result<Self> {
+        let home = auth::client_at(&config, &config.url)?;
+        let gauge = Gauge::stopping_at(config.daily_share);
+        Ok(Self { config, home, session: Session::new(), gauge })
+    }
+
+    pub(crate) fn config(&self) -> &SalesforceConfig {
+        &self.config
+    }
+
+    /// The session, opened if it is not.
+    pub(crate) async fn login(&self, cx: &Context) -> Result<Arc<Login>> {
+        self.session.get(|| auth::login(cx, &self.config, &self.home)).await
+    }
+
+    /// The address of a resource of the versioned API.
+    pub(crate) fn path(&self, rest: &str) -> String {
+        format!("services/data/v{}/{rest}", self.config.api_version)
+    }
+
+    /// Sends with a session. One that ended is renewed and the request sent once more, never twice
+    /// (Salesforce APIs, section 2.6). Any other answer is handed back.
+    pub(crate) async fn send(&self, cx: &Context, request: Request) -> Result<Response> {
+        self.gauge.check()?;
+        let login = self.login(cx).await?;
+        let first = self.send_as(cx, &login, request.clone()).await?;
+        if first.status != 401 {
+            return Ok(first);
+        }
+        let refusal = refusal_of(&first);
+        let given = self.config.client_id.is_none();
+        if given || auth::never_heals(refusal.as_ref()) {
+            return Err(auth::session_refused(refusal.as_ref(), "use the session".into(), given));
+        }
+        tracing::debug!("the session ended; opening another one");
+        let login = self.session.renew(&login, || auth::login(cx, &self.config, &self.home)).await?;
+        let second = self.send_as(cx, &login, request).await?;
+        if second.status == 401 {
+            return Err(auth::session_refused(refusal_of(&second).as_ref(), "use the session".into(), false));
+        }
+        Ok(second)
+    }
+
+    async fn send_as(&self, cx: &Context, login: &Login, request: Request) -> Result<Response> {
+        let request = request
+            .header("Sforce-Call-Options", concat!("client=deskferry/", env!("CARGO_PKG_VERSION")))
+            .secret_header("Authorization", login.bearer());
+        let response = login.client.send(cx, request).await?;
+        self.gauge.note(response.header("Sforce-Limit-Info"));
+        Ok(response)
+    }
+
+    /// A GET whose answer must be a success.
+    pub(crate) async fn get(&self, cx: &Context, endpoint: &'static str, path: String, operation: &'static str) -> Result<Value> {
+        let response = self.send(cx, Request::get(endpoint, path).operation(operation)).await?;
+        if !response.is_success() {
+            return Err(error_of(&response, operation));
+        }
+        response.json(operation)
+    }
+
+    /// The versions that the org speaks. Needs no session.
+    pub(crate) async fn check_version(&self, cx: &Context) -> Result<()> {
+        const DOING: &str = "ask for the org's API versions";
+        let response = self.home.send(cx, Request::get("versions", "services/data/").operation(DOING)).await?;
+        if !response.is_success() {
+            return Err(error_of(&response, DOING));
+        }
+        let offered: Vec<Version> = response
+            .json(DOING)
+            .map_err(|e| e.kind_is(ErrorKind::NoSuchInstance).advise("Check the org's address: no Salesforce org answers there"))?;
+        if offered.iter().any(|v| v.version == self.config.api_version) {
+            return Ok(());
+        }
+        let newest = offered.last().map_or("none", |v| v.version.as_str());
+        Err(Error::new(ErrorKind::Config, DOING, format!("the org does not speak {}", self.config.api_version))
+            .advise(format!("Set api_version to one that it speaks; its newest is {newest}")))
+    }
+
+    /// What an object is like; `None` when the org has none of that name or hides it.
+    pub(crate) async fn describe(&self, cx: &Context, object: &str) -> Result<Option<Value>> {
+        const DOING: &str = "describe an object";
+        let path = self.path(&format!("sobjects/{object}/describe"));
+        let response = self.send(cx, Request::get("describe", path).operation(DOING)).await?;
+        if response.status == 404 {
+            return Ok(None);
+        }
+        if !response.is_success() {
+            return Err(error_of(&response, DOING).with("object", object));
+        }
+        response.json(DOING).map(Some)
+    }
+}
+
+/// The headers that every write carries: no assignment rule takes the owner away, an alert of a duplicate rule does not
+/// stop the row, nobody's list of recent rows changes (Salesforce APIs, section 3.5).
+pub(crate) fn writing(request: Request) -> Request {
+    request
+        .header("Sforce-Auto-Assign", "FALSE")
+        .header("Sforce-Duplicate-Rule-Header", "allowSave=true; includeRecordDetails=false; runAsCurrentUser=false")
+        .header("Sforce-Mru", "updateMru=false")
+}

@@ -1,0 +1,286 @@
+//! How the org is reached and what is decided beforehand.
+
+use std::time::Duration;
+
+use deskferry_core::error::{Error, ErrorKind, Result};
+use deskferry_core::http::{RetryPolicy, SecretString};
+use serde::Deserialize;
+
+/// The API version that is used unless another one is asked for.
+pub const API_VERSION: &str = "66.0";
+
+/// How a Salesforce org is reached, and what is decided beforehand.
+///
+/// Made by [`SalesforceConfig::builder`], by [`SalesforceConfig::from_env`], or read with serde and then checked by
+/// [`Salesforce::new`](crate::Salesforce::new). `Debug` hides secrets.
+///
+/// ```
+/// use deskferry_sink_salesforce::SalesforceConfig;
+///
+/// let config = SalesforceConfig::builder("https://example.my.salesforce.com")
+///     .client_credentials("consumer key", "consumer secret")
+///     .build()?;
+/// assert!(!format!("{config:?}").contains("consumer secret"));
+/// # Ok::<(), deskferry_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SalesforceConfig {
+    /// The org's My Domain address: `https://example.my.salesforce.com`.
+    pub url: String,
+    /// Consumer key of the app, for the client-credentials grant.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// Consumer secret of the app.
+    #[serde(default)]
+    pub client_secret: Option<SecretString>,
+    /// A token that is already there, instead of a grant. It cannot be renewed.
+    #[serde(default)]
+    pub access_token: Option<SecretString>,
+    /// The API version, one for the whole migration. Default 66.0.
+    #[serde(default = "api_version")]
+    pub api_version: String,
+    /// Who owns what an agent without a User had: a username or a User's id. The running user when not given.
+    #[serde(default)]
+    pub legacy_owner: Option<String>,
+    /// Seconds after which a request whose answer was lost can no longer take effect. Default 600: the platform ends every
+    /// call after ten minutes.
+    #[serde(default = "landing_seconds")]
+    pub landing_window: u64,
+    /// Whether plain http may be spoken to other hosts than this machine. Default false.
+    #[serde(default)]
+    pub allow_plain_http: bool,
+    /// What stands before `/sfc/servlet.shepherd/…` in the addresses of rewritten images. Default nothing.
+    #[serde(default)]
+    pub image_base: String,
+    /// The share of the daily requests at which a load stops by itself, in percent. Default 90.
+    #[serde(default = "daily_share")]
+    pub daily_share: u8,
+    /// A certificate authority of one's own, as PEM.
+    #[serde(default)]
+    pub root_certificate: Option<String>,
+    #[serde(skip)]
+    pub(crate) retry: RetryPolicy,
+}
+
+fn api_version() -> String {
+    API_VERSION.to_owned()
+}
+
+fn landing_seconds() -> u64 {
+    600
+}
+
+fn daily_share() -> u8 {
+    90
+}
+
+impl SalesforceConfig {
+    /// Begins a configuration for the org at this address.
+    pub fn builder(url: impl Into<String>) -> SalesforceConfigBuilder {
+        SalesforceConfigBuilder {
+            config: Self {
+                url: url.into(),
+                client_id: None,
+                client_secret: None,
+                access_token: None,
+                api_version: api_version(),
+                legacy_owner: None,
+                landing_window: landing_seconds(),
+                allow_plain_http: false,
+                image_base: String::new(),
+                daily_share: daily_share(),
+                root_certificate: None,
+                retry: RetryPolicy::default(),
+            },
+        }
+    }
+
+    /// Begins a configuration from `SALESFORCE_URL` and either `SALESFORCE_CLIENT_ID` with `SALESFORCE_CLIENT_SECRET`
+    /// or `SALESFORCE_ACCESS_TOKEN`.
+    ///
+    /// # Errors
+    /// `Config` when `SALESFORCE_URL` is not set.
+    pub fn from_env() -> Result<SalesforceConfigBuilder> {
+        Self::from_vars(|name| std::env::var(name).ok())
+    }
+
+    fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<SalesforceConfigBuilder> {
+        let set = |name: &str| var(name).filter(|value| !value.trim().is_empty());
+        let url = set("SALESFORCE_URL").ok_or_else(|| wrong("SALESFORCE_URL is not set"))?;
+        let mut builder = Self::builder(url);
+        if let (Some(id), Some(secret)) = (set("SALESFORCE_CLIENT_ID"), set("SALESFORCE_CLIENT_SECRET")) {
+            builder = builder.client_credentials(id, secret);
+        } else if let Some(token) = set("SALESFORCE_ACCESS_TOKEN") {
+            builder = builder.access_token(token);
+        }
+        Ok(builder)
+    }
+
+    /// Checks what can be checked without the org.
+    ///
+    /// # Errors
+    /// `Config`, saying what to set.
+    pub(crate) fn validated(mut self) -> Result<Self> {
+        self.url = api_host(self.url.trim().trim_end_matches('/'));
+        let grant = self.client_id.is_some() && self.client_secret.is_some();
+        if !grant && self.access_token.is_none() {
+            return Err(wrong("there are no credentials")
+                .advise("Set SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET of an app with the client-credentials flow, or SALESFORCE_ACCESS_TOKEN"));
+        }
+        let login_host = ["login.salesforce.com", "test.salesforce.com"].iter().any(|host| self.url.ends_with(host));
+        if grant && login_host {
+            return Err(wrong("the client-credentials grant works at the org's own address only")
+                .advise("Use its My Domain address, such as https://example.my.salesforce.com"));
+        }
+        let version = self.api_version.trim_start_matches('v').to_owned();
+        let number = version.strip_suffix(".0").and_then(|n| n.parse::<u32>().ok());
+        if number.is_none_or(|n| n < 50) {
+            return Err(wrong(format!("`{}` is no API version from 50.0 on", self.api_version)));
+        }
+        self.api_version = version;
+        Ok(self)
+    }
+
+    pub(crate) fn landing(&self) -> Duration {
+        Duration::from_secs(self.landing_window)
+    }
+}
+
+/// Lightning addresses speak no API; the same org does at its My Domain.
+fn api_host(url: &str) -> String {
+    match url.strip_suffix(".lightning.force.com") {
+        Some(host) => format!("{host}.my.salesforce.com"),
+        None => url.to_owned(),
+    }
+}
+
+fn wrong(said: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, "configure Salesforce", said)
+}
+
+/// Builds a [`SalesforceConfig`].
+#[derive(Debug, Clone)]
+pub struct SalesforceConfigBuilder {
+    config: SalesforceConfig,
+}
+
+impl SalesforceConfigBuilder {
+    /// Asks for tokens with the client-credentials grant.
+    #[must_use]
+    pub fn client_credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.config.client_id = Some(id.into());
+        self.config.client_secret = Some(SecretString::new(secret));
+        self
+    }
+
+    /// Uses a token that is already there.
+    #[must_use]
+    pub fn access_token(mut self, token: impl Into<String>) -> Self {
+        self.config.access_token = Some(SecretString::new(token));
+        self
+    }
+
+    /// Speaks this API version.
+    #[must_use]
+    pub fn api_version(mut self, version: impl Into<String>) -> Self {
+        self.config.api_version = version.into();
+        self
+    }
+
+    /// Gives what an agent without a User had to this user (username or id).
+    #[must_use]
+    pub fn legacy_owner(mut self, user: impl Into<String>) -> Self {
+        self.config.legacy_owner = Some(user.into());
+        self
+    }
+
+    /// Waits this many whole seconds before it looks what a request without an answer did.
+    #[must_use]
+    pub fn landing_window(mut self, window: Duration) -> Self {
+        self.config.landing_window = window.as_secs();
+        self
+    }
+
+    /// Allows plain http to other hosts than this machine.
+    #[must_use]
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.config.allow_plain_http = allow;
+        self
+    }
+
+    /// Puts this before the addresses of rewritten images.
+    #[must_use]
+    pub fn image_base(mut self, base: impl Into<String>) -> Self {
+        self.config.image_base = base.into();
+        self
+    }
+
+    /// Trusts this certificate authority (PEM) too.
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<String>) -> Self {
+        self.config.root_certificate = Some(pem.into());
+        self
+    }
+
+    /// How often and how long requests are repeated.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.config.retry = policy;
+        self
+    }
+
+    /// The configuration, checked.
+    ///
+    /// # Errors
+    /// `Config`, saying what to set.
+    pub fn build(self) -> Result<SalesforceConfig> {
+        self.config.validated()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said_before_anything_is_sent() {
+        let at = SalesforceConfig::builder;
+        for (builder, said) in [
+            (at("https://example.my.salesforce.com"), "no credentials"),
+            (at("https://login.salesforce.com").client_credentials("a", "b"), "own address"),
+            (at("https://example.my.salesforce.com").access_token("t").api_version("sixty"), "no API version"),
+            (at("https://example.my.salesforce.com").access_token("t").api_version("30.0"), "no API version"),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Config);
+        }
+    }
+
+    #[test]
+    fn addresses_and_versions_are_understood_as_people_copy_them() {
+        let config = SalesforceConfig::builder("https://example.lightning.force.com/")
+            .access_token("secret!token")
+            .api_version("v62.0")
+            .build()
+            .unwrap();
+        assert_eq!(config.url, "https://example.my.salesforce.com");
+        assert_eq!(config.api_version, "62.0");
+        assert!(!format!("{config:?}").contains("secret!token"));
+    }
+
+    #[test]
+    fn the_environment_names_address_and_credentials() {
+        let vars = |name: &str| match name {
+            "SALESFORCE_URL" => Some("https://example.my.salesforce.com".to_owned()),
+            "SALESFORCE_CLIENT_ID" => Some("id".to_owned()),
+            "SALESFORCE_CLIENT_SECRET" => Some("secret".to_owned()),
+            _ => None,
+        };
+        let config = SalesforceConfig::from_vars(vars).unwrap().build().unwrap();
+        assert_eq!(config.client_id.as_deref(), Some("id"));
+        assert!(SalesforceConfig::from_vars(|_| None).is_err());
+    }
+}

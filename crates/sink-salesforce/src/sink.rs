@@ -1,0 +1,90 @@
+//! `impl Sink`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deskferry_core::context::Context;
+use deskferry_core::error::{Error, Result};
+use deskferry_core::sink::{Batch, Outcome, Phase, Sink, TargetInfo};
+use deskferry_core::verify::{Checked, Verify};
+use futures::lock::Mutex;
+
+use crate::client::Api;
+use crate::config::SalesforceConfig;
+use crate::load::{self, Run};
+use crate::mapping::Mapping;
+use crate::org::Org;
+use crate::{preflight, verify};
+
+/// A Salesforce org as a sink.
+#[derive(Debug)]
+pub struct Salesforce {
+    api: Api,
+    mapping: Mapping,
+    org: Mutex<Option<Arc<Org>>>,
+}
+
+impl Salesforce {
+    /// A sink that writes to this org by this mapping. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `Config` when the configuration cannot work.
+    pub fn new(config: SalesforceConfig, mapping: Mapping) -> Result<Self> {
+        Ok(Self { api: Api::new(config.validated()?)?, mapping, org: Mutex::new(None) })
+    }
+
+    /// What is known of the org, asked once.
+    async fn org(&self, cx: &Context) -> Result<Arc<Org>> {
+        let mut known = self.org.lock().await;
+        if let Some(org) = &*known {
+            return Ok(Arc::clone(org));
+        }
+        let org = Arc::new(Org::ask(cx, &self.api, &self.mapping).await?);
+        *known = Some(Arc::clone(&org));
+        Ok(org)
+    }
+}
+
+#[async_trait]
+impl Sink for Salesforce {
+    async fn check(&self, cx: &Context) -> Result<TargetInfo> {
+        preflight::target(&*self.org(cx).await?, &self.mapping)
+    }
+
+    fn phases(&self) -> Vec<Phase> {
+        load::phases()
+    }
+
+    async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>> {
+        let org = self.org(cx).await?;
+        let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
+        match batch.phase {
+            "agents" => load::agents::write(&run).await,
+            "values" => load::values::write(&run).await,
+            "accounts" => load::accounts::write(&run).await,
+            "contacts" => load::contacts::write(&run).await,
+            "cases" => load::cases::write(&run).await,
+            "files" => load::files::write(&run).await,
+            "messages" => load::messages::write(&run).await,
+            other => Err(Error::bug("write a batch", format!("there is no phase `{other}`"))),
+        }
+    }
+
+    async fn flush(&self, _cx: &Context) -> Result<Vec<Outcome>> {
+        // Every write answers all of its batch.
+        Ok(Vec::new())
+    }
+
+    fn as_verify(&self) -> Option<&dyn Verify> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Verify for Salesforce {
+    async fn verify(&self, cx: &Context, batch: Batch) -> Result<Vec<Checked>> {
+        let org = self.org(cx).await?;
+        let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
+        verify::batch(&run).await
+    }
+}
