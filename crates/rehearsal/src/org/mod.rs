@@ -131,6 +131,11 @@ impl Org {
         self.public_url.clone().unwrap_or_else(|| self.server.url())
     }
 
+    /// The port of the plain listener on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.server.port()
+    }
+
     /// The address of the TLS listener.
     pub fn tls_url(&self) -> Option<String> {
         self.server.tls_url()

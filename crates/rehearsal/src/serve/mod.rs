@@ -68,6 +68,25 @@ impl Default for ServeOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteLabel(pub String);
 
+/// How a request came; every request carries it in its extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the open.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// A running server. Dropping it stops accepting; [`Server::stop`] also lets requests in flight finish.
 #[derive(Debug)]
 pub struct Server {
@@ -218,10 +237,10 @@ async fn accept(
                 let (shared, stopped, tls) = (Arc::clone(&shared), stopped.clone(), tls.clone());
                 connections.spawn(async move {
                     match tls {
-                        None => connection(stream, shared, stopped).await,
+                        None => connection(stream, Scheme::Http, shared, stopped).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                connection(stream, shared, stopped).await;
+                                connection(stream, Scheme::Https, shared, stopped).await;
                             }
                         }
                     }
@@ -238,13 +257,17 @@ async fn stopping(stopped: &mut watch::Receiver<bool>) {
     let _told = stopped.wait_for(|stop| *stop).await;
 }
 
-async fn connection<S>(stream: S, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>)
-where
+async fn connection<S>(
+    stream: S,
+    scheme: Scheme,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { answer(&shared, request).await }
+        async move { answer(&shared, scheme, request).await }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -258,8 +281,13 @@ where
     let _ended = served.await;
 }
 
-async fn answer(shared: &Shared, request: hyper::Request<Incoming>) -> Result<Response, Cut> {
+async fn answer(
+    shared: &Shared,
+    scheme: Scheme,
+    request: hyper::Request<Incoming>,
+) -> Result<Response, Cut> {
     let mut request = request.map(Body::new);
+    request.extensions_mut().insert(scheme);
     strip_trailing_slash(request.uri_mut());
     if request.uri().path().starts_with("/rehearsal/")
         && let Some(response) = own_page(shared, &mut request).await

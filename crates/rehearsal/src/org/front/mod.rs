@@ -19,7 +19,7 @@ use super::engine::{Ctx, Engine};
 use super::error::Refusal;
 use super::files;
 use super::rest::{self, Reply, Request, VERSIONS};
-use crate::serve::RouteLabel;
+use crate::serve::{RouteLabel, Scheme};
 
 /// The largest body that is not multipart (Salesforce transport reference, section 3.4).
 const LARGEST_BODY: usize = 52_428_800;
@@ -189,9 +189,14 @@ impl Front {
 
     fn base(&self, request: &HttpRequest) -> String {
         let host = header_text(request, header::HOST).unwrap_or("127.0.0.1");
+        let scheme = request
+            .extensions()
+            .get::<Scheme>()
+            .copied()
+            .unwrap_or(Scheme::Http);
         self.public_url
             .clone()
-            .unwrap_or_else(|| format!("http://{host}"))
+            .unwrap_or_else(|| format!("{}://{host}", scheme.as_str()))
     }
 }
 

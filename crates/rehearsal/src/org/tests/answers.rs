@@ -554,3 +554,47 @@ async fn composite_parts_use_what_earlier_parts_answered() {
         400
     );
 }
+
+#[tokio::test]
+async fn absolute_addresses_begin_where_the_client_came_in_or_where_the_org_was_told() {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "rehearsal-client"),
+        ("client_secret", "rehearsal-secret"),
+    ];
+    let mut bench = Bench::with(|options| options.tls(0, ["acme.my.example.org".to_owned()])).await;
+    let plain = token(&bench, &form, None).await;
+    assert_eq!(plain.body["instance_url"], bench.org.url());
+    let ca = reqwest::Certificate::from_pem(bench.org.ca_pem().unwrap().as_bytes()).unwrap();
+    bench.client = reqwest::Client::builder()
+        .tls_certs_merge([ca])
+        .build()
+        .unwrap();
+    let tls = bench.org.tls_url().unwrap();
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
+    let secure = bench
+        .answer(
+            bench
+                .client
+                .post(format!("{tls}/services/oauth2/token"))
+                .body(body),
+        )
+        .await;
+    assert_eq!(secure.body["instance_url"], tls);
+    let public = Bench::with(|options| options.public_url("https://acme.my.example.org/")).await;
+    let mut request = public.client.get(format!(
+        "http://127.0.0.1:{}/services/data/v66.0",
+        public.org.port()
+    ));
+    request = request.bearer_auth(TOKEN);
+    let identity = public.answer(request).await.body["identity"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        identity.starts_with("https://acme.my.example.org/id/00D"),
+        "{identity}"
+    );
+}

@@ -1,6 +1,105 @@
 //! What stays: over restarts, and what two orgs must not share.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
 use super::*;
+
+/// Names the folder of the org that this program shall be.
+const CHILD_FOLDER: &str = "DESKFERRY_TEST_ORG_FOLDER";
+
+/// The other half of the next test: an org as a process of its own.
+#[tokio::test]
+#[ignore = "started by a_killed_org_has_every_row_and_file_that_it_answered"]
+async fn an_org_of_its_own() {
+    let Some(folder) = std::env::var_os(CHILD_FOLDER) else {
+        return;
+    };
+    let org = Org::start(OrgOptions::new(folder).access_token(TOKEN))
+        .await
+        .unwrap();
+    writeln!(std::io::stdout(), "\nurl {}", org.url()).unwrap();
+    std::future::pending::<()>().await;
+}
+
+fn org_of_its_own(folder: &TempDir) -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "org::tests::state::an_org_of_its_own",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(CHILD_FOLDER, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let url = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("url ").map(str::to_owned));
+    (child, url.expect("the org told its address"))
+}
+
+#[tokio::test]
+async fn a_killed_org_has_every_row_and_file_that_it_answered() {
+    let folder = TempDir::new().unwrap();
+    let client = reqwest::Client::new();
+    let (mut rows, mut files) = (0, Vec::new());
+    for round in 0..3 {
+        let (mut child, url) = org_of_its_own(&folder);
+        let post = |resource: &str| {
+            client
+                .post(format!("{url}/services/data/v66.0/{resource}"))
+                .bearer_auth(TOKEN)
+        };
+        for n in 0..5 {
+            let records = vec![
+                json!({"attributes": {"type": "Account"}, "Name": format!("A{round}.{n}")});
+                20
+            ];
+            let answer = post("composite/sobjects")
+                .body(json!({"records": records}).to_string())
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 200);
+            rows += 20;
+        }
+        let file = json!({"PathOnClient": "a.txt", "VersionData": "aGVsbG8="});
+        let answer = post("sobjects/ContentVersion")
+            .body(file.to_string())
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        files.push(
+            serde_json::from_str::<Value>(&answer).unwrap()["id"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
+        // One more is under way, or not: either is whole or absent.
+        let records = vec![json!({"attributes": {"type": "Contact"}, "LastName": "L"}); 200];
+        let under_way = tokio::spawn(
+            post("composite/sobjects")
+                .body(json!({"records": records}).to_string())
+                .send(),
+        );
+        tokio::task::yield_now().await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(under_way.await);
+    }
+    let state = Org::open_state(folder.path()).unwrap();
+    assert_eq!(state.dump("Account").unwrap().len(), rows);
+    assert_eq!(state.dump("Contact").unwrap().len() % 200, 0);
+    for file in files {
+        assert_eq!(state.blob(&file).unwrap(), b"hello");
+    }
+}
 
 #[tokio::test]
 async fn an_org_is_the_same_after_a_restart_and_its_first_settings_win() {
