@@ -1,4 +1,7 @@
 //! Reads the table of built-in objects.
+//!
+//! The table is a part of the program and read whole by every org that starts, in the tests first of all: a wrong
+//! line panics there and never reaches a user.
 
 use std::collections::HashMap;
 
@@ -158,7 +161,7 @@ fn pick_value(text: &str) -> PickValue {
     }
 }
 
-/// `closed=` stands before or after `values=`, so a value not yet there is added.
+/// Marks a status as closed; `closed=` stands behind `values=`.
 fn close(field: &mut Field, value: &str) {
     match field.values.iter_mut().find(|known| known.value == value) {
         Some(known) => known.closed = true,

@@ -124,8 +124,12 @@ fn show(
 ) -> Result<(), Refusal> {
     let (first, rest) = path.split_first().ok_or_else(Refusal::not_found)?;
     if rest.is_empty() {
-        let field = field(object, first)?;
-        into.insert(field.name.clone(), read::value(ctx, object, row, field)?);
+        // The path was checked before; what one of several possible parents lacks is null.
+        let (name, value) = match object.field(first) {
+            Some(field) => (field.name.clone(), read::value(ctx, object, row, field)?),
+            None => (first.clone(), Value::Null),
+        };
+        into.insert(name, value);
         return Ok(());
     }
     let by = relationship(object, first)?;

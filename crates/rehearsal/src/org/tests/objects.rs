@@ -117,9 +117,14 @@ async fn owners_are_active_people_or_queues_of_the_object() {
         .await;
     let case = bench.add("Case", json!({"OwnerId": queue})).await;
     let rows = bench
-        .rows(&format!("SELECT Owner.Name FROM Case WHERE Id = '{case}'"))
+        .rows(&format!(
+            "SELECT Owner.Name, Owner.Username FROM Case WHERE Id = '{case}'"
+        ))
         .await;
-    assert_eq!(rows[0]["Owner"]["Name"], "First line");
+    assert_eq!(
+        (&rows[0]["Owner"]["Name"], &rows[0]["Owner"]["Username"]),
+        (&json!("First line"), &Value::Null)
+    );
     assert_eq!(
         bench
             .refused("Account", json!({"Name": "A", "OwnerId": queue}))

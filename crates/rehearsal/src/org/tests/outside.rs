@@ -9,6 +9,7 @@ use super::*;
 /// None, and a line that says so, when there are no data.
 fn data(part: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("DESKFERRY_OUTSIDE_DATA")
+        .filter(|folder| !folder.is_empty())
         .map(|folder| PathBuf::from(folder).join("salesforce").join(part));
     if folder.is_none() {
         #[allow(clippy::print_stderr, reason = "a test that did not run must say so")]
