@@ -68,6 +68,14 @@ impl Engine {
             .map_err(|e| place("cannot lock the state folder", &e))?;
         lock.try_lock()
             .map_err(|e| place("an org is already running on the state folder", &e))?;
+        // What a client or a kill left half-uploaded belongs to no row.
+        for half in fs::read_dir(folder.join("uploads"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let _next_time = fs::remove_file(half.path());
+        }
         let db = store::open(&folder.join(DATABASE))
             .map_err(|e| place("cannot open the database in", &e))?;
         Self::with(

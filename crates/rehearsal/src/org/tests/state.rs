@@ -118,6 +118,8 @@ async fn an_org_is_the_same_after_a_restart_and_its_first_settings_win() {
     assert_eq!(closed.dump("Account").unwrap()[0]["Name"], "Acme");
     assert_eq!(closed.blob(&file).unwrap(), b"bytes");
     drop(closed);
+    let half_uploaded = folder.path().join("uploads/half");
+    std::fs::write(&half_uploaded, "half").unwrap();
 
     let again = OrgOptions::new(folder.path())
         .audit_fields(false)
@@ -125,6 +127,7 @@ async fn an_org_is_the_same_after_a_restart_and_its_first_settings_win() {
         .custom_field(CustomField::text("Case", "Late__c", 20));
     let org = Org::start(again).await.unwrap();
     assert_eq!(org.org_id(), org_id);
+    assert!(!half_uploaded.exists());
     assert!(org.settings().audit_fields, "the folder's settings win");
     let client = reqwest::Client::builder().build().unwrap();
     let bench = Bench {
