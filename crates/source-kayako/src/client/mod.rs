@@ -1,0 +1,467 @@
+//! One function per endpoint: a request and its decoded answer, nothing else.
+
+mod answer;
+mod errors;
+mod login;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Utc};
+use deskferry_core::http::{
+    self, Limit, Request, Response, RetryPolicy, SecretString, Session, StreamResponse,
+};
+use deskferry_core::{Context, Error, ErrorKind, RecordKey, Result, Tenant};
+
+pub(crate) use answer::{Listed, Place};
+use answer::{decoded, single};
+use login::{Login, dressed};
+
+use crate::config::KayakoConfig;
+use crate::wire::{EmailOriginal, Locale, Raw, Setting, User};
+
+/// Rows asked for per page: the largest number that is known to be safe (Kayako reference, section 4).
+pub(crate) const PAGE: u64 = 100;
+
+const ORGANIZATION_PARTS: &str = "identity_domain,identity_phone,contact_address,contact_website";
+const USER_PARTS: &str = "identity_email,identity_phone,identity_twitter,identity_facebook,role";
+const CASE_PARTS: &str =
+    "case_status,case_priority,case_type,channel,tag,sla_metric,identity_email";
+const POST_PARTS: &str = "mailbox,message_recipient,channel,attachment,case_message,note,chat_message,user_minimal,\
+identity_email,identity_phone,identity_twitter,identity_facebook,facebook_message,facebook_post,facebook_post_comment,\
+twitter_message,twitter_tweet";
+
+/// A list that is read page by page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    Teams,
+    Organizations,
+    Users,
+    Cases,
+}
+
+impl List {
+    fn endpoint(self) -> &'static str {
+        match self {
+            Self::Teams => "teams",
+            Self::Organizations => "organizations",
+            Self::Users => "users",
+            Self::Cases => "cases",
+        }
+    }
+
+    pub(crate) fn operation(self) -> &'static str {
+        match self {
+            Self::Teams => "list teams",
+            Self::Organizations => "list organizations",
+            Self::Users => "list users",
+            Self::Cases => "list cases",
+        }
+    }
+
+    fn include(self) -> Option<&'static str> {
+        match self {
+            Self::Teams => None,
+            Self::Organizations => Some(ORGANIZATION_PARTS),
+            Self::Users => Some(USER_PARTS),
+            Self::Cases => Some(CASE_PARTS),
+        }
+    }
+}
+
+/// What a custom field stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum FieldOwner {
+    Case,
+    User,
+    Organization,
+}
+
+impl FieldOwner {
+    pub(crate) const ALL: [Self; 3] = [Self::Case, Self::User, Self::Organization];
+
+    fn path(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Case => ("cases/fields", "list case fields"),
+            Self::User => ("users/fields", "list user fields"),
+            Self::Organization => ("organizations/fields", "list organization fields"),
+        }
+    }
+}
+
+/// Speaks to one instance.
+pub(crate) struct Client {
+    http: http::Client,
+    root: String,
+    email: String,
+    password: SecretString,
+    session: Session<Login>,
+    probed: AtomicBool,
+}
+
+impl Client {
+    pub(crate) fn new(config: &KayakoConfig, retry: RetryPolicy) -> Result<Self> {
+        let limit = Limit::per_minute(config.requests_per_minute())
+            .concurrent(config.parallel().saturating_mul(2));
+        let mut builder =
+            http::Client::builder(crate::PLATFORM, &format!("{}/api/v1", config.url()))
+                .allow_plain_http(config.allow_plain_http())
+                .limit(limit)
+                .retry(retry)
+                .judge(Arc::new(errors::judge));
+        if let Some(pem) = config.root_certificate() {
+            builder = builder.root_certificate(pem);
+        }
+        Ok(Self {
+            http: builder.build()?,
+            root: config.url().to_owned(),
+            email: config.email().trim().to_owned(),
+            password: config.password().clone(),
+            session: Session::new(),
+            probed: AtomicBool::new(false),
+        })
+    }
+
+    /// Scheme, host and port of the instance.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
+    async fn probe_once(&self, cx: &Context) -> Result<()> {
+        if !self.probed.load(Ordering::Acquire) {
+            self.probe(cx).await?;
+            self.probed.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    async fn login(&self, cx: &Context) -> Result<Arc<Login>> {
+        self.session.get(|| self.log_in(cx)).await
+    }
+
+    /// Whose data this is; logs in if nobody did.
+    pub(crate) async fn tenant(&self, cx: &Context) -> Result<Tenant> {
+        Ok(self.login(cx).await?.tenant.clone())
+    }
+
+    /// Ends the session, if there is one.
+    pub(crate) async fn log_out(&self, cx: &Context) -> Result<()> {
+        let Some(login) = self.session.take().await else {
+            return Ok(());
+        };
+        let request = dressed(Request::delete("session", "session"))
+            .operation("log out of Kayako")
+            .idempotent(true);
+        let response = self
+            .http
+            .send(cx, request.secret_header("X-Session-ID", login.id()))
+            .await?;
+        // A session that is gone already needs no goodbye.
+        if response.is_success() || errors::is_stale(response.status, "") || response.status == 404
+        {
+            return Ok(());
+        }
+        Err(errors::refusal("log out of Kayako", &response))
+    }
+
+    /// Sends a call with the session; with a new one, once, if Kayako has forgotten it.
+    async fn call(
+        &self,
+        cx: &Context,
+        operation: &'static str,
+        request: Request,
+    ) -> Result<(Response, Arc<Login>)> {
+        let request = dressed(request).operation(operation);
+        let mut login = self.login(cx).await?;
+        let mut renewed = false;
+        loop {
+            let response = self
+                .http
+                .send(
+                    cx,
+                    request.clone().secret_header("X-Session-ID", login.id()),
+                )
+                .await?;
+            if response.is_success() {
+                return Ok((response, login));
+            }
+            if renewed || !errors::is_stale(response.status, &errors::code(&response)) {
+                return Err(errors::refusal(operation, &response));
+            }
+            login = self.session.renew(&login, || self.log_in(cx)).await?;
+            renewed = true;
+        }
+    }
+
+    async fn listed(
+        &self,
+        cx: &Context,
+        operation: &'static str,
+        request: Request,
+    ) -> Result<Listed> {
+        let (response, login) = self.call(cx, operation, request).await?;
+        let mut listed = Listed::read(&response, operation)?;
+        login.replaced_by(listed.session_id.take());
+        Ok(listed)
+    }
+
+    async fn one(
+        &self,
+        cx: &Context,
+        operation: &'static str,
+        request: Request,
+    ) -> Result<(Raw, Option<DateTime<Utc>>)> {
+        let (response, login) = self.call(cx, operation, request).await?;
+        let (raw, session) = single(&response, operation)?;
+        login.replaced_by(session);
+        Ok((raw, answer::server_time(&response)))
+    }
+
+    /// `GET /me`: whose account this is, and the platform's clock.
+    pub(crate) async fn me(&self, cx: &Context) -> Result<(User, Option<DateTime<Utc>>)> {
+        const ME: &str = "ask Kayako whose account this is";
+        let request = Request::get("me", "me").query("include", "role,identity_email");
+        let (raw, time) = self.one(cx, ME, request).await?;
+        Ok((decoded(&raw, ME)?, time))
+    }
+
+    /// `GET /settings`: the default language, by name or by the id of a locale.
+    pub(crate) async fn default_language(&self, cx: &Context) -> Result<Option<String>> {
+        let listed = self
+            .listed(
+                cx,
+                "read the default language",
+                Request::get("settings", "settings"),
+            )
+            .await?;
+        let settings = listed
+            .rows
+            .iter()
+            .filter_map(|row| crate::wire::decode::<Setting>(row).ok());
+        let mut named = settings
+            .filter(|s| s.name == "default_language" || s.name.ends_with(".default_language"));
+        Ok(named
+            .next()
+            .map(|setting| setting.value)
+            .filter(|value| !value.trim().is_empty()))
+    }
+
+    /// `GET /locales`: the name of a locale.
+    pub(crate) async fn locale(&self, cx: &Context, id: u64) -> Result<Option<String>> {
+        let listed = self
+            .listed(cx, "list locales", Request::get("locales", "locales"))
+            .await?;
+        let mut locales = listed
+            .rows
+            .iter()
+            .filter_map(|row| crate::wire::decode::<Locale>(row).ok());
+        Ok(locales
+            .find(|locale| locale.id == id)
+            .map(|locale| locale.locale))
+    }
+
+    /// `GET /cases/fields` and its sisters: all definitions, in one answer.
+    pub(crate) async fn fields(&self, cx: &Context, owner: FieldOwner) -> Result<Vec<Raw>> {
+        let (path, operation) = owner.path();
+        let request = Request::get("fields", path).query("include", "field_option,locale_field");
+        Ok(self.listed(cx, operation, request).await?.rows)
+    }
+
+    /// `GET /roles`: all of them; there are a handful.
+    pub(crate) async fn roles(&self, cx: &Context) -> Result<Vec<Raw>> {
+        let request = Request::get("roles", "roles").query("limit", PAGE);
+        Ok(self.listed(cx, "list roles", request).await?.rows)
+    }
+
+    /// One page of a list.
+    pub(crate) async fn list(&self, cx: &Context, list: List, place: &Place) -> Result<Listed> {
+        let mut request = Request::get(list.endpoint(), list.endpoint());
+        if list == List::Cases {
+            request = request.query("fields", "+tags");
+        }
+        if let Some(include) = list.include() {
+            request = request.query("include", include);
+        }
+        request = match place {
+            // The first page is asked for without a place, so that Kayako may choose the style of its links.
+            Place::Offset(0) => request,
+            Place::Offset(offset) => request.query("offset", offset),
+            Place::After(id) => request.query("after_id", id),
+        };
+        self.listed(cx, list.operation(), request.query("limit", PAGE))
+            .await
+    }
+
+    /// `GET /cases?ids=`: those of the cases that lists show.
+    pub(crate) async fn cases_by_id(&self, cx: &Context, ids: &[u64]) -> Result<Listed> {
+        let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+        let request = Request::get("cases", "cases")
+            .query("ids", ids.join(","))
+            .query("fields", "+tags")
+            .query("include", CASE_PARTS)
+            .query("limit", PAGE);
+        self.listed(cx, "look for cases that the list did not show", request)
+            .await
+    }
+
+    /// `GET /cases/:id/posts`: one page of a timeline, newest first. None when the case is gone.
+    pub(crate) async fn posts(
+        &self,
+        cx: &Context,
+        case: u64,
+        about: RecordKey,
+        after: Option<&str>,
+    ) -> Result<Option<Listed>> {
+        let mut request = Request::get("posts", format!("cases/{case}/posts"))
+            .about(about.clone())
+            .query("include", POST_PARTS);
+        if let Some(after) = after {
+            request = request.query("after_id", after);
+        }
+        let answer = self
+            .listed(cx, "list posts", request.query("limit", PAGE))
+            .await;
+        found(answer).map_err(|error| error.of(about))
+    }
+
+    /// `GET /cases/posts/:id/email_original`: none when Kayako kept no original.
+    pub(crate) async fn email_original(
+        &self,
+        cx: &Context,
+        post: u64,
+        about: RecordKey,
+    ) -> Result<Option<EmailOriginal>> {
+        const READ: &str = "read the original of a mail";
+        let request = Request::get(
+            "email_original",
+            format!("cases/posts/{post}/email_original"),
+        )
+        .about(about.clone());
+        let answer = self.one(cx, READ, request).await;
+        match found(answer).map_err(|error| error.of(about))? {
+            Some((raw, _)) => Ok(Some(decoded(&raw, READ)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// `GET /users/:id`: none when there is no such user any more.
+    pub(crate) async fn user(&self, cx: &Context, id: u64) -> Result<Option<Raw>> {
+        let request = Request::get("user", format!("users/{id}")).query("include", USER_PARTS);
+        Ok(found(self.one(cx, "look up a user", request).await)?.map(|(raw, _)| raw))
+    }
+
+    /// A file of a message or note, by its path, or by the address of another host, which gets no session.
+    pub(crate) async fn attachment(
+        &self,
+        cx: &Context,
+        path: &str,
+        about: RecordKey,
+    ) -> Result<StreamResponse> {
+        self.file(cx, "attachments", "download an attachment", path, about)
+            .await
+    }
+
+    /// An image that a text shows. Most are public, so it is asked for without the session first (Kayako reference,
+    /// section 9).
+    pub(crate) async fn media(
+        &self,
+        cx: &Context,
+        path: &str,
+        about: RecordKey,
+    ) -> Result<StreamResponse> {
+        const FETCH: &str = "download an inline image";
+        let request = Request::get("media", format!("{}{path}", self.root))
+            .operation(FETCH)
+            .about(about.clone());
+        let answer = self.http.stream(cx, request).await?;
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        if !matches!(answer.status, 401 | 403) {
+            return Err(file_error(FETCH, answer.status, "", about));
+        }
+        self.file(cx, "media", FETCH, path, about).await
+    }
+
+    /// Bytes with the session. A path leads to our own host, whatever host the given address named.
+    async fn file(
+        &self,
+        cx: &Context,
+        endpoint: &'static str,
+        operation: &'static str,
+        path: &str,
+        about: RecordKey,
+    ) -> Result<StreamResponse> {
+        let mut login = self.login(cx).await?;
+        let mut renewed = false;
+        loop {
+            let address = if path.starts_with('/') {
+                format!("{}{path}", self.root)
+            } else {
+                path.to_owned()
+            };
+            let request = Request::get(endpoint, address)
+                .operation(operation)
+                .about(about.clone())
+                .secret_header("X-Session-ID", login.id());
+            let answer = self.http.stream(cx, request).await?;
+            if answer.is_success() {
+                return Ok(answer);
+            }
+            let (status, code) = (answer.status, refused_code(answer).await);
+            if renewed || !errors::is_stale(status, &code) {
+                return Err(file_error(operation, status, &code, about));
+            }
+            login = self.session.renew(&login, || self.log_in(cx)).await?;
+            renewed = true;
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Not found is an answer where rows may vanish.
+fn found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The error code of a refused download. Only refusals are read as an envelope: a file may be JSON itself.
+async fn refused_code(answer: StreamResponse) -> String {
+    use futures::StreamExt as _;
+    let (status, headers, mut stream) = (answer.status, answer.headers, answer.body);
+    let mut body = Vec::new();
+    while let Some(Ok(piece)) = stream.next().await {
+        body.extend_from_slice(&piece);
+        if body.len() > 64 * 1024 {
+            break;
+        }
+    }
+    errors::code(&Response::new(status, headers, body))
+}
+
+fn file_error(operation: &'static str, status: u16, code: &str, about: RecordKey) -> Error {
+    let kind = match status {
+        401 => ErrorKind::Credentials,
+        403 => ErrorKind::Forbidden,
+        404 | 410 => ErrorKind::NotFound,
+        500..=599 => ErrorKind::Unavailable,
+        _ => ErrorKind::Refused,
+    };
+    let error = Error::new(kind, operation, format!("Kayako answered {status}")).of(about);
+    if code.is_empty() {
+        error
+    } else {
+        error.with("code", code)
+    }
+}

@@ -1,0 +1,443 @@
+//! How to reach a Kayako instance, and how to treat it.
+
+use std::fmt;
+
+use deskferry_core::http::SecretString;
+use deskferry_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+use url::{Host, Url};
+
+const READ: &str = "read the Kayako configuration";
+
+/// A checked configuration; see [`KayakoConfig::builder`], [`KayakoConfig::from_env`], or read it with serde (a section of a
+/// TOML file, say): the same checks run.
+///
+/// ```
+/// use deskferry_source_kayako::KayakoConfig;
+///
+/// let config = KayakoConfig::builder("acme", "admin@example.org", "secret").build()?;
+/// assert_eq!(config.url(), "https://acme.kayako.com");
+/// assert!(!format!("{config:?}").contains("secret"));
+/// # Ok::<(), deskferry_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "KayakoConfigBuilder")]
+pub struct KayakoConfig {
+    root: String,
+    settings: KayakoConfigBuilder,
+}
+
+/// What a [`KayakoConfig`] is made of; [`build`](Self::build) checks it.
+///
+/// With serde: `url`, `email` and `password` are needed, the rest has the defaults that stand at the methods.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KayakoConfigBuilder {
+    url: String,
+    email: String,
+    password: SecretString,
+    #[serde(default = "default_rate")]
+    requests_per_minute: u32,
+    #[serde(default = "default_parallel")]
+    parallel: usize,
+    #[serde(default)]
+    email_headers: bool,
+    #[serde(default)]
+    keep_raw: bool,
+    #[serde(default)]
+    allow_plain_http: bool,
+    #[serde(default)]
+    root_certificate: Option<String>,
+}
+
+const fn default_rate() -> u32 {
+    60
+}
+
+const fn default_parallel() -> usize {
+    4
+}
+
+impl KayakoConfig {
+    /// Starts with what cannot be guessed.
+    ///
+    /// `url` is what people know of their instance: `acme`, `acme.kayako.com`, `https://acme.kayako.com/agent`, a domain of
+    /// their own, or an `http` address of this machine for rehearsals.
+    pub fn builder(
+        url: impl Into<String>,
+        email: impl Into<String>,
+        password: impl Into<SecretString>,
+    ) -> KayakoConfigBuilder {
+        KayakoConfigBuilder {
+            url: url.into(),
+            email: email.into(),
+            password: password.into(),
+            requests_per_minute: default_rate(),
+            parallel: default_parallel(),
+            email_headers: false,
+            keep_raw: false,
+            allow_plain_http: false,
+            root_certificate: None,
+        }
+    }
+
+    /// From the environment: `KAYAKO_URL`, `KAYAKO_EMAIL`, `KAYAKO_PASSWORD`, and if they are set `KAYAKO_RATE` (requests a
+    /// minute), `KAYAKO_PARALLEL`, `KAYAKO_EMAIL_HEADERS` and `KAYAKO_KEEP_RAW` (`true` or `false`).
+    ///
+    /// # Errors
+    /// `Config`: a variable is missing or cannot be read; names it, never shows it.
+    pub fn from_env() -> Result<Self> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let needed = |name: &str| {
+            variable(name)
+                .filter(|value| !value.trim().is_empty())
+                .ok_or_else(|| {
+                    wrong(format!("{name} is not set"))
+                        .advise("Set KAYAKO_URL, KAYAKO_EMAIL and KAYAKO_PASSWORD")
+                })
+        };
+        let mut builder = Self::builder(
+            needed("KAYAKO_URL")?,
+            needed("KAYAKO_EMAIL")?,
+            needed("KAYAKO_PASSWORD")?,
+        );
+        if let Some(rate) = parsed(&variable, "KAYAKO_RATE", "a number of requests a minute")? {
+            builder.requests_per_minute = rate;
+        }
+        if let Some(parallel) = parsed(
+            &variable,
+            "KAYAKO_PARALLEL",
+            "a number of conversations at once",
+        )? {
+            builder.parallel = parallel;
+        }
+        if let Some(on) = parsed(&variable, "KAYAKO_EMAIL_HEADERS", "`true` or `false`")? {
+            builder.email_headers = on;
+        }
+        if let Some(on) = parsed(&variable, "KAYAKO_KEEP_RAW", "`true` or `false`")? {
+            builder.keep_raw = on;
+        }
+        builder.build()
+    }
+
+    /// The instance's address: scheme, host and port.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.root
+    }
+
+    /// Whose account is used.
+    #[must_use]
+    pub fn email(&self) -> &str {
+        &self.settings.email
+    }
+
+    pub(crate) fn password(&self) -> &SecretString {
+        &self.settings.password
+    }
+
+    pub(crate) fn requests_per_minute(&self) -> u32 {
+        self.settings.requests_per_minute
+    }
+
+    pub(crate) fn parallel(&self) -> usize {
+        self.settings.parallel
+    }
+
+    pub(crate) fn email_headers(&self) -> bool {
+        self.settings.email_headers
+    }
+
+    pub(crate) fn keep_raw(&self) -> bool {
+        self.settings.keep_raw
+    }
+
+    pub(crate) fn allow_plain_http(&self) -> bool {
+        self.settings.allow_plain_http
+    }
+
+    pub(crate) fn root_certificate(&self) -> Option<&str> {
+        self.settings.root_certificate.as_deref()
+    }
+}
+
+impl KayakoConfigBuilder {
+    /// How many requests a minute may be sent. Default 60: Kayako publishes no limits (Kayako reference, section 5).
+    #[must_use]
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = requests;
+        self
+    }
+
+    /// How many lists of posts may be read at once. Default 4.
+    #[must_use]
+    pub fn parallel(mut self, shards: usize) -> Self {
+        self.parallel = shards;
+        self
+    }
+
+    /// Whether the original headers of each mail are read: one request more per mail, and the only way to its
+    /// `Message-ID`, `In-Reply-To` and `References`. Default no.
+    #[must_use]
+    pub fn email_headers(mut self, read: bool) -> Self {
+        self.email_headers = read;
+        self
+    }
+
+    /// Whether each record keeps the JSON that it was made from. Default no.
+    #[must_use]
+    pub fn keep_raw(mut self, keep: bool) -> Self {
+        self.keep_raw = keep;
+        self
+    }
+
+    /// Allows plain http to other machines than this one. Default no.
+    #[must_use]
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.allow_plain_http = allow;
+        self
+    }
+
+    /// A certificate to trust beside those of the system, as PEM text. Default none.
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<String>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
+    /// Checks everything that can be checked without the network.
+    ///
+    /// # Errors
+    /// `Config`: no address, no e-mail address or no password; plain http to another machine; a number that makes no sense.
+    pub fn build(self) -> Result<KayakoConfig> {
+        let root = root_of(&self.url, self.allow_plain_http)?;
+        if self.email.trim().is_empty() {
+            return Err(wrong("the e-mail address of the account is empty"));
+        }
+        if self.email.contains(':') {
+            return Err(wrong(
+                "the e-mail address holds a `:`, which a login cannot carry",
+            ));
+        }
+        if self.password.is_empty() {
+            return Err(wrong("the password is empty"));
+        }
+        if self.requests_per_minute == 0 || self.parallel == 0 {
+            return Err(wrong(
+                "requests a minute and shards at once must be at least one",
+            ));
+        }
+        Ok(KayakoConfig {
+            root,
+            settings: self,
+        })
+    }
+}
+
+impl TryFrom<KayakoConfigBuilder> for KayakoConfig {
+    type Error = Error;
+    fn try_from(builder: KayakoConfigBuilder) -> Result<Self> {
+        builder.build()
+    }
+}
+
+impl fmt::Debug for KayakoConfigBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address as typed may hold a password before an `@`.
+        f.debug_struct("KayakoConfigBuilder")
+            .field("email", &self.email)
+            .field("password", &self.password)
+            .field("requests_per_minute", &self.requests_per_minute)
+            .field("parallel", &self.parallel)
+            .field("email_headers", &self.email_headers)
+            .field("keep_raw", &self.keep_raw)
+            .field("allow_plain_http", &self.allow_plain_http)
+            .finish_non_exhaustive()
+    }
+}
+
+fn wrong(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, READ, message)
+}
+
+fn parsed<T: std::str::FromStr>(
+    variable: &impl Fn(&str) -> Option<String>,
+    name: &str,
+    needed: &str,
+) -> Result<Option<T>> {
+    let Some(text) = variable(name).filter(|value| !value.trim().is_empty()) else {
+        return Ok(None);
+    };
+    text.trim()
+        .parse()
+        .map(Some)
+        .map_err(|_| wrong(format!("{name} must be {needed}, not `{text}`")))
+}
+
+/// Scheme, host and port of what people type (Kayako reference, section 1).
+fn root_of(typed: &str, allow_plain_http: bool) -> Result<String> {
+    let advice = "Write the instance's name (`acme`) or its address (`https://acme.kayako.com`)";
+    let typed = typed.trim();
+    let bare = typed.trim_end_matches('/');
+    if bare.is_empty() {
+        return Err(wrong("the address of the Kayako instance is empty").advise(advice));
+    }
+    let is_name =
+        bare != "localhost" && bare.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let address = if is_name {
+        format!("https://{}.kayako.com", bare.to_ascii_lowercase())
+    } else if typed.contains("://") {
+        typed.to_owned()
+    } else {
+        format!("https://{typed}")
+    };
+    let url = Url::parse(&address).map_err(|error| {
+        wrong(format!(
+            "the address of the Kayako instance is none: {error}"
+        ))
+        .advise(advice)
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            wrong("the address of the Kayako instance must not hold a user or password")
+                .advise(advice),
+        );
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_plain_http || is_this_machine(&url) => {}
+        "http" => {
+            return Err(wrong(
+                "plain http to another machine would show the password to everybody on the way",
+            )
+            .advise("Write https://, or allow plain http in the configuration"));
+        }
+        other => return Err(wrong(format!("`{other}` is not http or https")).advise(advice)),
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_people_type_leads_to_scheme_host_and_port() {
+        for (typed, root) in [
+            ("acme", "https://acme.kayako.com"),
+            (" ACME/ ", "https://acme.kayako.com"),
+            ("acme.kayako.com", "https://acme.kayako.com"),
+            ("https://acme.kayako.com/agent", "https://acme.kayako.com"),
+            (
+                "https://acme.kayako.com/api/v1/cases?limit=1",
+                "https://acme.kayako.com",
+            ),
+            ("support.example.org/agent/", "https://support.example.org"),
+            (
+                "https://support.example.org:8443/",
+                "https://support.example.org:8443",
+            ),
+            ("http://127.0.0.1:3999/agent", "http://127.0.0.1:3999"),
+            ("http://localhost:3999", "http://localhost:3999"),
+            ("http://[::1]:3999", "http://[::1]:3999"),
+        ] {
+            assert_eq!(root_of(typed, false).unwrap(), root, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_refused_before_anything_is_sent() {
+        let built = |url: &str, email: &str, password: &str| {
+            KayakoConfig::builder(url, email, password).build()
+        };
+        for (url, email, password, says) in [
+            ("", "a@example.org", "p", "is empty"),
+            ("ftp://acme.kayako.com", "a@example.org", "p", "not http"),
+            ("http://acme.kayako.com", "a@example.org", "p", "plain http"),
+            (
+                "https://me:hidden@acme.kayako.com",
+                "a@example.org",
+                "p",
+                "user or password",
+            ),
+            ("https://", "a@example.org", "p", "is none"),
+            ("acme", " ", "p", "e-mail"),
+            ("acme", "a:b@example.org", "p", "`:`"),
+            ("acme", "a@example.org", "", "password is empty"),
+        ] {
+            let error = built(url, email, password).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{url}");
+            assert!(error.to_string().contains(says), "{url}: {error}");
+            assert!(!error.to_string().contains("hidden"), "{error}");
+        }
+        assert!(
+            KayakoConfig::builder("acme", "a@example.org", "p")
+                .requests_per_minute(0)
+                .build()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn the_environment_and_serde_pass_the_same_checks() {
+        let set = |pairs: &'static [(&str, &str)]| {
+            move |name: &str| {
+                pairs
+                    .iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, value)| (*value).to_owned())
+            }
+        };
+        let config = KayakoConfig::from_variables(set(&[
+            ("KAYAKO_URL", "acme"),
+            ("KAYAKO_EMAIL", "a@example.org"),
+            ("KAYAKO_PASSWORD", "hidden"),
+            ("KAYAKO_RATE", "600"),
+            ("KAYAKO_EMAIL_HEADERS", "true"),
+        ]))
+        .unwrap();
+        assert_eq!(
+            (
+                config.requests_per_minute(),
+                config.email_headers(),
+                config.parallel()
+            ),
+            (600, true, 4)
+        );
+        assert!(!format!("{config:?}").contains("hidden"));
+
+        let missing = KayakoConfig::from_variables(set(&[("KAYAKO_URL", "acme")])).unwrap_err();
+        assert!(
+            missing.to_string().contains("KAYAKO_EMAIL is not set"),
+            "{missing}"
+        );
+        let odd = KayakoConfig::from_variables(set(&[
+            ("KAYAKO_URL", "acme"),
+            ("KAYAKO_EMAIL", "a@example.org"),
+            ("KAYAKO_PASSWORD", "p"),
+            ("KAYAKO_RATE", "fast"),
+        ]));
+        assert!(odd.unwrap_err().to_string().contains("KAYAKO_RATE must be"));
+
+        let json =
+            r#"{"url":"http://elsewhere.example.org","email":"a@example.org","password":"p"}"#;
+        assert!(
+            serde_json::from_str::<KayakoConfig>(json)
+                .unwrap_err()
+                .to_string()
+                .contains("plain http")
+        );
+    }
+}
