@@ -1,1 +1,104 @@
-//! Kayako (cloud) as a Deskferry source.
+//! Kayako (cloud, REST API v1) as a [Deskferry](deskferry_core) source.
+//!
+//! [`Kayako`] reads a whole instance with one account: organisations, users, teams, definitions of custom fields, cases
+//! with their posts, files and inline images. It only reads.
+//!
+//! | | |
+//! |---|---|
+//! | account | an administrator's or owner's, without two-factor login; others see only a part, which [`check`] warns of |
+//! | login | e-mail address and password once, then one session for all calls; renewed when Kayako forgets it |
+//! | kinds | field definitions, teams, agents, accounts, contacts, conversations, messages, attachments |
+//! | custom values | by the API key of their field, typed by its definition, options in the default language |
+//! | posts | messages, notes (always internal), chats, tweets, Facebook; anything else by its plain rendering |
+//! | mail | sender, recipients, mailbox; threading headers by choice, one request more per mail |
+//! | files | streamed, from the start (no ranges); inline images once per conversation |
+//! | moving lists | overlap, catch-up, gap-fill by id; a case that vanishes is named |
+//! | bad rows | rejected one by one, with JSON path, reason and the row itself |
+//! | limit | 60 requests a minute unless configured; `Retry-After` holds all workers |
+//! | changes only | cases, from a watermark; the other lists are short and read whole |
+//! | not read | trash, spam, activities, side conversations, time tracking, ratings' comments, help centre, Kayako Classic |
+//!
+//! [`check`]: deskferry_core::Source::check
+//!
+//! # Example
+//!
+//! Reads a local Kayako; a real one differs in address and account only. A [`SourceExt::pages`] stream is the simplest
+//! reader; a migration keeps what was read and answers [`Context::seen`] from it, which spares looking up users.
+//!
+//! [`SourceExt::pages`]: deskferry_core::SourceExt::pages
+//! [`Context::seen`]: deskferry_core::Context::seen
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use deskferry_core::source::Scope;
+//! use deskferry_core::{Context, Record, Source as _, SourceExt as _};
+//! use deskferry_rehearsal::kayako::{Content, Kayako as Desk, KayakoOptions};
+//! use deskferry_rehearsal::world::WorldSpec;
+//! use deskferry_source_kayako::{Kayako, KayakoConfig};
+//! use futures::TryStreamExt as _;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut options = KayakoOptions::default();
+//! options.content = Content::Made(WorldSpec::new(1, 20));
+//! let desk = Desk::start(options).await?;
+//!
+//! let config = KayakoConfig::builder(desk.url(), "admin@acme.example", "rehearsal")
+//!     .requests_per_minute(100_000)
+//!     .build()?;
+//! let kayako = Arc::new(Kayako::new(config)?);
+//!
+//! let cx = Context::new();
+//! let ready = kayako.check(&cx).await?;
+//! assert_eq!(ready.tenant.id, "acme");
+//! assert!(ready.warnings.is_empty());
+//!
+//! let mut todo = kayako.shards(&cx, &Scope::default()).await?;
+//! let (mut conversations, mut messages) = (0, 0);
+//! while let Some(shard) = todo.pop() {
+//!     let mut pages = kayako.pages(&cx, shard, None);
+//!     while let Some(page) = pages.try_next().await? {
+//!         for record in &page.records {
+//!             match record {
+//!                 Record::Conversation(_) => conversations += 1,
+//!                 Record::Message(_) => messages += 1,
+//!                 _ => {}
+//!             }
+//!         }
+//!         // The posts of listed cases are parts of their own.
+//!         todo.extend(page.spawn);
+//!     }
+//! }
+//! assert!(conversations > 10 && messages > conversations);
+//! kayako.log_out(&cx).await?;
+//! # desk.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Decisions
+//!
+//! * A choice in a tree (`A::B` or `A\B`) is one text, its levels joined with ` > `.
+//! * What a trigger or monitor wrote went out if it has a form that customers see (a message, a chat, a post on a
+//!   network); otherwise it is internal. Nothing becomes public by guessing.
+//! * A note on a person or a company that shows up in a case is read as a message and skipped as `note-on-person`; its
+//!   files are not fetched.
+//! * Kayako does not say, in its lists, into which case another was merged. Posts of a merged case that were read with
+//!   the other case already (they keep their ids) are left there, whichever case is read first; a merged case without
+//!   posts is a closed stub.
+//! * A user whom no list has is looked up once. One who is gone has no record: messages keep their number as name, an
+//!   assignee becomes a disabled agent `Unknown user <number>`.
+//! * A case that vanishes between the list and its posts keeps its conversation; one reject of kind message tells.
+
+mod client;
+mod config;
+mod convert;
+mod source;
+mod wire;
+
+pub use config::{KayakoConfig, KayakoConfigBuilder};
+pub use source::Kayako;
+
+/// The platform's name, as in keys.
+const PLATFORM: &str = "kayako";
