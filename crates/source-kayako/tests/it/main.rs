@@ -1,0 +1,7 @@
+//! Whole reads of a local Kayako, in order and in trouble.
+
+mod harness;
+mod hostile;
+mod login;
+mod moving;
+mod whole;
