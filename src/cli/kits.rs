@@ -90,7 +90,7 @@ pub fn salesforce() -> SinkKit {
         mapping: || Mapping::default_text().to_owned(),
         from_env: |mapping| Ok(Arc::new(Salesforce::new(SalesforceConfig::from_env()?.build()?, read_mapping(mapping)?)?)),
         #[cfg(feature = "rehearsal")]
-        local_mapping: || super::local::mapping_with_the_worlds_fields(Mapping::default_text()),
+        local_mapping: super::rehearsal_mapping,
         #[cfg(feature = "rehearsal")]
         fields: |mapping| {
             serde_json::to_value(read_mapping(mapping)?.required_fields())

@@ -31,6 +31,14 @@ pub use kits::kayako;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
 
+/// The shipped Salesforce mapping with a line for each custom field of the made-up world: what a rehearsal's workspace
+/// gets.
+#[cfg(all(feature = "rehearsal", feature = "salesforce"))]
+#[must_use]
+pub fn rehearsal_mapping() -> String {
+    local::mapping_with_the_worlds_fields(deskferry_sink_salesforce::Mapping::default_text())
+}
+
 /// A program that moves one kind of helpdesk into one kind of target.
 #[derive(Debug)]
 pub struct App {

@@ -120,7 +120,7 @@ pub struct Scope {
 pub struct Shard {
     /// Its name: stable, unique within the tenant.
     pub id: String,
-    /// The kinds that it can bring.
+    /// The kinds that it can bring, itself or through shards that its pages spawn: what waits for a kind waits for it.
     pub yields: Vec<RecordKind>,
     /// The kinds that must be read to the end before it starts (to tell agents from customers, say).
     #[serde(default)]

@@ -534,8 +534,4 @@ fn the_traits_are_object_safe_and_can_be_shared() {
     shared::<dyn deskferry_core::journal::Journal>();
     shared::<dyn deskferry_core::stage::index::Index>();
     shared::<dyn deskferry_core::ledger::Ledger>();
-    fn spawnable<T: Send>(_: T) {}
-    fn _run(migration: &'static Migration, cx: &'static Context) {
-        spawnable(migration.run(cx));
-    }
 }

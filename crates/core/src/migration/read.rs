@@ -29,6 +29,8 @@ pub(super) struct ReadState {
     pub(super) turn: u64,
     /// The kinds that some open shard can still bring.
     pub(super) open: BTreeSet<RecordKind>,
+    /// No shard has anything left; files may still be under way.
+    pub(super) rows_done: bool,
     /// Everything is read and every file is fetched or given up.
     pub(super) done: bool,
     /// The read stopped with an error: what is open stays open.
@@ -108,9 +110,14 @@ impl Reader {
                 failed.insert(id, error);
             }
         }
-        self.state.send_modify(|s| s.turn += 1);
         match failed.into_values().next() {
-            None => Ok(()),
+            None => {
+                self.state.send_modify(|s| {
+                    s.turn += 1;
+                    s.rows_done = true;
+                });
+                Ok(())
+            }
             Some(error) => Err(error.advise("The rest was read; `resume` reads what is missing")),
         }
     }
@@ -155,10 +162,7 @@ impl Reader {
     async fn files(&self, cx: &Context) -> Result<()> {
         let mut state = self.state.subscribe();
         loop {
-            let rows_done = {
-                let state = state.borrow_and_update();
-                !state.open.contains(&RecordKind::Attachment)
-            };
+            let rows_done = state.borrow_and_update().rows_done;
             let fetched = self.fetch_waiting_files(cx).await?;
             if fetched > 0 {
                 continue;

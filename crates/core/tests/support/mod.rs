@@ -266,7 +266,6 @@ pub(crate) const SAMPLE: usize = 2 + 9 + 12 + 12 * 4;
 #[derive(Default)]
 pub(crate) struct Org {
     pub(crate) rows: Mutex<BTreeMap<String, Row>>,
-    pub(crate) refused_twice: Mutex<HashSet<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,8 @@
+//! Whole migrations from a local Kayako into a local org, judged by the oracle: one program, so that one build serves all.
+
+mod bad_input;
+mod kills;
+mod program;
+mod requests;
+mod scene;
+mod tls;

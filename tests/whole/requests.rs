@@ -1,0 +1,50 @@
+//! How many requests a read costs, against a formula that the connector does not know.
+
+use deskferry::rehearsal::kayako::LeastOptions;
+
+use super::scene::Scene;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_migration_is_exact_and_reads_with_the_fewest_requests() {
+    let scene = Scene::new().await;
+    let report = scene.run().await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    scene.assert_exact();
+    let verified = scene.verify().await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+
+    let least = scene.kayako.least_requests(LeastOptions::default()).total();
+    let sent: u64 = report.meter.iter().filter(|row| row.platform == "kayako").map(|row| row.requests).sum();
+    let allowed = least + (least / 50).max(5);
+    assert!(sent <= allowed, "{sent} requests were sent, the least is {least}");
+    assert_eq!(report.meter.iter().map(|row| row.throttled).sum::<u64>(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_audit_rights_the_dates_stand_in_fields_of_their_own() {
+    let scene = Scene::with(
+        deskferry::rehearsal::world::WorldSpec::new(9, 30),
+        |options| options,
+        |options| options.audit_fields(false),
+    )
+    .await;
+    let report = scene.run().await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    scene.assert_exact();
+    let verified = scene.verify().await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_reports_a_change_that_no_rule_explains() {
+    let scene = Scene::with(
+        deskferry::rehearsal::world::WorldSpec::new(9, 60),
+        |options| options,
+        |options| options.extra_normalisation(true),
+    )
+    .await;
+    scene.run().await.unwrap();
+    let verified = scene.verify().await.unwrap();
+    let found: Vec<_> = verified.differences.iter().map(|d| (d.object.as_str(), d.field.as_str())).collect();
+    assert!(!found.is_empty() && found.iter().all(|f| f.1 == "Subject"), "{found:?}");
+}
