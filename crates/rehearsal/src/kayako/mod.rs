@@ -29,6 +29,7 @@ mod case;
 mod desk;
 mod include;
 mod least;
+mod reads;
 mod routes;
 mod setup;
 

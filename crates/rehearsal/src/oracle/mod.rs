@@ -12,6 +12,7 @@
 //! Texts made of HTML are compared without blanks, bullets and rules; HTML as a tree in which pictures are named by what they
 //! show; comments after their parts were joined.
 
+mod bodies;
 mod cases;
 mod comments;
 mod dump;
@@ -19,6 +20,7 @@ mod files;
 mod html;
 mod mails;
 mod people;
+mod threads;
 mod want;
 mod words;
 
