@@ -110,7 +110,9 @@ impl SalesforceConfig {
         let set = |name: &str| var(name).filter(|value| !value.trim().is_empty());
         let url = set("SALESFORCE_URL").ok_or_else(|| wrong("SALESFORCE_URL is not set"))?;
         let mut builder = Self::builder(url);
-        if let (Some(id), Some(secret)) = (set("SALESFORCE_CLIENT_ID"), set("SALESFORCE_CLIENT_SECRET")) {
+        if let (Some(id), Some(secret)) =
+            (set("SALESFORCE_CLIENT_ID"), set("SALESFORCE_CLIENT_SECRET"))
+        {
             builder = builder.client_credentials(id, secret);
         } else if let Some(token) = set("SALESFORCE_ACCESS_TOKEN") {
             builder = builder.access_token(token);
@@ -129,15 +131,24 @@ impl SalesforceConfig {
             return Err(wrong("there are no credentials")
                 .advise("Set SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET of an app with the client-credentials flow, or SALESFORCE_ACCESS_TOKEN"));
         }
-        let login_host = ["login.salesforce.com", "test.salesforce.com"].iter().any(|host| self.url.ends_with(host));
+        let login_host = ["login.salesforce.com", "test.salesforce.com"]
+            .iter()
+            .any(|host| self.url.ends_with(host));
         if grant && login_host {
-            return Err(wrong("the client-credentials grant works at the org's own address only")
-                .advise("Use its My Domain address, such as https://example.my.salesforce.com"));
+            return Err(
+                wrong("the client-credentials grant works at the org's own address only")
+                    .advise("Use its My Domain address, such as https://example.my.salesforce.com"),
+            );
         }
         let version = self.api_version.trim_start_matches('v').to_owned();
-        let number = version.strip_suffix(".0").and_then(|n| n.parse::<u32>().ok());
+        let number = version
+            .strip_suffix(".0")
+            .and_then(|n| n.parse::<u32>().ok());
         if number.is_none_or(|n| n < 50) {
-            return Err(wrong(format!("`{}` is no API version from 50.0 on", self.api_version)));
+            return Err(wrong(format!(
+                "`{}` is no API version from 50.0 on",
+                self.api_version
+            )));
         }
         self.api_version = version;
         Ok(self)
@@ -249,9 +260,22 @@ mod tests {
         let at = SalesforceConfig::builder;
         for (builder, said) in [
             (at("https://example.my.salesforce.com"), "no credentials"),
-            (at("https://login.salesforce.com").client_credentials("a", "b"), "own address"),
-            (at("https://example.my.salesforce.com").access_token("t").api_version("sixty"), "no API version"),
-            (at("https://example.my.salesforce.com").access_token("t").api_version("30.0"), "no API version"),
+            (
+                at("https://login.salesforce.com").client_credentials("a", "b"),
+                "own address",
+            ),
+            (
+                at("https://example.my.salesforce.com")
+                    .access_token("t")
+                    .api_version("sixty"),
+                "no API version",
+            ),
+            (
+                at("https://example.my.salesforce.com")
+                    .access_token("t")
+                    .api_version("30.0"),
+                "no API version",
+            ),
         ] {
             let error = builder.build().unwrap_err();
             assert!(error.to_string().contains(said), "{error}");

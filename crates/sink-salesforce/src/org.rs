@@ -29,7 +29,9 @@ impl Org {
     pub(crate) async fn ask(cx: &Context, api: &Api, mapping: &Mapping) -> Result<Self> {
         api.check_version(cx).await?;
         let identity = identity(cx, api).await?;
-        let organization = api.query(cx, "SELECT Id, Name, IsSandbox FROM Organization").await?;
+        let organization = api
+            .query(cx, "SELECT Id, Name, IsSandbox FROM Organization")
+            .await?;
         let organization = organization.first().cloned().unwrap_or_default();
         let sandbox = organization["IsSandbox"].as_bool().unwrap_or_default();
         let mut schema = Schema::new();
@@ -38,17 +40,30 @@ impl Org {
                 schema.add_describe(&describe)?;
             }
         }
-        let users = api.query(cx, "SELECT Id, Email, Username, IsActive FROM User WHERE UserType = 'Standard'").await?;
+        let users = api
+            .query(
+                cx,
+                "SELECT Id, Email, Username, IsActive FROM User WHERE UserType = 'Standard'",
+            )
+            .await?;
         let users = Users::of(&users, sandbox);
-        let statuses = api.query(cx, "SELECT ApiName, IsClosed FROM CaseStatus").await?;
-        let closed = statuses.iter().filter(|s| s["IsClosed"] == true).filter_map(|s| s["ApiName"].as_str());
+        let statuses = api
+            .query(cx, "SELECT ApiName, IsClosed FROM CaseStatus")
+            .await?;
+        let closed = statuses
+            .iter()
+            .filter(|s| s["IsClosed"] == true)
+            .filter_map(|s| s["ApiName"].as_str());
         let legacy_owner = match &api.config().legacy_owner {
             Some(wanted) => users.named(wanted)?,
             None => identity.user.clone(),
         };
         Ok(Self {
             id: identity.org,
-            name: organization["Name"].as_str().unwrap_or("unnamed org").to_owned(),
+            name: organization["Name"]
+                .as_str()
+                .unwrap_or("unnamed org")
+                .to_owned(),
             sandbox,
             schema,
             legacy_owner,
@@ -63,7 +78,11 @@ impl Org {
     /// `Config` when the org has none; the check names it before.
     pub(crate) fn object(&self, name: &str) -> Result<&Object> {
         self.schema.object(name).ok_or_else(|| {
-            Error::new(ErrorKind::Config, "build rows", format!("the org has no object {name}, or hides it from us"))
+            Error::new(
+                ErrorKind::Config,
+                "build rows",
+                format!("the org has no object {name}, or hides it from us"),
+            )
         })
     }
 
@@ -85,12 +104,17 @@ async fn identity(cx: &Context, api: &Api) -> Result<Identity> {
         return Ok(identity.clone());
     }
     const DOING: &str = "ask who we are";
-    let info = api.get(cx, "userinfo", "services/oauth2/userinfo".into(), DOING).await?;
+    let info = api
+        .get(cx, "userinfo", "services/oauth2/userinfo".into(), DOING)
+        .await?;
     let text = |name: &str| {
         let missing = || Error::decode(DOING, name, "missing");
         info[name].as_str().map(str::to_owned).ok_or_else(missing)
     };
-    Ok(Identity { org: text("organization_id")?, user: text("user_id")? })
+    Ok(Identity {
+        org: text("organization_id")?,
+        user: text("user_id")?,
+    })
 }
 
 /// What matching an agent by address gave.
@@ -116,16 +140,25 @@ impl Users {
     fn of(rows: &[Value], sandbox: bool) -> Self {
         let mut users = Self::default();
         for row in rows {
-            let Some(id) = row["Id"].as_str() else { continue };
+            let Some(id) = row["Id"].as_str() else {
+                continue;
+            };
             let active = row["IsActive"].as_bool().unwrap_or_default();
             if active {
                 users.active.insert(id.to_owned());
             }
             let address = same_address(row["Email"].as_str().unwrap_or_default());
             // A refresh of a sandbox appends `.invalid` to every address.
-            let plain = address.strip_suffix(".invalid").filter(|_| sandbox).unwrap_or(&address);
+            let plain = address
+                .strip_suffix(".invalid")
+                .filter(|_| sandbox)
+                .unwrap_or(&address);
             if !plain.is_empty() {
-                users.by_address.entry(plain.to_owned()).or_default().push((id.to_owned(), active));
+                users
+                    .by_address
+                    .entry(plain.to_owned())
+                    .or_default()
+                    .push((id.to_owned(), active));
             }
             if let Some(name) = row["Username"].as_str() {
                 users.by_name.insert(name.to_lowercase(), id.to_owned());
@@ -137,11 +170,25 @@ impl Users {
     /// A user by username or id.
     fn named(&self, wanted: &str) -> Result<String> {
         let by_name = self.by_name.get(&wanted.to_lowercase());
-        let by_id = || self.by_name.values().find(|id| id.get(..15) == wanted.get(..15));
-        let found = by_name.or_else(|| if wanted.starts_with("005") { by_id() } else { None });
+        let by_id = || {
+            self.by_name
+                .values()
+                .find(|id| id.get(..15) == wanted.get(..15))
+        };
+        let found = by_name.or_else(|| {
+            if wanted.starts_with("005") {
+                by_id()
+            } else {
+                None
+            }
+        });
         found.cloned().ok_or_else(|| {
-            Error::new(ErrorKind::Config, "find the legacy owner", format!("the org has no standard user `{wanted}`"))
-                .advise("Set legacy_owner to a username or a user's id of this org")
+            Error::new(
+                ErrorKind::Config,
+                "find the legacy owner",
+                format!("the org has no standard user `{wanted}`"),
+            )
+            .advise("Set legacy_owner to a username or a user's id of this org")
         })
     }
 
@@ -150,14 +197,30 @@ impl Users {
         let mut several = false;
         for email in &agent.emails {
             let address = same_address(&email.address);
-            let Some(found) = self.by_address.get(&address) else { continue };
-            let of = |wanted: bool| found.iter().filter(|(_, active)| *active == wanted).collect::<Vec<_>>();
+            let Some(found) = self.by_address.get(&address) else {
+                continue;
+            };
+            let of = |wanted: bool| {
+                found
+                    .iter()
+                    .filter(|(_, active)| *active == wanted)
+                    .collect::<Vec<_>>()
+            };
             match (of(true).as_slice(), of(false).as_slice()) {
-                ([(id, _)], _) | ([], [(id, _)]) => return UserMatch::One { id: id.clone(), address },
+                ([(id, _)], _) | ([], [(id, _)]) => {
+                    return UserMatch::One {
+                        id: id.clone(),
+                        address,
+                    };
+                }
                 _ => several = true,
             }
         }
-        if several { UserMatch::Several } else { UserMatch::Nobody }
+        if several {
+            UserMatch::Several
+        } else {
+            UserMatch::Nobody
+        }
     }
 }
 
@@ -172,7 +235,13 @@ mod tests {
         Agent {
             meta: Meta::new(Tenant::new("kayako", "acme").key(RecordKind::Agent, 1)),
             name: "Ben".into(),
-            emails: addresses.iter().map(|a| Email { address: (*a).into(), verified: None }).collect(),
+            emails: addresses
+                .iter()
+                .map(|a| Email {
+                    address: (*a).into(),
+                    verified: None,
+                })
+                .collect(),
             active: true,
             role: "agent".into(),
             teams: Vec::new(),
@@ -195,27 +264,46 @@ mod tests {
             user("7", "box@example.org.invalid", true),
         ];
         let production = Users::of(&rows, false);
-        let one = |id: &str, address: &str| UserMatch::One { id: id.into(), address: address.into() };
+        let one = |id: &str, address: &str| UserMatch::One {
+            id: id.into(),
+            address: address.into(),
+        };
         for (addresses, expected) in [
             (&["ben@EXAMPLE.org"][..], one("1", "ben@example.org")),
             (&["two@example.org"][..], one("2", "two@example.org")),
             (&["gone@example.org"][..], one("4", "gone@example.org")),
             (&["same@example.org"][..], UserMatch::Several),
-            (&["same@example.org", "ben@example.org"][..], one("1", "ben@example.org")),
+            (
+                &["same@example.org", "ben@example.org"][..],
+                one("1", "ben@example.org"),
+            ),
             (&["box@example.org"][..], UserMatch::Nobody),
             (&[][..], UserMatch::Nobody),
         ] {
-            assert_eq!(production.of_agent(&agent(addresses)), expected, "{addresses:?}");
+            assert_eq!(
+                production.of_agent(&agent(addresses)),
+                expected,
+                "{addresses:?}"
+            );
         }
         let sandbox = Users::of(&rows, true);
-        assert_eq!(sandbox.of_agent(&agent(&["box@example.org"])), one("7", "box@example.org"));
+        assert_eq!(
+            sandbox.of_agent(&agent(&["box@example.org"])),
+            one("7", "box@example.org")
+        );
     }
 
     #[test]
     fn the_legacy_owner_is_found_by_username_or_refused() {
         let users = Users::of(&[user("005000000000001AAA", "a@example.org", true)], false);
-        assert_eq!(users.named("005000000000001AAA@EXAMPLE.org").unwrap(), "005000000000001AAA");
-        assert_eq!(users.named("005000000000001").unwrap(), "005000000000001AAA");
+        assert_eq!(
+            users.named("005000000000001AAA@EXAMPLE.org").unwrap(),
+            "005000000000001AAA"
+        );
+        assert_eq!(
+            users.named("005000000000001").unwrap(),
+            "005000000000001AAA"
+        );
         assert_eq!(users.named("nobody").unwrap_err().kind(), ErrorKind::Config);
     }
 }

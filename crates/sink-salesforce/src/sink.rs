@@ -30,7 +30,11 @@ impl Salesforce {
     /// # Errors
     /// `Config` when the configuration cannot work.
     pub fn new(config: SalesforceConfig, mapping: Mapping) -> Result<Self> {
-        Ok(Self { api: Api::new(config.validated()?)?, mapping, org: Mutex::new(None) })
+        Ok(Self {
+            api: Api::new(config.validated()?)?,
+            mapping,
+            org: Mutex::new(None),
+        })
     }
 
     /// What is known of the org, asked once.
@@ -66,7 +70,10 @@ impl Sink for Salesforce {
             "cases" => load::cases::write(&run).await,
             "files" => load::files::write(&run).await,
             "messages" => load::messages::write(&run).await,
-            other => Err(Error::bug("write a batch", format!("there is no phase `{other}`"))),
+            other => Err(Error::bug(
+                "write a batch",
+                format!("there is no phase `{other}`"),
+            )),
         }
     }
 

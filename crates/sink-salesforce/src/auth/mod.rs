@@ -57,15 +57,36 @@ const CONCURRENT: usize = 10;
 
 /// Opens a session.
 pub(crate) async fn login(cx: &Context, config: &SalesforceConfig, home: &Client) -> Result<Login> {
-    match (&config.client_id, &config.client_secret, &config.access_token) {
+    match (
+        &config.client_id,
+        &config.client_secret,
+        &config.access_token,
+    ) {
         (Some(id), Some(secret), _) => grant(cx, config, home, id, secret).await,
-        (_, _, Some(token)) => Ok(Login { client: home.clone(), token: token.clone(), identity: None }),
-        _ => Err(Error::bug("log in", "no credentials after they were checked")),
+        (_, _, Some(token)) => Ok(Login {
+            client: home.clone(),
+            token: token.clone(),
+            identity: None,
+        }),
+        _ => Err(Error::bug(
+            "log in",
+            "no credentials after they were checked",
+        )),
     }
 }
 
-async fn grant(cx: &Context, config: &SalesforceConfig, home: &Client, id: &str, secret: &SecretString) -> Result<Login> {
-    let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret.expose())];
+async fn grant(
+    cx: &Context,
+    config: &SalesforceConfig,
+    home: &Client,
+    id: &str,
+    secret: &SecretString,
+) -> Result<Login> {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", id),
+        ("client_secret", secret.expose()),
+    ];
     let request = Request::post("token", "services/oauth2/token")
         .operation("log in to Salesforce")
         .form(&form)
@@ -77,51 +98,97 @@ async fn grant(cx: &Context, config: &SalesforceConfig, home: &Client, id: &str,
     }
     let token: Token = response.json("log in to Salesforce")?;
     let url = token.instance_url.trim_end_matches('/');
-    let client = if url == home.base().trim_end_matches('/') { home.clone() } else { client_at(config, url)? };
-    Ok(Login { client, token: token.access_token, identity: identity(&token.id) })
+    let client = if url == home.base().trim_end_matches('/') {
+        home.clone()
+    } else {
+        client_at(config, url)?
+    };
+    Ok(Login {
+        client,
+        token: token.access_token,
+        identity: identity(&token.id),
+    })
 }
 
 /// Org and user are the last two pieces of the identity address.
 fn identity(url: &str) -> Option<Identity> {
     let mut pieces = url.trim_end_matches('/').rsplit('/');
     let (user, org) = (pieces.next()?, pieces.next()?);
-    (user.starts_with("005") && org.starts_with("00D")).then(|| Identity { org: org.to_owned(), user: user.to_owned() })
+    (user.starts_with("005") && org.starts_with("00D")).then(|| Identity {
+        org: org.to_owned(),
+        user: user.to_owned(),
+    })
 }
 
 /// What the token end point refused (Salesforce APIs, section 2.4).
 fn denied(response: &Response) -> Error {
     const DOING: &str = "log in to Salesforce";
-    let Some(refusal) = refusal_of(response) else { return error_of(response, DOING) };
+    let Some(refusal) = refusal_of(response) else {
+        return error_of(response, DOING);
+    };
     let (kind, advice) = match (refusal.code.as_str(), refusal.message.as_str()) {
-        ("rate_limit_exceeded", _) => (ErrorKind::RateLimited, "Wait a few minutes, then run `resume`"),
-        (_, said) if said.contains("login rate exceeded") => (ErrorKind::RateLimited, "Wait a few minutes, then run `resume`"),
-        (_, said) if said.contains("not supported on this domain") => (ErrorKind::Config, "Use the org's My Domain address"),
-        (_, said) if said.contains("no client credentials user") => {
-            (ErrorKind::Interactive, "Name a run-as user in the app's client-credentials flow")
+        ("rate_limit_exceeded", _) => (
+            ErrorKind::RateLimited,
+            "Wait a few minutes, then run `resume`",
+        ),
+        (_, said) if said.contains("login rate exceeded") => (
+            ErrorKind::RateLimited,
+            "Wait a few minutes, then run `resume`",
+        ),
+        (_, said) if said.contains("not supported on this domain") => {
+            (ErrorKind::Config, "Use the org's My Domain address")
         }
-        ("invalid_client_id" | "invalid_client" | "invalid_client_credentials", _) => {
-            (ErrorKind::Credentials, "Check consumer key and secret; a new app takes about ten minutes to be known")
+        (_, said) if said.contains("no client credentials user") => (
+            ErrorKind::Interactive,
+            "Name a run-as user in the app's client-credentials flow",
+        ),
+        ("invalid_client_id" | "invalid_client" | "invalid_client_credentials", _) => (
+            ErrorKind::Credentials,
+            "Check consumer key and secret; a new app takes about ten minutes to be known",
+        ),
+        ("unsupported_grant_type", _) => (
+            ErrorKind::Config,
+            "Enable the client-credentials flow in the app",
+        ),
+        (
+            "invalid_app_access"
+            | "app_not_found"
+            | "OAUTH_EC_APP_NOT_FOUND"
+            | "OAUTH_APP_BLOCKED"
+            | "OAUTH_APPROVAL_ERROR_GENERIC",
+            _,
+        ) => (
+            ErrorKind::Forbidden,
+            "Install the app in this org and approve it for the migration user",
+        ),
+        ("inactive_user" | "inactive_org", _) => {
+            (ErrorKind::Credentials, "Activate the migration user")
         }
-        ("unsupported_grant_type", _) => (ErrorKind::Config, "Enable the client-credentials flow in the app"),
-        ("invalid_app_access" | "app_not_found" | "OAUTH_EC_APP_NOT_FOUND" | "OAUTH_APP_BLOCKED" | "OAUTH_APPROVAL_ERROR_GENERIC", _) => {
-            (ErrorKind::Forbidden, "Install the app in this org and approve it for the migration user")
-        }
-        ("inactive_user" | "inactive_org", _) => (ErrorKind::Credentials, "Activate the migration user"),
         _ => (ErrorKind::Credentials, "Check the app and its run-as user"),
     };
-    Error::new(kind, DOING, format!("{}: {}", refusal.code, refusal.message)).with("status", response.status).advise(advice)
+    Error::new(
+        kind,
+        DOING,
+        format!("{}: {}", refusal.code, refusal.message),
+    )
+    .with("status", response.status)
+    .advise(advice)
 }
 
 /// A token that is not accepted (any more). Two texts never heal by a new one (Salesforce APIs, section 2.6).
 pub(crate) fn never_heals(refusal: Option<&Refusal>) -> bool {
     refusal.is_some_and(|r| {
-        r.message.contains("not valid for use with the REST API") || r.message.contains("Connected app is not attached to Agent")
+        r.message.contains("not valid for use with the REST API")
+            || r.message.contains("Connected app is not attached to Agent")
     })
 }
 
 /// The session was refused for good.
 pub(crate) fn session_refused(refusal: Option<&Refusal>, operation: String, given: bool) -> Error {
-    let said = refusal.map_or_else(|| "401".to_owned(), |r| format!("{}: {}", r.code, r.message));
+    let said = refusal.map_or_else(
+        || "401".to_owned(),
+        |r| format!("{}: {}", r.code, r.message),
+    );
     let advice = if given {
         "The access token ended or is not meant for this API; set a new SALESFORCE_ACCESS_TOKEN, then run `resume`"
     } else {
@@ -137,24 +204,56 @@ mod tests {
 
     #[test]
     fn org_and_user_come_from_the_identity_address() {
-        let id = identity("https://login.salesforce.com/id/00DQx00000Tt5UvMAJ/005Qx00000Rr8SsIAJ").unwrap();
-        assert_eq!((id.org.as_str(), id.user.as_str()), ("00DQx00000Tt5UvMAJ", "005Qx00000Rr8SsIAJ"));
+        let id = identity("https://login.salesforce.com/id/00DQx00000Tt5UvMAJ/005Qx00000Rr8SsIAJ")
+            .unwrap();
+        assert_eq!(
+            (id.org.as_str(), id.user.as_str()),
+            ("00DQx00000Tt5UvMAJ", "005Qx00000Rr8SsIAJ")
+        );
         assert_eq!(identity("https://login.salesforce.com/"), None);
     }
 
     #[test]
     fn refused_logins_say_what_to_do() {
         for (error, text, kind) in [
-            ("invalid_client_id", "client identifier invalid", ErrorKind::Credentials),
-            ("invalid_grant", "request not supported on this domain", ErrorKind::Config),
-            ("invalid_grant", "no client credentials user enabled", ErrorKind::Interactive),
-            ("invalid_grant", "login rate exceeded", ErrorKind::RateLimited),
-            ("unsupported_grant_type", "grant type not supported", ErrorKind::Config),
-            ("app_not_found", "External client app is not installed in this org", ErrorKind::Forbidden),
+            (
+                "invalid_client_id",
+                "client identifier invalid",
+                ErrorKind::Credentials,
+            ),
+            (
+                "invalid_grant",
+                "request not supported on this domain",
+                ErrorKind::Config,
+            ),
+            (
+                "invalid_grant",
+                "no client credentials user enabled",
+                ErrorKind::Interactive,
+            ),
+            (
+                "invalid_grant",
+                "login rate exceeded",
+                ErrorKind::RateLimited,
+            ),
+            (
+                "unsupported_grant_type",
+                "grant type not supported",
+                ErrorKind::Config,
+            ),
+            (
+                "app_not_found",
+                "External client app is not installed in this org",
+                ErrorKind::Forbidden,
+            ),
             ("invalid_grant", "ip restricted", ErrorKind::Credentials),
         ] {
             let body = serde_json::json!({"error": error, "error_description": text}).to_string();
-            let denied = denied(&Response::new(400, Headers::new([("content-type", "application/json")]), body));
+            let denied = denied(&Response::new(
+                400,
+                Headers::new([("content-type", "application/json")]),
+                body,
+            ));
             assert_eq!(denied.kind(), kind, "{text}");
             assert!(denied.advice().is_some());
         }
@@ -162,9 +261,17 @@ mod tests {
 
     #[test]
     fn two_texts_never_heal_by_a_new_session() {
-        let refusal = |message: &str| Refusal { code: "INVALID_SESSION_ID".into(), message: message.into(), fields: Vec::new() };
-        assert!(never_heals(Some(&refusal("This session is not valid for use with the REST API"))));
-        assert!(never_heals(Some(&refusal("Connected app is not attached to Agent"))));
+        let refusal = |message: &str| Refusal {
+            code: "INVALID_SESSION_ID".into(),
+            message: message.into(),
+            fields: Vec::new(),
+        };
+        assert!(never_heals(Some(&refusal(
+            "This session is not valid for use with the REST API"
+        ))));
+        assert!(never_heals(Some(&refusal(
+            "Connected app is not attached to Agent"
+        ))));
         assert!(!never_heals(Some(&refusal("Session expired or invalid"))));
         assert!(!never_heals(None));
     }

@@ -48,10 +48,20 @@ impl Api {
     ///
     /// # Errors
     /// Whatever ends the run: no session, no allowance left, nothing that answers.
-    pub(crate) async fn insert(&self, cx: &Context, object: &str, rows: &[&Map<String, Value>]) -> Result<CallAnswer> {
+    pub(crate) async fn insert(
+        &self,
+        cx: &Context,
+        object: &str,
+        rows: &[&Map<String, Value>],
+    ) -> Result<CallAnswer> {
         let operation = format!("insert {} {object} rows", rows.len());
-        let body = Body { all_or_none: false, records: rows.iter().map(|fields| Row { object, fields }).collect() };
-        let request = Request::post("collections", self.path("composite/sobjects")).json(&body).operation(operation.clone());
+        let body = Body {
+            all_or_none: false,
+            records: rows.iter().map(|fields| Row { object, fields }).collect(),
+        };
+        let request = Request::post("collections", self.path("composite/sobjects"))
+            .json(&body)
+            .operation(operation.clone());
         let sent = self.send(cx, writing(request)).await;
         let answer = judged(sent, operation.clone())?;
         Ok(match answer {
@@ -85,7 +95,11 @@ pub(crate) fn judged(sent: Result<Response>, operation: String) -> Result<Judged
     }
     let Some(refusal) = refusal_of(&response) else {
         // A page of a front end with a server error: what stands behind it may have acted.
-        return if response.status >= 500 { Ok(Judged::Lost) } else { Err(error_of(&response, operation)) };
+        return if response.status >= 500 {
+            Ok(Judged::Lost)
+        } else {
+            Err(error_of(&response, operation))
+        };
     };
     match refusal.class() {
         Class::Quota | Class::Session => Err(refused(response.status, &refusal, operation)),
@@ -107,8 +121,17 @@ fn row_answer(row: WireRow) -> Option<RowAnswer> {
     if row.success {
         return row.id.map(RowAnswer::Stands);
     }
-    let unknown = || Refusal { code: "UNKNOWN".into(), message: "refused without a reason".into(), fields: Vec::new() };
-    Some(RowAnswer::Refused(refusals(row.errors).into_iter().next().unwrap_or_else(unknown)))
+    let unknown = || Refusal {
+        code: "UNKNOWN".into(),
+        message: "refused without a reason".into(),
+        fields: Vec::new(),
+    };
+    Some(RowAnswer::Refused(
+        refusals(row.errors)
+            .into_iter()
+            .next()
+            .unwrap_or_else(unknown),
+    ))
 }
 
 #[derive(serde::Serialize)]
@@ -124,7 +147,10 @@ struct Row<'a> {
 }
 
 impl serde::Serialize for Row<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(Some(self.fields.len() + 1))?;
         map.serialize_entry("attributes", &Attributes { kind: self.object })?;
@@ -142,7 +168,11 @@ struct Attributes<'a> {
 }
 
 /// The error of a call that was refused as a whole and that no smaller call would help.
-pub(crate) fn whole_call_error(status: u16, refusal: &Refusal, operation: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(crate) fn whole_call_error(
+    status: u16,
+    refusal: &Refusal,
+    operation: impl Into<std::borrow::Cow<'static, str>>,
+) -> Error {
     refused(status, refusal, operation)
 }
 
@@ -153,7 +183,11 @@ mod tests {
     use serde_json::json;
 
     fn answer(status: u16, body: &str) -> Response {
-        Response::new(status, Headers::new([("content-type", "application/json")]), body.to_owned())
+        Response::new(
+            status,
+            Headers::new([("content-type", "application/json")]),
+            body.to_owned(),
+        )
     }
 
     #[test]
@@ -165,7 +199,9 @@ mod tests {
         ]);
         let answers = row_answers(&answer(200, &body.to_string()), 3).unwrap();
         assert_eq!(answers[0], RowAnswer::Stands("500x".into()));
-        assert!(matches!(&answers[1], RowAnswer::Refused(r) if r.code == "STRING_TOO_LONG" && r.fields == ["Subject"]));
+        assert!(
+            matches!(&answers[1], RowAnswer::Refused(r) if r.code == "STRING_TOO_LONG" && r.fields == ["Subject"])
+        );
         assert!(matches!(&answers[2], RowAnswer::Refused(r) if r.code == "UNKNOWN"));
     }
 
@@ -181,10 +217,22 @@ mod tests {
         let refusal = |code: &str| json!([{"errorCode": code, "message": "m"}]).to_string();
         let judge = |status, body: &str| judged(Ok(answer(status, body)), "insert".into());
         assert!(matches!(judge(200, "[]"), Ok(Judged::Success(_))));
-        assert!(matches!(judge(500, &refusal("UNKNOWN_EXCEPTION")), Ok(Judged::Lost)));
-        assert!(matches!(judge(502, "<html>bad gateway</html>"), Ok(Judged::Lost)));
-        assert!(matches!(judge(503, &refusal("SERVER_UNAVAILABLE")), Ok(Judged::Refused(503, _))));
-        assert!(matches!(judge(400, &refusal("JSON_PARSER_ERROR")), Ok(Judged::Refused(400, _))));
+        assert!(matches!(
+            judge(500, &refusal("UNKNOWN_EXCEPTION")),
+            Ok(Judged::Lost)
+        ));
+        assert!(matches!(
+            judge(502, "<html>bad gateway</html>"),
+            Ok(Judged::Lost)
+        ));
+        assert!(matches!(
+            judge(503, &refusal("SERVER_UNAVAILABLE")),
+            Ok(Judged::Refused(503, _))
+        ));
+        assert!(matches!(
+            judge(400, &refusal("JSON_PARSER_ERROR")),
+            Ok(Judged::Refused(400, _))
+        ));
         assert!(judge(403, &refusal("REQUEST_LIMIT_EXCEEDED")).is_err());
         assert!(judge(404, "<html>no such page</html>").is_err());
     }

@@ -52,7 +52,8 @@ impl Refusal {
 
     /// Whether it is about our own key: the row stands already.
     pub(crate) fn is_our_key(&self) -> bool {
-        let names_it = self.message.contains("Source_Key__c") || self.fields.iter().any(|f| f == "Source_Key__c");
+        let names_it = self.message.contains("Source_Key__c")
+            || self.fields.iter().any(|f| f == "Source_Key__c");
         self.class() == Class::Duplicate && names_it
     }
 }
@@ -60,13 +61,20 @@ impl Refusal {
 fn class_of(code: &str) -> Class {
     match code {
         "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Class::Session,
-        "REQUEST_LIMIT_EXCEEDED" | "STORAGE_LIMIT_EXCEEDED" | "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" => Class::Quota,
+        "REQUEST_LIMIT_EXCEEDED"
+        | "STORAGE_LIMIT_EXCEEDED"
+        | "API_DISABLED_FOR_ORG"
+        | "API_CURRENTLY_DISABLED" => Class::Quota,
         "UNABLE_TO_LOCK_ROW" => Class::Locked,
-        "SERVER_UNAVAILABLE" | "UNKNOWN_EXCEPTION" | "QUERY_TIMEOUT" | "TOO_MANY_APEX_REQUESTS" => Class::Transient,
+        "SERVER_UNAVAILABLE" | "UNKNOWN_EXCEPTION" | "QUERY_TIMEOUT" | "TOO_MANY_APEX_REQUESTS" => {
+            Class::Transient
+        }
         "PROCESSING_HALTED" | "ALL_OR_NONE_OPERATION_ROLLED_BACK" => Class::Derived,
         "DUPLICATE_VALUE" | "DUPLICATE_EXTERNAL_ID" => Class::Duplicate,
         "DUPLICATES_DETECTED" => Class::DuplicateRule,
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => Class::Automation,
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => {
+            Class::Automation
+        }
         "EXCEEDED_MAX_SIZE_REQUEST" | "OPERATION_TOO_LARGE" => Class::Size,
         _ => Class::Row,
     }
@@ -89,7 +97,11 @@ impl From<Wire> for Refusal {
             Some(other) => other.to_string(),
             None => "UNKNOWN".to_owned(),
         };
-        Self { code, message: wire.message.unwrap_or_default(), fields: wire.fields.unwrap_or_default() }
+        Self {
+            code,
+            message: wire.message.unwrap_or_default(),
+            fields: wire.fields.unwrap_or_default(),
+        }
     }
 }
 
@@ -100,49 +112,100 @@ pub(crate) fn refusals(value: Value) -> Vec<Refusal> {
         object @ Value::Object(_) => vec![object],
         _ => return Vec::new(),
     };
-    list.into_iter().filter_map(|v| serde_json::from_value::<Wire>(v).ok()).map(Refusal::from).collect()
+    list.into_iter()
+        .filter_map(|v| serde_json::from_value::<Wire>(v).ok())
+        .map(Refusal::from)
+        .collect()
 }
 
 /// The first refusal of an answer that is an error, if it is JSON.
 pub(crate) fn refusal_of(response: &Response) -> Option<Refusal> {
-    refusals(serde_json::from_slice(&response.body).ok()?).into_iter().next()
+    refusals(serde_json::from_slice(&response.body).ok()?)
+        .into_iter()
+        .next()
 }
 
 /// An answer that is an error, for people.
-pub(crate) fn error_of(response: &Response, operation: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(crate) fn error_of(
+    response: &Response,
+    operation: impl Into<std::borrow::Cow<'static, str>>,
+) -> Error {
     match refusal_of(response) {
         Some(refusal) => refused(response.status, &refusal, operation),
         None => {
-            let said = format!("status {}, which is no answer of the API: {}", response.status, response.text_snippet());
+            let said = format!(
+                "status {}, which is no answer of the API: {}",
+                response.status,
+                response.text_snippet()
+            );
             let (kind, advice) = match response.status {
-                500..=599 => (ErrorKind::Unavailable, "The org may be in maintenance; run `resume` later"),
+                500..=599 => (
+                    ErrorKind::Unavailable,
+                    "The org may be in maintenance; run `resume` later",
+                ),
                 _ => (ErrorKind::NoSuchInstance, "Check the org's address"),
             };
-            Error::new(kind, operation, said).with("status", response.status).advise(advice)
+            Error::new(kind, operation, said)
+                .with("status", response.status)
+                .advise(advice)
         }
     }
 }
 
 /// A refusal of a whole call, for people.
-pub(crate) fn refused(status: u16, refusal: &Refusal, operation: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(crate) fn refused(
+    status: u16,
+    refusal: &Refusal,
+    operation: impl Into<std::borrow::Cow<'static, str>>,
+) -> Error {
     let (kind, advice) = advice(status, refusal);
-    let error = Error::new(kind, operation, format!("{}: {}", refusal.code, refusal.message)).with("status", status);
-    let error = if kind == ErrorKind::Unavailable { error.retry(Retry::Later) } else { error };
-    if advice.is_empty() { error } else { error.advise(advice) }
+    let error = Error::new(
+        kind,
+        operation,
+        format!("{}: {}", refusal.code, refusal.message),
+    )
+    .with("status", status);
+    let error = if kind == ErrorKind::Unavailable {
+        error.retry(Retry::Later)
+    } else {
+        error
+    };
+    if advice.is_empty() {
+        error
+    } else {
+        error.advise(advice)
+    }
 }
 
 fn advice(status: u16, refusal: &Refusal) -> (ErrorKind, &'static str) {
     match (refusal.class(), refusal.code.as_str()) {
-        (_, "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED") => (ErrorKind::Forbidden, "Enable the API for this org and user"),
-        (_, "STORAGE_LIMIT_EXCEEDED") => (ErrorKind::Quota, "Make room in the org's storage, then run `resume`"),
-        (Class::Quota, _) => (ErrorKind::Quota, "The org's requests of 24 hours are used up; run `resume` later"),
-        (Class::Busy, _) => (ErrorKind::RateLimited, "Too many long calls at once; run `resume` later"),
-        (Class::Session, _) => (ErrorKind::Credentials, "Check that the user may use the API, and log in anew"),
+        (_, "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED") => {
+            (ErrorKind::Forbidden, "Enable the API for this org and user")
+        }
+        (_, "STORAGE_LIMIT_EXCEEDED") => (
+            ErrorKind::Quota,
+            "Make room in the org's storage, then run `resume`",
+        ),
+        (Class::Quota, _) => (
+            ErrorKind::Quota,
+            "The org's requests of 24 hours are used up; run `resume` later",
+        ),
+        (Class::Busy, _) => (
+            ErrorKind::RateLimited,
+            "Too many long calls at once; run `resume` later",
+        ),
+        (Class::Session, _) => (
+            ErrorKind::Credentials,
+            "Check that the user may use the API, and log in anew",
+        ),
         (Class::Locked | Class::Transient, _) => (ErrorKind::Unavailable, "Run `resume` later"),
         (_, "UNSUPPORTED_API_VERSION") => (ErrorKind::Mismatch, "Ask for another API version"),
         (_, "NOT_FOUND" | "INVALID_TYPE" | "ENTITY_IS_DELETED") => (ErrorKind::NotFound, ""),
         _ if status == 403 => (ErrorKind::Forbidden, "Give the migration user this right"),
-        _ if status == 410 => (ErrorKind::Mismatch, "The org no longer speaks this API version; ask for a newer one"),
+        _ if status == 410 => (
+            ErrorKind::Mismatch,
+            "The org no longer speaks this API version; ask for a newer one",
+        ),
         _ => (ErrorKind::Refused, ""),
     }
 }
@@ -156,15 +219,36 @@ mod tests {
     #[test]
     fn refusals_are_read_in_every_shape_that_the_platform_uses() {
         for (body, code) in [
-            (json!([{"message": "m", "errorCode": "NOT_FOUND"}]), "NOT_FOUND"),
-            (json!([{"message": "m", "statusCode": "DUPLICATE_VALUE", "fields": []}]), "DUPLICATE_VALUE"),
-            (json!({"message": "m", "errorCode": "INVALID_TYPE", "fields": null}), "INVALID_TYPE"),
-            (json!({"error": "invalid_grant", "error_description": "m"}), "invalid_grant"),
-            (json!([{"message": "m", "errorCode": "DUPLICATES_DETECTED", "duplicateResut": {"allowSave": true}}]), "DUPLICATES_DETECTED"),
-            (json!([{"message": "m", "errorCode": "NEW", "extendedErrorDetails": null}]), "NEW"),
+            (
+                json!([{"message": "m", "errorCode": "NOT_FOUND"}]),
+                "NOT_FOUND",
+            ),
+            (
+                json!([{"message": "m", "statusCode": "DUPLICATE_VALUE", "fields": []}]),
+                "DUPLICATE_VALUE",
+            ),
+            (
+                json!({"message": "m", "errorCode": "INVALID_TYPE", "fields": null}),
+                "INVALID_TYPE",
+            ),
+            (
+                json!({"error": "invalid_grant", "error_description": "m"}),
+                "invalid_grant",
+            ),
+            (
+                json!([{"message": "m", "errorCode": "DUPLICATES_DETECTED", "duplicateResut": {"allowSave": true}}]),
+                "DUPLICATES_DETECTED",
+            ),
+            (
+                json!([{"message": "m", "errorCode": "NEW", "extendedErrorDetails": null}]),
+                "NEW",
+            ),
         ] {
             let refusal = refusals(body).remove(0);
-            assert_eq!((refusal.code.as_str(), refusal.message.as_str()), (code, "m"));
+            assert_eq!(
+                (refusal.code.as_str(), refusal.message.as_str()),
+                (code, "m")
+            );
         }
         assert!(refusals(json!("text")).is_empty());
     }
@@ -172,32 +256,75 @@ mod tests {
     #[test]
     fn codes_are_judged_by_what_they_mean() {
         for (code, message, class) in [
-            ("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access", Class::Locked),
-            ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger: UNABLE_TO_LOCK_ROW, x", Class::Locked),
-            ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger: NullPointer", Class::Automation),
-            ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", Class::Quota),
-            ("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", Class::Busy),
+            (
+                "UNABLE_TO_LOCK_ROW",
+                "unable to obtain exclusive access",
+                Class::Locked,
+            ),
+            (
+                "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+                "trigger: UNABLE_TO_LOCK_ROW, x",
+                Class::Locked,
+            ),
+            (
+                "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+                "trigger: NullPointer",
+                Class::Automation,
+            ),
+            (
+                "REQUEST_LIMIT_EXCEEDED",
+                "TotalRequests Limit exceeded.",
+                Class::Quota,
+            ),
+            (
+                "REQUEST_LIMIT_EXCEEDED",
+                "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+                Class::Busy,
+            ),
             ("ALL_OR_NONE_OPERATION_ROLLED_BACK", "", Class::Derived),
             ("SOMETHING_NEW", "", Class::Row),
         ] {
-            let refusal = Refusal { code: code.into(), message: message.into(), fields: Vec::new() };
+            let refusal = Refusal {
+                code: code.into(),
+                message: message.into(),
+                fields: Vec::new(),
+            };
             assert_eq!(refusal.class(), class, "{code}: {message}");
         }
     }
 
     #[test]
     fn only_our_own_key_makes_a_duplicate_ours() {
-        let refusal = |message: &str| Refusal { code: "DUPLICATE_VALUE".into(), message: message.into(), fields: Vec::new() };
-        assert!(refusal("duplicate value found: Source_Key__c duplicates value on record with id: 500").is_our_key());
-        assert!(!refusal("duplicate value found: Serial__c duplicates value on record with id: 500").is_our_key());
+        let refusal = |message: &str| Refusal {
+            code: "DUPLICATE_VALUE".into(),
+            message: message.into(),
+            fields: Vec::new(),
+        };
+        assert!(
+            refusal("duplicate value found: Source_Key__c duplicates value on record with id: 500")
+                .is_our_key()
+        );
+        assert!(
+            !refusal("duplicate value found: Serial__c duplicates value on record with id: 500")
+                .is_our_key()
+        );
     }
 
     #[test]
     fn a_page_instead_of_an_answer_is_said_so() {
-        let html = |status| Response::new(status, Headers::new([("content-type", "text/html")]), "<html>Down for maintenance</html>");
+        let html = |status| {
+            Response::new(
+                status,
+                Headers::new([("content-type", "text/html")]),
+                "<html>Down for maintenance</html>",
+            )
+        };
         let error = error_of(&html(503), "list users");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.to_string().contains("no answer of the API"));
-        assert_eq!(error_of(&html(404), "list users").kind(), ErrorKind::NoSuchInstance);
+        assert_eq!(
+            error_of(&html(404), "list users").kind(),
+            ErrorKind::NoSuchInstance
+        );
     }
 }

@@ -15,7 +15,11 @@ pub(crate) struct Gauge {
 impl Gauge {
     /// Stops when this share (in percent) is used.
     pub(crate) fn stopping_at(share: u8) -> Self {
-        Self { used: AtomicU64::new(0), allowed: AtomicU64::new(0), stop_at: u64::from(share) }
+        Self {
+            used: AtomicU64::new(0),
+            allowed: AtomicU64::new(0),
+            stop_at: u64::from(share),
+        }
     }
 
     /// Notes a `Sforce-Limit-Info`: `api-usage=46/101000`, alone or beside other figures.
@@ -29,11 +33,17 @@ impl Gauge {
     /// # Errors
     /// `Quota` once the share is used.
     pub(crate) fn check(&self) -> Result<()> {
-        let (used, allowed) = (self.used.load(Ordering::Relaxed), self.allowed.load(Ordering::Relaxed));
+        let (used, allowed) = (
+            self.used.load(Ordering::Relaxed),
+            self.allowed.load(Ordering::Relaxed),
+        );
         if allowed == 0 || used * 100 < allowed * self.stop_at {
             return Ok(());
         }
-        let said = format!("{used} of the {allowed} requests of 24 hours are used, {} percent is the configured share", self.stop_at);
+        let said = format!(
+            "{used} of the {allowed} requests of 24 hours are used, {} percent is the configured share",
+            self.stop_at
+        );
         Err(Error::new(ErrorKind::Quota, "write to Salesforce", said)
             .advise("Run `resume` when older requests have left the 24 hours; nothing is lost"))
     }
@@ -43,7 +53,13 @@ fn api_usage(header: &str) -> Option<(u64, u64)> {
     let mut figures = header.split([';', ',']).map(str::trim);
     let usage = figures.find_map(|figure| figure.strip_prefix("api-usage="))?;
     let (used, allowed) = usage.split_once('/')?;
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    let digits = |text: &str| {
+        text.chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+            .parse()
+            .ok()
+    };
     Some((digits(used)?, digits(allowed)?))
 }
 
@@ -55,8 +71,14 @@ mod tests {
     fn the_figure_of_the_org_is_found_among_others() {
         for (header, usage) in [
             ("api-usage=46/101000", Some((46, 101_000))),
-            ("api-usage=46/101000; per-app-api-usage=17/250(appName=acme)", Some((46, 101_000))),
-            ("per-app-api-usage=17/250(appName=acme); api-usage=1/2", Some((1, 2))),
+            (
+                "api-usage=46/101000; per-app-api-usage=17/250(appName=acme)",
+                Some((46, 101_000)),
+            ),
+            (
+                "per-app-api-usage=17/250(appName=acme); api-usage=1/2",
+                Some((1, 2)),
+            ),
             ("per-app-api-usage=17/250(appName=acme)", None),
             ("nonsense", None),
         ] {

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::auth::{self, Login};
 use crate::config::SalesforceConfig;
-use error::{error_of, refusal_of};
+use error::{Class, error_of, refusal_of};
 use gauge::Gauge;
 
 /// The org, with a session that renews itself.
@@ -36,7 +36,12 @@ impl Api {
     pub(crate) fn new(config: SalesforceConfig) -> Result<Self> {
         let home = auth::client_at(&config, &config.url)?;
         let gauge = Gauge::stopping_at(config.daily_share);
-        Ok(Self { config, home, session: Session::new(), gauge })
+        Ok(Self {
+            config,
+            home,
+            session: Session::new(),
+            gauge,
+        })
     }
 
     pub(crate) fn config(&self) -> &SalesforceConfig {
@@ -45,7 +50,9 @@ impl Api {
 
     /// The session, opened if it is not.
     pub(crate) async fn login(&self, cx: &Context) -> Result<Arc<Login>> {
-        self.session.get(|| auth::login(cx, &self.config, &self.home)).await
+        self.session
+            .get(|| auth::login(cx, &self.config, &self.home))
+            .await
     }
 
     /// The address of a resource of the versioned API.
@@ -59,26 +66,40 @@ impl Api {
         self.gauge.check()?;
         let login = self.login(cx).await?;
         let first = self.send_as(cx, &login, request.clone()).await?;
-        if first.status != 401 {
+        if !session_ended(&first) {
             return Ok(first);
         }
         let refusal = refusal_of(&first);
         let given = self.config.client_id.is_none();
         if given || auth::never_heals(refusal.as_ref()) {
-            return Err(auth::session_refused(refusal.as_ref(), "use the session".into(), given));
+            return Err(auth::session_refused(
+                refusal.as_ref(),
+                "use the session".into(),
+                given,
+            ));
         }
         tracing::debug!("the session ended; opening another one");
-        let login = self.session.renew(&login, || auth::login(cx, &self.config, &self.home)).await?;
+        let login = self
+            .session
+            .renew(&login, || auth::login(cx, &self.config, &self.home))
+            .await?;
         let second = self.send_as(cx, &login, request).await?;
-        if second.status == 401 {
-            return Err(auth::session_refused(refusal_of(&second).as_ref(), "use the session".into(), false));
+        if session_ended(&second) {
+            return Err(auth::session_refused(
+                refusal_of(&second).as_ref(),
+                "use the session".into(),
+                false,
+            ));
         }
         Ok(second)
     }
 
     async fn send_as(&self, cx: &Context, login: &Login, request: Request) -> Result<Response> {
         let request = request
-            .header("Sforce-Call-Options", concat!("client=deskferry/", env!("CARGO_PKG_VERSION")))
+            .header(
+                "Sforce-Call-Options",
+                concat!("client=deskferry/", env!("CARGO_PKG_VERSION")),
+            )
             .secret_header("Authorization", login.bearer());
         let response = login.client.send(cx, request).await?;
         self.gauge.note(response.header("Sforce-Limit-Info"));
@@ -86,8 +107,16 @@ impl Api {
     }
 
     /// A GET whose answer must be a success.
-    pub(crate) async fn get(&self, cx: &Context, endpoint: &'static str, path: String, operation: &'static str) -> Result<Value> {
-        let response = self.send(cx, Request::get(endpoint, path).operation(operation)).await?;
+    pub(crate) async fn get(
+        &self,
+        cx: &Context,
+        endpoint: &'static str,
+        path: String,
+        operation: &'static str,
+    ) -> Result<Value> {
+        let response = self
+            .send(cx, Request::get(endpoint, path).operation(operation))
+            .await?;
         if !response.is_success() {
             return Err(error_of(&response, operation));
         }
@@ -97,26 +126,41 @@ impl Api {
     /// The versions that the org speaks. Needs no session.
     pub(crate) async fn check_version(&self, cx: &Context) -> Result<()> {
         const DOING: &str = "ask for the org's API versions";
-        let response = self.home.send(cx, Request::get("versions", "services/data/").operation(DOING)).await?;
+        let response = self
+            .home
+            .send(
+                cx,
+                Request::get("versions", "services/data/").operation(DOING),
+            )
+            .await?;
         if !response.is_success() {
             return Err(error_of(&response, DOING));
         }
-        let offered: Vec<Version> = response
-            .json(DOING)
-            .map_err(|e| e.kind_is(ErrorKind::NoSuchInstance).advise("Check the org's address: no Salesforce org answers there"))?;
+        let offered: Vec<Version> = response.json(DOING).map_err(|e| {
+            e.kind_is(ErrorKind::NoSuchInstance)
+                .advise("Check the org's address: no Salesforce org answers there")
+        })?;
         if offered.iter().any(|v| v.version == self.config.api_version) {
             return Ok(());
         }
         let newest = offered.last().map_or("none", |v| v.version.as_str());
-        Err(Error::new(ErrorKind::Config, DOING, format!("the org does not speak {}", self.config.api_version))
-            .advise(format!("Set api_version to one that it speaks; its newest is {newest}")))
+        Err(Error::new(
+            ErrorKind::Config,
+            DOING,
+            format!("the org does not speak {}", self.config.api_version),
+        )
+        .advise(format!(
+            "Set api_version to one that it speaks; its newest is {newest}"
+        )))
     }
 
     /// What an object is like; `None` when the org has none of that name or hides it.
     pub(crate) async fn describe(&self, cx: &Context, object: &str) -> Result<Option<Value>> {
         const DOING: &str = "describe an object";
         let path = self.path(&format!("sobjects/{object}/describe"));
-        let response = self.send(cx, Request::get("describe", path).operation(DOING)).await?;
+        let response = self
+            .send(cx, Request::get("describe", path).operation(DOING))
+            .await?;
         if response.status == 404 {
             return Ok(None);
         }
@@ -127,11 +171,27 @@ impl Api {
     }
 }
 
+/// Whether an answer says that the session is over: a 401, or the 403 with which the identity end points say it.
+fn session_ended(response: &Response) -> bool {
+    match response.status {
+        401 => true,
+        403 => {
+            let by_code =
+                refusal_of(response).is_some_and(|refusal| refusal.class() == Class::Session);
+            by_code || response.body.starts_with(b"Bad_OAuth_Token")
+        }
+        _ => false,
+    }
+}
+
 /// The headers that every write carries: no assignment rule takes the owner away, an alert of a duplicate rule does not
 /// stop the row, nobody's list of recent rows changes (Salesforce APIs, section 3.5).
 pub(crate) fn writing(request: Request) -> Request {
     request
         .header("Sforce-Auto-Assign", "FALSE")
-        .header("Sforce-Duplicate-Rule-Header", "allowSave=true; includeRecordDetails=false; runAsCurrentUser=false")
+        .header(
+            "Sforce-Duplicate-Rule-Header",
+            "allowSave=true; includeRecordDetails=false; runAsCurrentUser=false",
+        )
         .header("Sforce-Mru", "updateMru=false")
 }

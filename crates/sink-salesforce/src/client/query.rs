@@ -39,11 +39,20 @@ impl Api {
                 return Err(error_of(&response, DOING).with("query", shortened(soql)));
             }
             let page: Page = response.json(DOING)?;
-            let next = if page.done { None } else { page.next_records_url };
-            pager.accept(page.records.iter().filter_map(|r| r["Id"].as_str()), next.as_deref())?;
+            let next = if page.done {
+                None
+            } else {
+                page.next_records_url
+            };
+            pager.accept(
+                page.records.iter().filter_map(|r| r["Id"].as_str()),
+                next.as_deref(),
+            )?;
             rows.extend(page.records);
             match next {
-                Some(next) => request = Request::get("query", next.trim_start_matches('/').to_owned()),
+                Some(next) => {
+                    request = Request::get("query", next.trim_start_matches('/').to_owned())
+                }
                 None => return Ok(rows),
             }
         }
@@ -51,7 +60,12 @@ impl Api {
 
     /// All rows whose field is one of these values, in as few queries as fit: `select` is everything before the list,
     /// such as `SELECT Id FROM Case WHERE Source_Key__c IN`.
-    pub(crate) async fn query_in(&self, cx: &Context, select: &str, values: &[String]) -> Result<Vec<Value>> {
+    pub(crate) async fn query_in(
+        &self,
+        cx: &Context,
+        select: &str,
+        values: &[String],
+    ) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
         for soql in in_pieces(select, values, ",", literal) {
             rows.extend(self.query(cx, &soql).await?);
@@ -60,9 +74,20 @@ impl Api {
     }
 
     /// All rows of which one of these texts is a part: `field LIKE '%text%'`, or-ed, in as few queries as fit.
-    pub(crate) async fn query_containing(&self, cx: &Context, select: &str, field: &str, texts: &[String]) -> Result<Vec<Value>> {
+    pub(crate) async fn query_containing(
+        &self,
+        cx: &Context,
+        select: &str,
+        field: &str,
+        texts: &[String],
+    ) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
-        let like = |text: &str| format!("{field} LIKE '%{}%'", escaped(text).replace('%', "\\%").replace('_', "\\_"));
+        let like = |text: &str| {
+            format!(
+                "{field} LIKE '%{}%'",
+                escaped(text).replace('%', "\\%").replace('_', "\\_")
+            )
+        };
         for soql in in_pieces(select, texts, " OR ", like) {
             rows.extend(self.query(cx, &soql).await?);
         }
@@ -70,20 +95,33 @@ impl Api {
     }
 
     /// The rows with these ids, in any number; `None` where there is none (any more).
-    pub(crate) async fn retrieve(&self, cx: &Context, object: &str, ids: &[String], fields: &[&str]) -> Result<Vec<Option<Value>>> {
+    pub(crate) async fn retrieve(
+        &self,
+        cx: &Context,
+        object: &str,
+        ids: &[String],
+        fields: &[&str],
+    ) -> Result<Vec<Option<Value>>> {
         const DOING: &str = "read rows back";
         let mut rows = Vec::with_capacity(ids.len());
         for ids in ids.chunks(RETRIEVED) {
             let path = self.path(&format!("composite/sobjects/{object}"));
             let body = serde_json::json!({"ids": ids, "fields": fields});
             // It reads, though it is a POST.
-            let request = Request::post("retrieve", path).json(&body).idempotent(true).operation(DOING);
+            let request = Request::post("retrieve", path)
+                .json(&body)
+                .idempotent(true)
+                .operation(DOING);
             let response = self.send(cx, request).await?;
             if !response.is_success() {
                 return Err(error_of(&response, DOING).with("object", object));
             }
             let answer: Vec<Value> = response.json(DOING)?;
-            rows.extend(answer.into_iter().map(|row| (!row.is_null()).then_some(row)));
+            rows.extend(
+                answer
+                    .into_iter()
+                    .map(|row| (!row.is_null()).then_some(row)),
+            );
         }
         Ok(rows)
     }
@@ -111,7 +149,12 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn in_pieces(select: &str, values: &[String], between: &str, write: impl Fn(&str) -> String) -> Vec<String> {
+fn in_pieces(
+    select: &str,
+    values: &[String],
+    between: &str,
+    write: impl Fn(&str) -> String,
+) -> Vec<String> {
     let base = address_length(select) + 10;
     let mut queries = Vec::new();
     let (mut list, mut room) = (String::new(), ADDRESS_ROOM.saturating_sub(base));
@@ -157,8 +200,15 @@ mod tests {
 
     #[test]
     fn long_lists_are_asked_in_pieces_that_fit_and_lose_nothing() {
-        let keys: Vec<String> = (0..1_000).map(|n| format!("kayako:acme:message:{n}")).collect();
-        let queries = in_pieces("SELECT Id FROM Case WHERE Source_Key__c IN", &keys, ",", literal);
+        let keys: Vec<String> = (0..1_000)
+            .map(|n| format!("kayako:acme:message:{n}"))
+            .collect();
+        let queries = in_pieces(
+            "SELECT Id FROM Case WHERE Source_Key__c IN",
+            &keys,
+            ",",
+            literal,
+        );
         assert!(queries.len() > 1 && queries.len() < 6);
         assert!(queries.iter().all(|q| address_length(q) <= ADDRESS_ROOM));
         let asked: usize = queries.iter().map(|q| q.matches("kayako:").count()).sum();
@@ -168,6 +218,9 @@ mod tests {
 
     #[test]
     fn errors_show_the_query_without_its_values() {
-        assert_eq!(shortened("SELECT Id FROM Contact WHERE Email IN ('a@example.org')"), "SELECT Id FROM Contact WHERE Email IN ");
+        assert_eq!(
+            shortened("SELECT Id FROM Contact WHERE Email IN ('a@example.org')"),
+            "SELECT Id FROM Contact WHERE Email IN "
+        );
     }
 }

@@ -59,12 +59,23 @@ struct Made {
 
 impl Api {
     /// Uploads one file. The real name stands in the fields; the part's own is plain ASCII.
-    pub(crate) async fn upload(&self, cx: &Context, fields: &Fields, content: &Content, blobs: &Arc<dyn Blobs>) -> Result<CallAnswer> {
+    pub(crate) async fn upload(
+        &self,
+        cx: &Context,
+        fields: &Fields,
+        content: &Content,
+        blobs: &Arc<dyn Blobs>,
+    ) -> Result<CallAnswer> {
         const DOING: &str = "upload a file";
         let entity = serde_json::to_vec(fields).unwrap_or_default();
         let parts = vec![
             Part::text("entity_content", "application/json", entity),
-            Part::file("VersionData", "content", "application/octet-stream", content.body(blobs)),
+            Part::file(
+                "VersionData",
+                "content",
+                "application/octet-stream",
+                content.body(blobs),
+            ),
         ];
         let request = Request::post("files", self.path("sobjects/ContentVersion"))
             .operation(DOING)

@@ -14,8 +14,14 @@ pub(crate) const USER_EMAIL: &str = "user-email";
 pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let (mut effects, mut claims, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for loaded in &run.batch.records {
-        let Record::Agent(agent) = &loaded.record else { return Err(strange(loaded, "agents")) };
-        effects.extend(names::keep(loaded, &agent.name, agent.emails.first().map(|e| e.address.as_str())));
+        let Record::Agent(agent) = &loaded.record else {
+            return Err(strange(loaded, "agents"));
+        };
+        effects.extend(names::keep(
+            loaded,
+            &agent.name,
+            agent.emails.first().map(|e| e.address.as_str()),
+        ));
         let verdict = match run.org.user_of(agent) {
             UserMatch::One { id, address } => {
                 effects.push(user(loaded, id));

@@ -16,7 +16,12 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let mut planned = Vec::with_capacity(run.batch.records.len());
     for (loaded, links) in run.batch.records.iter().zip(links(run).await?) {
         planned.push(match links {
-            Ok(links) => Planned::Rows(vec![run.outgoing(loaded, 0, OBJECT, fields(run, loaded, &links, run.cx.now())?)]),
+            Ok(links) => Planned::Rows(vec![run.outgoing(
+                loaded,
+                0,
+                OBJECT,
+                fields(run, loaded, &links, run.cx.now())?,
+            )]),
             Err(verdict) => Planned::Verdict(verdict),
         });
     }
@@ -35,21 +40,42 @@ pub(crate) async fn links(run: &Run<'_>) -> Result<Vec<Result<CaseLinks, Verdict
     let mut keys = Vec::new();
     for loaded in &run.batch.records {
         let c = conversation(loaded)?;
-        keys.extend([&c.requester, &c.account, &c.assignee, &c.team].into_iter().flatten());
+        keys.extend(
+            [&c.requester, &c.account, &c.assignee, &c.team]
+                .into_iter()
+                .flatten(),
+        );
     }
     let others = run.look(keys).await?;
-    let parents: Vec<RecordId> = run.batch.records.iter().filter_map(|loaded| loaded.parent).collect();
+    let parents: Vec<RecordId> = run
+        .batch
+        .records
+        .iter()
+        .filter_map(|loaded| loaded.parent)
+        .collect();
     let mut parents = run.journal().rows(&parents).await?.into_iter();
     let mut links = Vec::with_capacity(run.batch.records.len());
     for loaded in &run.batch.records {
-        let parent = loaded.parent.and_then(|_| parents.next()).map_or(Needed::None, |known| needed(&known, OBJECT));
+        let parent = loaded
+            .parent
+            .and_then(|_| parents.next())
+            .map_or(Needed::None, |known| needed(&known, OBJECT));
         links.push(link(run, loaded, conversation(loaded)?, &others, parent));
     }
     Ok(links)
 }
 
-fn link(run: &Run<'_>, loaded: &Loaded, c: &Conversation, others: &Lookup, parent: Needed) -> Result<CaseLinks, Verdict> {
-    let mut links = CaseLinks { owner: Some(run.org.legacy_owner.clone()), ..CaseLinks::default() };
+fn link(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    c: &Conversation,
+    others: &Lookup,
+    parent: Needed,
+) -> Result<CaseLinks, Verdict> {
+    let mut links = CaseLinks {
+        owner: Some(run.org.legacy_owner.clone()),
+        ..CaseLinks::default()
+    };
     if let Some(assignee) = &c.assignee {
         let known = others.get(assignee);
         links.assignee_name = names::name(known);
@@ -57,7 +83,10 @@ fn link(run: &Run<'_>, loaded: &Loaded, c: &Conversation, others: &Lookup, paren
             links.owner = Some(user.to_owned());
         }
     }
-    links.team_name = c.team.as_ref().and_then(|team| names::name(others.get(team)));
+    links.team_name = c
+        .team
+        .as_ref()
+        .and_then(|team| names::name(others.get(team)));
     if let Some(requester) = &c.requester {
         if requester.record_kind() == Some(RecordKind::Agent) {
             links.requester_name = names::name(others.get(requester));
@@ -71,7 +100,11 @@ fn link(run: &Run<'_>, loaded: &Loaded, c: &Conversation, others: &Lookup, paren
     }
     links.parent = if loaded.orphan { None } else { stands(parent)? };
     if links.parent.is_none() {
-        links.lost_parent = c.parent.as_ref().or(c.merged_into.as_ref()).map(|key| key.as_str().to_owned());
+        links.lost_parent = c
+            .parent
+            .as_ref()
+            .or(c.merged_into.as_ref())
+            .map(|key| key.as_str().to_owned());
     }
     Ok(links)
 }
@@ -85,14 +118,36 @@ fn stands(needed: Needed) -> Result<Option<String>, Verdict> {
 }
 
 /// The row of a conversation.
-pub(crate) fn fields(run: &Run<'_>, loaded: &Loaded, links: &CaseLinks, now: DateTime<Utc>) -> Result<Fields> {
+pub(crate) fn fields(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    links: &CaseLinks,
+    now: DateTime<Utc>,
+) -> Result<Fields> {
     let conversation = conversation(loaded)?;
     let key = conversation.meta.key.row(loaded.part);
-    let common = Common { meta: &conversation.meta, key: &key, mark: run.journal().mark() };
-    let facts = CaseFacts { common, conversation, links };
-    let mut fields = build::row(run.lines(OBJECT)?, run.org.object(OBJECT)?, &facts, Leftovers::new(), now);
+    let common = Common {
+        meta: &conversation.meta,
+        key: &key,
+        mark: run.journal().mark(),
+    };
+    let facts = CaseFacts {
+        common,
+        conversation,
+        links,
+    };
+    let mut fields = build::row(
+        run.lines(OBJECT)?,
+        run.org.object(OBJECT)?,
+        &facts,
+        Leftovers::new(),
+        now,
+    );
     // An open case has no closing date; the platform stamps a closed one that comes without.
-    let closed = fields.get("Status").and_then(|s| s.as_str()).is_some_and(|status| run.org.is_closed(status));
+    let closed = fields
+        .get("Status")
+        .and_then(|s| s.as_str())
+        .is_some_and(|status| run.org.is_closed(status));
     if !closed {
         fields.remove("ClosedDate");
     }

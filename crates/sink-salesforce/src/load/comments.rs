@@ -16,33 +16,61 @@ pub(crate) const OBJECT: &str = "CaseComment";
 const MOST_PARTS: usize = 250;
 
 /// The rows of a message, or why it has none.
-pub(super) fn rows(run: &Run<'_>, around: &Surroundings, loaded: &Loaded, message: &Message) -> Result<Result<Vec<Outgoing>, Verdict>> {
+pub(super) fn rows(
+    run: &Run<'_>,
+    around: &Surroundings,
+    loaded: &Loaded,
+    message: &Message,
+) -> Result<Result<Vec<Outgoing>, Verdict>> {
     let fields = fields(run, around, message, run.cx.now())?;
-    Ok(fields.map(|parts| (0..).zip(parts).map(|(n, fields)| run.outgoing(loaded, n, OBJECT, fields)).collect()))
+    Ok(fields.map(|parts| {
+        (0..)
+            .zip(parts)
+            .map(|(n, fields)| run.outgoing(loaded, n, OBJECT, fields))
+            .collect()
+    }))
 }
 
 /// The fields of a message's comments, part by part, or why it has none.
-pub(crate) fn fields(run: &Run<'_>, around: &Surroundings, message: &Message, now: DateTime<Utc>) -> Result<Result<Vec<Fields>, Verdict>> {
+pub(crate) fn fields(
+    run: &Run<'_>,
+    around: &Surroundings,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<Result<Vec<Fields>, Verdict>> {
     let (case, files) = match (around.case(message), around.files(message)) {
         (Ok(case), Ok(files)) => (case, files),
         (Err(verdict), _) | (_, Err(verdict)) => return Ok(Err(verdict)),
     };
     let object = run.org.object(OBJECT)?;
-    let author = around.author(message).filter(|user| run.org.is_active(user) && object.takes("CreatedById"));
-    let links = CommentLinks { case, author: author.map(str::to_owned) };
+    let author = around
+        .author(message)
+        .filter(|user| run.org.is_active(user) && object.takes("CreatedById"));
+    let links = CommentLinks {
+        case,
+        author: author.map(str::to_owned),
+    };
     let files: Vec<String> = files.iter().map(named).collect();
     let Some(whole) = comment_text(message, links.author.is_none(), &files) else {
         return Ok(Err(Verdict::Skipped("empty-message".into())));
     };
     let parts = text::split(&whole);
     if parts.len() > MOST_PARTS {
-        let said = format!("its text would be {} comments, {MOST_PARTS} is the most", parts.len());
+        let said = format!(
+            "its text would be {} comments, {MOST_PARTS} is the most",
+            parts.len()
+        );
         return Ok(Err(Verdict::failed("TEXT_TOO_LONG", said)));
     }
     let lines = run.lines(OBJECT)?;
     let row = |(i, part): (i64, &String)| {
         let sent = message.sent_at + Duration::seconds(i);
-        let facts = CommentFacts { message, links: &links, text: part, sent };
+        let facts = CommentFacts {
+            message,
+            links: &links,
+            text: part,
+            sent,
+        };
         build::row(lines, object, &facts, Leftovers::new(), now)
     };
     Ok(Ok((0..).zip(&parts).map(row).collect()))

@@ -26,7 +26,9 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     for loaded in &run.batch.records {
         planned.push(match winners.get(&loaded.id) {
             // Decided once the winner of the address has its row.
-            Some(winner) if *winner != loaded.id => Planned::Verdict(Verdict::Held("same-email".into())),
+            Some(winner) if *winner != loaded.id => {
+                Planned::Verdict(Verdict::Held("same-email".into()))
+            }
             _ => plan(run, loaded, &accounts, &matches)?,
         });
     }
@@ -36,11 +38,20 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
 
 /// What is known of the batch's companies.
 pub(crate) async fn accounts(run: &Run<'_>) -> Result<Lookup> {
-    let contacts = run.batch.records.iter().filter_map(|loaded| contact(loaded).ok());
+    let contacts = run
+        .batch
+        .records
+        .iter()
+        .filter_map(|loaded| contact(loaded).ok());
     run.look(contacts.filter_map(|c| c.accounts.first())).await
 }
 
-fn plan(run: &Run<'_>, loaded: &Loaded, accounts: &Lookup, matches: &HashMap<String, Vec<String>>) -> Result<Planned> {
+fn plan(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    accounts: &Lookup,
+    matches: &HashMap<String, Vec<String>>,
+) -> Result<Planned> {
     if let Some(id) = matched_before(run, loaded) {
         return Ok(standing(id));
     }
@@ -59,7 +70,12 @@ fn plan(run: &Run<'_>, loaded: &Loaded, accounts: &Lookup, matches: &HashMap<Str
 }
 
 fn standing(id: &str) -> Planned {
-    Planned::Standing { object: OBJECT, id: id.to_owned(), operation: Operation::Matched, reason: "matched" }
+    Planned::Standing {
+        object: OBJECT,
+        id: id.to_owned(),
+        operation: Operation::Matched,
+        reason: "matched",
+    }
 }
 
 fn row(run: &Run<'_>, loaded: &Loaded, account: Option<&str>) -> Result<Planned> {
@@ -75,7 +91,10 @@ fn contact(loaded: &Loaded) -> Result<&Contact> {
 }
 
 pub(crate) fn account_of(contact: &Contact, accounts: &Lookup) -> Needed {
-    contact.accounts.first().map_or(Needed::None, |key| accounts.needed(key, "Account"))
+    contact
+        .accounts
+        .first()
+        .map_or(Needed::None, |key| accounts.needed(key, "Account"))
 }
 
 /// The record to which each record's address belongs: the first that claimed it.
@@ -91,22 +110,42 @@ async fn winners(run: &Run<'_>) -> Result<HashMap<RecordId, RecordId>> {
 }
 
 /// The rows of the org that are not ours, by address, for the addresses that the batch won.
-async fn matches(run: &Run<'_>, winners: &HashMap<RecordId, RecordId>) -> Result<HashMap<String, Vec<String>>> {
-    let new = run.batch.records.iter().filter(|l| run.prior(l, 0).is_none() && winners.get(&l.id) == Some(&l.id));
-    let emails: Vec<String> = new.filter_map(|loaded| contact(loaded).ok().and_then(contact_email)).collect();
+async fn matches(
+    run: &Run<'_>,
+    winners: &HashMap<RecordId, RecordId>,
+) -> Result<HashMap<String, Vec<String>>> {
+    let new = run
+        .batch
+        .records
+        .iter()
+        .filter(|l| run.prior(l, 0).is_none() && winners.get(&l.id) == Some(&l.id));
+    let emails: Vec<String> = new
+        .filter_map(|loaded| contact(loaded).ok().and_then(contact_email))
+        .collect();
     let select = "SELECT Id, Email FROM Contact WHERE Source_Key__c = null AND Email IN";
     let mut matches: HashMap<String, Vec<String>> = HashMap::new();
     for row in run.api.query_in(run.cx, select, &emails).await? {
         if let (Some(id), Some(email)) = (row["Id"].as_str(), row["Email"].as_str()) {
-            matches.entry(email.to_lowercase()).or_default().push(id.to_owned());
+            matches
+                .entry(email.to_lowercase())
+                .or_default()
+                .push(id.to_owned());
         }
     }
     Ok(matches)
 }
 
 /// Links the records whose address another record won to that one's Contact.
-async fn link_seconds(run: &Run<'_>, winners: &HashMap<RecordId, RecordId>, mut outcomes: Vec<Outcome>) -> Result<Vec<Outcome>> {
-    let second = |loaded: &&Loaded| winners.get(&loaded.id).is_some_and(|winner| *winner != loaded.id);
+async fn link_seconds(
+    run: &Run<'_>,
+    winners: &HashMap<RecordId, RecordId>,
+    mut outcomes: Vec<Outcome>,
+) -> Result<Vec<Outcome>> {
+    let second = |loaded: &&Loaded| {
+        winners
+            .get(&loaded.id)
+            .is_some_and(|winner| *winner != loaded.id)
+    };
     let seconds: Vec<&Loaded> = run.batch.records.iter().filter(second).collect();
     if seconds.is_empty() {
         return Ok(outcomes);
@@ -115,7 +154,10 @@ async fn link_seconds(run: &Run<'_>, winners: &HashMap<RecordId, RecordId>, mut 
     let known = run.journal().rows(&firsts).await?;
     let mut effects: Vec<Effect> = Vec::new();
     for ((loaded, first), known) in seconds.into_iter().zip(firsts).zip(known) {
-        let in_this_batch = outcomes.iter().find(|o| o.record == first).map(|o| o.verdict.clone());
+        let in_this_batch = outcomes
+            .iter()
+            .find(|o| o.record == first)
+            .map(|o| o.verdict.clone());
         let verdict = match (needed(&known, OBJECT), in_this_batch) {
             (Needed::Stands(id), _) => {
                 effects.push(link(loaded, id));
@@ -125,7 +167,10 @@ async fn link_seconds(run: &Run<'_>, winners: &HashMap<RecordId, RecordId>, mut 
             (Needed::Waits(Verdict::Held(why)), None) => Verdict::Held(why),
             _ => Verdict::Held("parent-failed".into()),
         };
-        for slot in outcomes.iter_mut().filter(|o| o.record == loaded.id && o.part == loaded.part) {
+        for slot in outcomes
+            .iter_mut()
+            .filter(|o| o.record == loaded.id && o.part == loaded.part)
+        {
             *slot = outcome(loaded, verdict.clone());
         }
     }
@@ -145,10 +190,25 @@ fn link(loaded: &Loaded, id: String) -> Effect {
 }
 
 /// The row of a contact.
-pub(crate) fn fields(run: &Run<'_>, loaded: &Loaded, account: Option<&str>, now: DateTime<Utc>) -> Result<Fields> {
+pub(crate) fn fields(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    account: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Fields> {
     let contact = contact(loaded)?;
     let key = contact.meta.key.row(loaded.part);
-    let common = Common { meta: &contact.meta, key: &key, mark: run.journal().mark() };
+    let common = Common {
+        meta: &contact.meta,
+        key: &key,
+        mark: run.journal().mark(),
+    };
     let facts = ContactFacts::new(common, contact, account);
-    Ok(build::row(run.lines(OBJECT)?, run.org.object(OBJECT)?, &facts, Leftovers::new(), now))
+    Ok(build::row(
+        run.lines(OBJECT)?,
+        run.org.object(OBJECT)?,
+        &facts,
+        Leftovers::new(),
+        now,
+    ))
 }

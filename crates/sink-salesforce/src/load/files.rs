@@ -13,7 +13,9 @@ use deskferry_core::model::{Attachment, Record};
 use deskferry_core::sink::{FileState, Loaded, Outcome, Verdict};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{Identity, Landed, Lookup, Needed, Outgoing, Run, Transport, outcome, strange, verdict};
+use super::{
+    Identity, Landed, Lookup, Needed, Outgoing, Run, Transport, outcome, strange, verdict,
+};
 use crate::client::collections::CallAnswer;
 use crate::files::Content;
 use crate::mapping::build::{self, Fields, Leftovers};
@@ -29,14 +31,23 @@ const CASES_AT_ONCE: usize = 4;
 /// What becomes of an attachment.
 pub(crate) enum FilePlan {
     /// Its bytes are uploaded under this key, or another attachment's were.
-    Upload { case: String, key: RecordKey, blob: BlobInfo },
+    Upload {
+        case: String,
+        key: RecordKey,
+        blob: BlobInfo,
+    },
     /// Nothing is.
     Verdict(Verdict),
 }
 
 pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let cases = cases(run).await?;
-    let plans = run.batch.records.iter().map(|loaded| plan(loaded, &cases)).collect::<Result<Vec<_>>>()?;
+    let plans = run
+        .batch
+        .records
+        .iter()
+        .map(|loaded| plan(loaded, &cases))
+        .collect::<Result<Vec<_>>>()?;
     let winners = winners(run, &plans).await?;
     let uploaded = upload_all(run, &plans, &winners).await?;
     let documents = learn_documents(run, &uploaded).await?;
@@ -46,7 +57,10 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
             FilePlan::Verdict(verdict) => verdict,
             FilePlan::Upload { .. } => match uploaded.get(&loaded.id) {
                 Some(landed) => verdict(std::iter::once(landed.clone())),
-                None => linked.get(&loaded.id).cloned().unwrap_or_else(|| Verdict::Held("parent-failed".into())),
+                None => linked
+                    .get(&loaded.id)
+                    .cloned()
+                    .unwrap_or_else(|| Verdict::Held("parent-failed".into())),
             },
         };
         outcome(loaded, verdict)
@@ -62,19 +76,39 @@ pub(crate) fn attachment(loaded: &Loaded) -> Result<&Attachment> {
 }
 
 pub(crate) async fn cases(run: &Run<'_>) -> Result<Lookup> {
-    run.look(run.batch.records.iter().filter_map(|loaded| attachment(loaded).ok()).map(|a| &a.conversation)).await
+    run.look(
+        run.batch
+            .records
+            .iter()
+            .filter_map(|loaded| attachment(loaded).ok())
+            .map(|a| &a.conversation),
+    )
+    .await
 }
 
 pub(crate) fn plan(loaded: &Loaded, cases: &Lookup) -> Result<FilePlan> {
     let attachment = attachment(loaded)?;
     let blob = match &loaded.file {
-        Some(FileState::Staged(blob)) if blob.size == 0 => return Ok(FilePlan::Verdict(Verdict::Skipped("empty-file".into()))),
+        Some(FileState::Staged(blob)) if blob.size == 0 => {
+            return Ok(FilePlan::Verdict(Verdict::Skipped("empty-file".into())));
+        }
         Some(FileState::Staged(blob)) => blob.clone(),
-        Some(FileState::Unavailable(why)) => return Ok(FilePlan::Verdict(Verdict::failed("UNAVAILABLE", why))),
-        None => return Ok(FilePlan::Verdict(Verdict::failed("UNAVAILABLE", "the file was not fetched"))),
+        Some(FileState::Unavailable(why)) => {
+            return Ok(FilePlan::Verdict(Verdict::failed("UNAVAILABLE", why)));
+        }
+        None => {
+            return Ok(FilePlan::Verdict(Verdict::failed(
+                "UNAVAILABLE",
+                "the file was not fetched",
+            )));
+        }
     };
     Ok(match case_of(cases, &attachment.conversation) {
-        Ok(case) => FilePlan::Upload { case, key: file_key(&attachment.conversation, &blob.blake3), blob },
+        Ok(case) => FilePlan::Upload {
+            case,
+            key: file_key(&attachment.conversation, &blob.blake3),
+            blob,
+        },
         Err(verdict) => FilePlan::Verdict(verdict),
     })
 }
@@ -84,8 +118,13 @@ pub(crate) fn case_of(cases: &Lookup, conversation: &RecordKey) -> Result<String
     match cases.needed(conversation, "Case") {
         Needed::Stands(id) => Ok(id),
         Needed::Waits(verdict) => Err(verdict),
-        Needed::None if cases.get(conversation).verdict().is_some() => Err(Verdict::Skipped("parent-skipped".into())),
-        Needed::None => Err(Verdict::failed("NO_CONVERSATION", format!("its conversation {conversation} was not read"))),
+        Needed::None if cases.get(conversation).verdict().is_some() => {
+            Err(Verdict::Skipped("parent-skipped".into()))
+        }
+        Needed::None => Err(Verdict::failed(
+            "NO_CONVERSATION",
+            format!("its conversation {conversation} was not read"),
+        )),
     }
 }
 
@@ -104,16 +143,25 @@ async fn winners(run: &Run<'_>, plans: &[FilePlan]) -> Result<HashMap<RecordId, 
     Ok(claims.into_iter().map(|(_, id)| id).zip(winners).collect())
 }
 
-async fn upload_all(run: &Run<'_>, plans: &[FilePlan], winners: &HashMap<RecordId, RecordId>) -> Result<HashMap<RecordId, Landed>> {
+async fn upload_all(
+    run: &Run<'_>,
+    plans: &[FilePlan],
+    winners: &HashMap<RecordId, RecordId>,
+) -> Result<HashMap<RecordId, Landed>> {
     let mut by_case: BTreeMap<&str, Vec<Outgoing>> = BTreeMap::new();
     for (loaded, plan) in run.batch.records.iter().zip(plans) {
         if let FilePlan::Upload { case, key, blob } = plan
             && winners.get(&loaded.id) == Some(&loaded.id)
         {
-            by_case.entry(case).or_default().push(row(run, loaded, case, key, blob, run.cx.now())?);
+            by_case
+                .entry(case)
+                .or_default()
+                .push(row(run, loaded, case, key, blob, run.cx.now())?);
         }
     }
-    let uploads = stream::iter(by_case.into_values()).map(|rows| upload(run, rows)).buffer_unordered(CASES_AT_ONCE);
+    let uploads = stream::iter(by_case.into_values())
+        .map(|rows| upload(run, rows))
+        .buffer_unordered(CASES_AT_ONCE);
     let landed: Vec<Vec<(RecordId, Landed)>> = uploads.try_collect().await?;
     Ok(landed.into_iter().flatten().collect())
 }
@@ -134,32 +182,78 @@ impl Transport for Uploads<'_, '_> {
     }
 
     async fn send(&self, cx: &Context, rows: &[&Outgoing]) -> Result<CallAnswer> {
-        let content = rows[0].content.as_ref().ok_or_else(|| Error::bug("upload a file", "a file without bytes"))?;
-        self.0.api.upload(cx, &rows[0].fields, content, self.0.blobs()).await
+        let content = rows[0]
+            .content
+            .as_ref()
+            .ok_or_else(|| Error::bug("upload a file", "a file without bytes"))?;
+        self.0
+            .api
+            .upload(cx, &rows[0].fields, content, self.0.blobs())
+            .await
     }
 }
 
 /// The row of an attachment that makes its file.
-pub(crate) fn row(run: &Run<'_>, loaded: &Loaded, case: &str, key: &RecordKey, blob: &BlobInfo, now: DateTime<Utc>) -> Result<Outgoing> {
+pub(crate) fn row(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    case: &str,
+    key: &RecordKey,
+    blob: &BlobInfo,
+    now: DateTime<Utc>,
+) -> Result<Outgoing> {
     let fields = fields(run, loaded, case, key, now)?;
-    Ok(Outgoing { content: Some(Content::Staged(blob.clone())), ..run.outgoing(loaded, 0, OBJECT, fields) })
+    Ok(Outgoing {
+        content: Some(Content::Staged(blob.clone())),
+        ..run.outgoing(loaded, 0, OBJECT, fields)
+    })
 }
 
-pub(crate) fn fields(run: &Run<'_>, loaded: &Loaded, case: &str, key: &RecordKey, now: DateTime<Utc>) -> Result<Fields> {
+pub(crate) fn fields(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    case: &str,
+    key: &RecordKey,
+    now: DateTime<Utc>,
+) -> Result<Fields> {
     let attachment = attachment(loaded)?;
     let meta = &attachment.meta;
-    let path = file_name(&attachment.name, attachment.media_type.as_deref(), meta.key.id());
-    let common = Common { meta, key: key.as_str(), mark: run.journal().mark() };
-    let facts = FileFacts { common, meta, path, case };
-    Ok(build::row(run.lines(OBJECT)?, run.org.object(OBJECT)?, &facts, Leftovers::new(), now))
+    let path = file_name(
+        &attachment.name,
+        attachment.media_type.as_deref(),
+        meta.key.id(),
+    );
+    let common = Common {
+        meta,
+        key: key.as_str(),
+        mark: run.journal().mark(),
+    };
+    let facts = FileFacts {
+        common,
+        meta,
+        path,
+        case,
+    };
+    Ok(build::row(
+        run.lines(OBJECT)?,
+        run.org.object(OBJECT)?,
+        &facts,
+        Leftovers::new(),
+        now,
+    ))
 }
 
 /// The documents that the platform made for files, learnt in one query and kept as side effects.
-async fn learn_documents(run: &Run<'_>, uploaded: &HashMap<RecordId, Landed>) -> Result<HashMap<RecordId, String>> {
+async fn learn_documents(
+    run: &Run<'_>,
+    uploaded: &HashMap<RecordId, Landed>,
+) -> Result<HashMap<RecordId, String>> {
     let mut known = HashMap::new();
     let mut unknown = Vec::new();
     for loaded in &run.batch.records {
-        let Some(Landed::Stands { id, .. }) = uploaded.get(&loaded.id) else { continue };
+        let Some(Landed::Stands { id, .. }) = uploaded.get(&loaded.id) else {
+            continue;
+        };
         match run.standing(loaded, 1) {
             Some(document) => {
                 known.insert(loaded.id, document.to_owned());
@@ -172,21 +266,37 @@ async fn learn_documents(run: &Run<'_>, uploaded: &HashMap<RecordId, Landed>) ->
 }
 
 /// Learns the documents of these versions (record, row of the side effect, version).
-pub(crate) async fn ask_documents(run: &Run<'_>, versions: Vec<(RecordId, u32, String)>) -> Result<HashMap<RecordId, String>> {
+pub(crate) async fn ask_documents(
+    run: &Run<'_>,
+    versions: Vec<(RecordId, u32, String)>,
+) -> Result<HashMap<RecordId, String>> {
     let ids: Vec<String> = versions.iter().map(|(_, _, id)| id.clone()).collect();
-    let rows = run.api.query_in(run.cx, "SELECT Id, ContentDocumentId FROM ContentVersion WHERE Id IN", &ids).await?;
-    let by_version: HashMap<&str, &str> =
-        rows.iter().filter_map(|row| Some((row["Id"].as_str()?, row["ContentDocumentId"].as_str()?))).collect();
+    let rows = run
+        .api
+        .query_in(
+            run.cx,
+            "SELECT Id, ContentDocumentId FROM ContentVersion WHERE Id IN",
+            &ids,
+        )
+        .await?;
+    let by_version: HashMap<&str, &str> = rows
+        .iter()
+        .filter_map(|row| Some((row["Id"].as_str()?, row["ContentDocumentId"].as_str()?)))
+        .collect();
     let mut documents = HashMap::new();
     let mut effects = Vec::new();
     for (record, row, version) in versions {
-        let Some(document) = by_version.get(version.as_str()) else { continue };
+        let Some(document) = by_version.get(version.as_str()) else {
+            continue;
+        };
         effects.push(Effect {
             record,
             row,
             object: DOCUMENT.into(),
             operation: Operation::SideEffect,
-            state: EffectState::Confirmed { id: (*document).to_owned() },
+            state: EffectState::Confirmed {
+                id: (*document).to_owned(),
+            },
             hash: [0; 16],
         });
         documents.insert(record, (*document).to_owned());
@@ -203,9 +313,21 @@ async fn link_others(
     uploaded: &HashMap<RecordId, Landed>,
     documents: &HashMap<RecordId, String>,
 ) -> Result<HashMap<RecordId, Verdict>> {
-    let other = |loaded: &Loaded| winners.get(&loaded.id).copied().filter(|winner| *winner != loaded.id);
-    let planned = run.batch.records.iter().zip(plans).filter(|(_, plan)| matches!(plan, FilePlan::Upload { .. }));
-    let others: Vec<(&Loaded, RecordId)> = planned.filter_map(|(loaded, _)| Some((loaded, other(loaded)?))).collect();
+    let other = |loaded: &Loaded| {
+        winners
+            .get(&loaded.id)
+            .copied()
+            .filter(|winner| *winner != loaded.id)
+    };
+    let planned = run
+        .batch
+        .records
+        .iter()
+        .zip(plans)
+        .filter(|(_, plan)| matches!(plan, FilePlan::Upload { .. }));
+    let others: Vec<(&Loaded, RecordId)> = planned
+        .filter_map(|(loaded, _)| Some((loaded, other(loaded)?)))
+        .collect();
     if others.is_empty() {
         return Ok(HashMap::new());
     }
@@ -217,7 +339,10 @@ async fn link_others(
             Some(Landed::Stands { id, .. }) => Some(id.clone()),
             _ => known.id_of(OBJECT).map(str::to_owned),
         };
-        let document = documents.get(&first).cloned().or_else(|| known.id_of(DOCUMENT).map(str::to_owned));
+        let document = documents
+            .get(&first)
+            .cloned()
+            .or_else(|| known.id_of(DOCUMENT).map(str::to_owned));
         let Some(version) = version else {
             verdicts.insert(loaded.id, refused_with(uploaded.get(&first)));
             continue;

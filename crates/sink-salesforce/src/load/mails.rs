@@ -38,11 +38,18 @@ pub(super) async fn write_overflows(
             continue;
         }
         // What keeps the mail back is said when its own row is planned.
-        let (true, Ok(files), Ok(case)) = (is_mail(mail), around.files(mail), around.case(mail)) else { continue };
-        let Some(row) = overflow(run, loaded, mail, &bodies(run, mail, &files), &case)? else { continue };
+        let (true, Ok(files), Ok(case)) = (is_mail(mail), around.files(mail), around.case(mail))
+        else {
+            continue;
+        };
+        let Some(row) = overflow(run, loaded, mail, &bodies(run, mail, &files), &case)? else {
+            continue;
+        };
         for (_, landed) in upload(run, vec![row]).await? {
             match landed {
-                Landed::Stands { id, .. } => asked.push((loaded.id, loaded.row(OVERFLOW_DOCUMENT), id)),
+                Landed::Stands { id, .. } => {
+                    asked.push((loaded.id, loaded.row(OVERFLOW_DOCUMENT), id))
+                }
                 Landed::Refused { code, message } => {
                     verdicts.insert((loaded.id, loaded.part), Verdict::Failed { code, message });
                 }
@@ -54,15 +61,44 @@ pub(super) async fn write_overflows(
 }
 
 /// The file that a mail's body becomes, if it is too long.
-pub(crate) fn overflow(run: &Run<'_>, loaded: &Loaded, mail: &Message, bodies: &Bodies, case: &str) -> Result<Option<Outgoing>> {
-    let Some(overflow) = &bodies.overflow else { return Ok(None) };
+pub(crate) fn overflow(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    mail: &Message,
+    bodies: &Bodies,
+    case: &str,
+) -> Result<Option<Outgoing>> {
+    let Some(overflow) = &bodies.overflow else {
+        return Ok(None);
+    };
     let key = key_of(mail, loaded);
-    let common = Common { meta: &mail.meta, key: key.as_str(), mark: run.journal().mark() };
-    let facts = FileFacts { common, meta: &mail.meta, path: overflow.name.clone(), case };
-    let fields = build::row(run.lines(VERSION)?, run.org.object(VERSION)?, &facts, Leftovers::new(), run.cx.now());
+    let common = Common {
+        meta: &mail.meta,
+        key: key.as_str(),
+        mark: run.journal().mark(),
+    };
+    let facts = FileFacts {
+        common,
+        meta: &mail.meta,
+        path: overflow.name.clone(),
+        case,
+    };
+    let fields = build::row(
+        run.lines(VERSION)?,
+        run.org.object(VERSION)?,
+        &facts,
+        Leftovers::new(),
+        run.cx.now(),
+    );
     let bytes = Bytes::from(overflow.content.clone());
-    let md5 = Md5::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(Outgoing { content: Some(Content::Made { bytes, md5 }), ..run.outgoing(loaded, OVERFLOW, VERSION, fields) }))
+    let md5 = Md5::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(Some(Outgoing {
+        content: Some(Content::Made { bytes, md5 }),
+        ..run.outgoing(loaded, OVERFLOW, VERSION, fields)
+    }))
 }
 
 /// The row of a mail, or why it has none. `overflow` is the document that its body became.
@@ -93,34 +129,69 @@ pub(crate) fn fields(
     let bodies = bodies(run, mail, &files);
     let links = links(around, loaded, mail, case, &files, overflow);
     let key = mail.meta.key.row(loaded.part);
-    let common = Common { meta: &mail.meta, key: &key, mark: run.journal().mark() };
-    let facts = MailFacts { common, message: mail, links: &links, bodies: &bodies };
-    let fields = build::row(run.lines(OBJECT)?, run.org.object(OBJECT)?, &facts, missing(&files), now);
+    let common = Common {
+        meta: &mail.meta,
+        key: &key,
+        mark: run.journal().mark(),
+    };
+    let facts = MailFacts {
+        common,
+        message: mail,
+        links: &links,
+        bodies: &bodies,
+    };
+    let fields = build::row(
+        run.lines(OBJECT)?,
+        run.org.object(OBJECT)?,
+        &facts,
+        missing(&files),
+        now,
+    );
     Ok(Ok(fields))
 }
 
 /// A mail's words, its images at their new addresses.
 pub(crate) fn bodies(run: &Run<'_>, mail: &Message, files: &[ShownFile]) -> Bodies {
     let base = run.api.config().image_base.trim_end_matches('/');
-    let images = mail.files.iter().zip(files).filter_map(|(file, shown)| match (&file.shown_as, &shown.state) {
-        (Some(shown_as), ShownState::Stands(version, _)) => {
-            Some((shown_as.as_str(), format!("{base}/sfc/servlet.shepherd/version/download/{version}")))
+    let images = mail.files.iter().zip(files).filter_map(|(file, shown)| {
+        match (&file.shown_as, &shown.state) {
+            (Some(shown_as), ShownState::Stands(version, _)) => Some((
+                shown_as.as_str(),
+                format!("{base}/sfc/servlet.shepherd/version/download/{version}"),
+            )),
+            _ => None,
         }
-        _ => None,
     });
     Bodies::of(mail, &images.collect())
 }
 
-fn links(around: &Surroundings, loaded: &Loaded, mail: &Message, case: String, files: &[ShownFile], overflow: Option<&str>) -> MailLinks {
-    let mut links = MailLinks { case, ..MailLinks::default() };
+fn links(
+    around: &Surroundings,
+    loaded: &Loaded,
+    mail: &Message,
+    case: String,
+    files: &[ShownFile],
+    overflow: Option<&str>,
+) -> MailLinks {
+    let mut links = MailLinks {
+        case,
+        ..MailLinks::default()
+    };
     if let Some(headers) = &mail.email {
         let people = &around.people;
-        links.from_person = headers.from.as_ref().and_then(|from| people.id(&from.address)).map(str::to_owned);
+        links.from_person = headers
+            .from
+            .as_ref()
+            .and_then(|from| people.id(&from.address))
+            .map(str::to_owned);
         links.to = people.recipients(&headers.to);
         links.cc = people.recipients(&headers.cc);
         links.bcc = people.recipients(&headers.bcc);
     }
-    links.reply_to = around.answered(loaded).and_then(|known| known.id_of(OBJECT)).map(str::to_owned);
+    links.reply_to = around
+        .answered(loaded)
+        .and_then(|known| known.id_of(OBJECT))
+        .map(str::to_owned);
     let of_files = files.iter().filter_map(|file| match &file.state {
         ShownState::Stands(_, document) => document.as_deref(),
         ShownState::Missing(_) => None,
@@ -142,5 +213,9 @@ fn missing(files: &[ShownFile]) -> Leftovers {
             ShownState::Stands(..) => None,
         })
         .collect();
-    if named.is_empty() { Leftovers::new() } else { Leftovers::from([("files".to_owned(), named.into())]) }
+    if named.is_empty() {
+        Leftovers::new()
+    } else {
+        Leftovers::from([("files".to_owned(), named.into())])
+    }
 }

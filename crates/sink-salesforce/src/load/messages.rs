@@ -10,7 +10,10 @@ use deskferry_core::sink::{Loaded, Outcome, Verdict};
 
 use super::files::{DOCUMENT, OBJECT as VERSION, case_of};
 use super::people::People;
-use super::{Collections, Identity, Landed, Lookup, Outgoing, Run, comments, mails, outcome, strange, verdict};
+use super::{
+    Collections, Identity, Landed, Lookup, Outgoing, Run, comments, mails, outcome, strange,
+    verdict,
+};
 use crate::mapping::facts::file_name;
 
 /// What the messages of a batch refer to.
@@ -40,15 +43,42 @@ pub(crate) enum ShownState {
 
 impl Surroundings {
     pub(crate) async fn of(run: &Run<'_>) -> Result<Self> {
-        let messages: Vec<&Message> = run.batch.records.iter().map(message).collect::<Result<_>>()?;
+        let messages: Vec<&Message> = run
+            .batch
+            .records
+            .iter()
+            .map(message)
+            .collect::<Result<_>>()?;
         let cases = run.look(messages.iter().map(|m| &m.conversation)).await?;
-        let files = run.look(messages.iter().flat_map(|m| &m.files).map(|f| &f.key)).await?;
-        let authors = run.look(messages.iter().filter_map(|m| m.author.key.as_ref())).await?;
-        let mails = messages.iter().filter(|m| is_mail(m)).filter_map(|m| m.email.as_ref());
+        let files = run
+            .look(messages.iter().flat_map(|m| &m.files).map(|f| &f.key))
+            .await?;
+        let authors = run
+            .look(messages.iter().filter_map(|m| m.author.key.as_ref()))
+            .await?;
+        let mails = messages
+            .iter()
+            .filter(|m| is_mail(m))
+            .filter_map(|m| m.email.as_ref());
         let people = People::of(run, mails.flat_map(addresses)).await?;
-        let parents: Vec<RecordId> = run.batch.records.iter().filter_map(|loaded| loaded.parent).collect();
-        let answered = parents.iter().copied().zip(run.journal().rows(&parents).await?).collect();
-        Ok(Self { cases, files, authors, people, answered })
+        let parents: Vec<RecordId> = run
+            .batch
+            .records
+            .iter()
+            .filter_map(|loaded| loaded.parent)
+            .collect();
+        let answered = parents
+            .iter()
+            .copied()
+            .zip(run.journal().rows(&parents).await?)
+            .collect();
+        Ok(Self {
+            cases,
+            files,
+            authors,
+            people,
+            answered,
+        })
     }
 
     pub(crate) fn case(&self, message: &Message) -> Result<String, Verdict> {
@@ -57,7 +87,11 @@ impl Surroundings {
 
     /// The author's user, if the author is one.
     pub(crate) fn author(&self, message: &Message) -> Option<&str> {
-        message.author.key.as_ref().and_then(|key| self.authors.get(key).id_of("User"))
+        message
+            .author
+            .key
+            .as_ref()
+            .and_then(|key| self.authors.get(key).id_of("User"))
     }
 
     /// What is known of the message that this one answers.
@@ -73,17 +107,33 @@ impl Surroundings {
     fn file(&self, file: &MessageFile) -> Result<ShownFile, Verdict> {
         let known = self.files.get(&file.key);
         let state = match (known.id_of(VERSION), known) {
-            (Some(version), _) => ShownState::Stands(version.to_owned(), known.id_of(DOCUMENT).map(str::to_owned)),
+            (Some(version), _) => {
+                ShownState::Stands(version.to_owned(), known.id_of(DOCUMENT).map(str::to_owned))
+            }
             (None, Known::Pending { .. }) => return Err(Verdict::Held("file-pending".into())),
-            (None, Known::Settled { verdict: Verdict::Skipped(why), .. }) if why == "empty-file" => ShownState::Missing("empty"),
+            (
+                None,
+                Known::Settled {
+                    verdict: Verdict::Skipped(why),
+                    ..
+                },
+            ) if why == "empty-file" => ShownState::Missing("empty"),
             (None, _) => ShownState::Missing("unavailable"),
         };
-        Ok(ShownFile { name: file_name(&file.name, None, file.key.id()), state })
+        Ok(ShownFile {
+            name: file_name(&file.name, None, file.key.id()),
+            state,
+        })
     }
 }
 
 fn addresses(mail: &EmailHeaders) -> impl Iterator<Item = &str> {
-    let all = mail.from.iter().chain(&mail.to).chain(&mail.cc).chain(&mail.bcc);
+    let all = mail
+        .from
+        .iter()
+        .chain(&mail.to)
+        .chain(&mail.cc)
+        .chain(&mail.bcc);
     all.map(|address| address.address.as_str())
 }
 
@@ -113,7 +163,9 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
                 let document = overflows.get(&loaded.id).map(String::as_str);
                 mails::row(run, &around, loaded, message, document)?.map(|row| mail_rows.push(row))
             }
-            message => comments::rows(run, &around, loaded, message)?.map(|rows| comment_rows.extend(rows)),
+            message => {
+                comments::rows(run, &around, loaded, message)?.map(|rows| comment_rows.extend(rows))
+            }
         };
         if let Err(verdict) = planned {
             verdicts.insert((loaded.id, loaded.part), verdict);
@@ -123,17 +175,26 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     landed.extend(write_rows(run, comment_rows, Identity::Comment).await?);
     let outcomes = run.batch.records.iter().map(|loaded| {
         let place = (loaded.id, loaded.part);
-        let verdict = verdicts.remove(&place).unwrap_or_else(|| verdict(landed.remove(&place).into_iter().flatten()));
+        let verdict = verdicts
+            .remove(&place)
+            .unwrap_or_else(|| verdict(landed.remove(&place).into_iter().flatten()));
         outcome(loaded, verdict)
     });
     Ok(outcomes.collect())
 }
 
 /// Writes rows and gathers what became of them by record and part.
-async fn write_rows(run: &Run<'_>, rows: Vec<Outgoing>, identity: Identity) -> Result<HashMap<(RecordId, u32), Vec<Landed>>> {
+async fn write_rows(
+    run: &Run<'_>,
+    rows: Vec<Outgoing>,
+    identity: Identity,
+) -> Result<HashMap<(RecordId, u32), Vec<Landed>>> {
     let places: Vec<(RecordId, u32)> = rows.iter().map(|row| (row.record, row.row >> 8)).collect();
     let mut landed: HashMap<(RecordId, u32), Vec<Landed>> = HashMap::new();
-    for (place, row) in places.into_iter().zip(run.write(rows, &Collections(run.api), identity).await?) {
+    for (place, row) in places
+        .into_iter()
+        .zip(run.write(rows, &Collections(run.api), identity).await?)
+    {
         landed.entry(place).or_default().push(row);
     }
     Ok(landed)

@@ -15,8 +15,8 @@ pub(crate) mod people;
 pub(crate) mod values;
 mod writer;
 
-pub(crate) use find::moment;
 pub(crate) use find::Identity;
+pub(crate) use find::moment;
 pub(crate) use writer::{Collections, Landed, Outgoing, Transport, Writer};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -36,7 +36,9 @@ use crate::org::Org;
 
 /// The steps of a load, in dependency order.
 pub(crate) fn phases() -> Vec<Phase> {
-    use RecordKind::{Account, Agent, Attachment, Contact, Conversation, FieldDefinition, Message, Tag, Team};
+    use RecordKind::{
+        Account, Agent, Attachment, Contact, Conversation, FieldDefinition, Message, Tag, Team,
+    };
     vec![
         Phase::new("agents", &[Agent]),
         Phase::new("values", &[FieldDefinition, Team, Tag]),
@@ -46,8 +48,12 @@ pub(crate) fn phases() -> Vec<Phase> {
             .needing(&[Conversation, Agent, Team, Contact, Account])
             .ordered(Order::Waves)
             .sized(200, 8 << 20, 4),
-        Phase::new("files", &[Attachment]).ordered(Order::Timeline).sized(200, 8 << 20, 4),
-        Phase::new("messages", &[Message]).ordered(Order::Timeline).sized(1_000, 16 << 20, 2),
+        Phase::new("files", &[Attachment])
+            .ordered(Order::Timeline)
+            .sized(200, 8 << 20, 4),
+        Phase::new("messages", &[Message])
+            .ordered(Order::Timeline)
+            .sized(1_000, 16 << 20, 2),
     ]
 }
 
@@ -70,16 +76,37 @@ pub(crate) enum Planned {
     /// No row: this is what became of it.
     Verdict(Verdict),
     /// A row that another record made, or that was in the org before.
-    Standing { object: &'static str, id: String, operation: Operation, reason: &'static str },
+    Standing {
+        object: &'static str,
+        id: String,
+        operation: Operation,
+        reason: &'static str,
+    },
 }
 
 impl<'a> Run<'a> {
-    pub(crate) async fn open(cx: &'a Context, api: &'a Api, org: &'a Org, mapping: &'a Mapping, batch: &'a Batch) -> Result<Self> {
+    pub(crate) async fn open(
+        cx: &'a Context,
+        api: &'a Api,
+        org: &'a Org,
+        mapping: &'a Mapping,
+        batch: &'a Batch,
+    ) -> Result<Self> {
         let mut ids: Vec<RecordId> = batch.records.iter().map(|loaded| loaded.id).collect();
         ids.dedup();
         let effects = batch.journal.effects(&ids).await?;
-        let prior = effects.into_iter().map(|effect| ((effect.record, effect.row), effect)).collect();
-        Ok(Self { cx, api, org, mapping, batch, prior })
+        let prior = effects
+            .into_iter()
+            .map(|effect| ((effect.record, effect.row), effect))
+            .collect();
+        Ok(Self {
+            cx,
+            api,
+            org,
+            mapping,
+            batch,
+            prior,
+        })
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -102,26 +129,64 @@ impl<'a> Run<'a> {
 
     /// The lines of an object.
     pub(crate) fn lines(&self, object: &str) -> Result<&'a ObjectMapping> {
-        self.mapping.object(object).ok_or_else(|| Error::bug("build rows", format!("no mapping for {object}")))
+        self.mapping
+            .object(object)
+            .ok_or_else(|| Error::bug("build rows", format!("no mapping for {object}")))
     }
 
     /// A row on its way.
-    pub(crate) fn outgoing(&self, loaded: &Loaded, n: u32, object: &'static str, fields: Fields) -> Outgoing {
+    pub(crate) fn outgoing(
+        &self,
+        loaded: &Loaded,
+        n: u32,
+        object: &'static str,
+        fields: Fields,
+    ) -> Outgoing {
         let sent_before = match self.prior(loaded, n).map(|effect| &effect.state) {
             Some(EffectState::Intended { sent_at, .. }) => Some(*sent_at),
             _ => None,
         };
         let hash = payload_hash(self.mapping, &fields);
-        Outgoing { record: loaded.id, row: loaded.row(n), object, fields, hash, sent_before, content: None }
+        Outgoing {
+            record: loaded.id,
+            row: loaded.row(n),
+            object,
+            fields,
+            hash,
+            sent_before,
+            content: None,
+        }
     }
 
     /// Writes the rows of one object that do not stand yet. Answers one per row, in order.
-    pub(crate) async fn write(&self, rows: Vec<Outgoing>, transport: &dyn Transport, identity: Identity) -> Result<Vec<Landed>> {
-        let mut landed: Vec<Option<Landed>> = rows.iter().map(|row| self.stands_already(row)).collect();
-        let known: HashSet<String> = self.prior.values().filter_map(Effect::id).map(str::to_owned).collect();
-        let open: Vec<Outgoing> =
-            rows.into_iter().zip(&landed).filter(|(_, landed)| landed.is_none()).map(|(row, _)| row).collect();
-        let writer = Writer { api: self.api, cx: self.cx, journal: self.journal(), transport, identity, known };
+    pub(crate) async fn write(
+        &self,
+        rows: Vec<Outgoing>,
+        transport: &dyn Transport,
+        identity: Identity,
+    ) -> Result<Vec<Landed>> {
+        let mut landed: Vec<Option<Landed>> =
+            rows.iter().map(|row| self.stands_already(row)).collect();
+        let known: HashSet<String> = self
+            .prior
+            .values()
+            .filter_map(Effect::id)
+            .map(str::to_owned)
+            .collect();
+        let open: Vec<Outgoing> = rows
+            .into_iter()
+            .zip(&landed)
+            .filter(|(_, landed)| landed.is_none())
+            .map(|(row, _)| row)
+            .collect();
+        let writer = Writer {
+            api: self.api,
+            cx: self.cx,
+            journal: self.journal(),
+            transport,
+            identity,
+            known,
+        };
         let mut written = writer.insert(open).await?.into_iter();
         for slot in landed.iter_mut().filter(|slot| slot.is_none()) {
             *slot = written.next();
@@ -132,15 +197,24 @@ impl<'a> Run<'a> {
     fn stands_already(&self, row: &Outgoing) -> Option<Landed> {
         let effect = self.prior.get(&(row.record, row.row))?;
         let id = effect.id()?.to_owned();
-        Some(Landed::Stands { id, ours: effect.operation == Operation::Insert })
+        Some(Landed::Stands {
+            id,
+            ours: effect.operation == Operation::Insert,
+        })
     }
 
     /// Writes what was planned, rows of one object in collections, and answers one outcome per record.
     pub(crate) async fn carry_out(&self, planned: Vec<Planned>) -> Result<Vec<Outcome>> {
-        self.carry_out_by(planned, &Collections(self.api), Identity::Key).await
+        self.carry_out_by(planned, &Collections(self.api), Identity::Key)
+            .await
     }
 
-    pub(crate) async fn carry_out_by(&self, planned: Vec<Planned>, transport: &dyn Transport, identity: Identity) -> Result<Vec<Outcome>> {
+    pub(crate) async fn carry_out_by(
+        &self,
+        planned: Vec<Planned>,
+        transport: &dyn Transport,
+        identity: Identity,
+    ) -> Result<Vec<Outcome>> {
         self.settle_standing(&planned).await?;
         let mut rows = Vec::new();
         let mut shape = Vec::with_capacity(planned.len());
@@ -160,29 +234,52 @@ impl<'a> Run<'a> {
             Ok(count) => verdict(landed.by_ref().take(count)),
             Err(verdict) => verdict,
         });
-        Ok(self.batch.records.iter().zip(verdicts).map(|(loaded, verdict)| outcome(loaded, verdict)).collect())
+        Ok(self
+            .batch
+            .records
+            .iter()
+            .zip(verdicts)
+            .map(|(loaded, verdict)| outcome(loaded, verdict))
+            .collect())
     }
 
     async fn settle_standing(&self, planned: &[Planned]) -> Result<()> {
-        let standing = self.batch.records.iter().zip(planned).filter_map(|(loaded, plan)| match plan {
-            Planned::Standing { object, id, operation, .. } => Some(Effect {
-                record: loaded.id,
-                row: loaded.row(0),
-                object: (*object).to_owned(),
-                operation: *operation,
-                state: EffectState::Confirmed { id: id.clone() },
-                hash: [0; 16],
-            }),
-            _ => None,
-        });
+        let standing =
+            self.batch
+                .records
+                .iter()
+                .zip(planned)
+                .filter_map(|(loaded, plan)| match plan {
+                    Planned::Standing {
+                        object,
+                        id,
+                        operation,
+                        ..
+                    } => Some(Effect {
+                        record: loaded.id,
+                        row: loaded.row(0),
+                        object: (*object).to_owned(),
+                        operation: *operation,
+                        state: EffectState::Confirmed { id: id.clone() },
+                        hash: [0; 16],
+                    }),
+                    _ => None,
+                });
         self.journal().settle(standing.collect()).await
     }
 
     /// What is known of other records, asked once per key.
     pub(crate) async fn look(&self, keys: impl IntoIterator<Item = &RecordKey>) -> Result<Lookup> {
-        let keys: Vec<RecordKey> = keys.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().cloned().collect();
+        let keys: Vec<RecordKey> = keys
+            .into_iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .cloned()
+            .collect();
         let known = self.journal().look(&keys).await?;
-        Ok(Lookup { known: keys.into_iter().zip(known).collect() })
+        Ok(Lookup {
+            known: keys.into_iter().zip(known).collect(),
+        })
     }
 }
 
@@ -221,8 +318,14 @@ pub(crate) fn needed(known: &Known, object: &str) -> Needed {
     match known {
         Known::Missing => Needed::None,
         Known::Pending { .. } => Needed::Waits(Verdict::Held("parent-pending".into())),
-        Known::Settled { verdict: Verdict::Failed { .. }, .. } => Needed::Waits(Verdict::Held("parent-failed".into())),
-        Known::Settled { verdict: Verdict::Held(_), .. } => Needed::Waits(Verdict::Held("parent-held".into())),
+        Known::Settled {
+            verdict: Verdict::Failed { .. },
+            ..
+        } => Needed::Waits(Verdict::Held("parent-failed".into())),
+        Known::Settled {
+            verdict: Verdict::Held(_),
+            ..
+        } => Needed::Waits(Verdict::Held("parent-held".into())),
         Known::Settled { .. } => Needed::None,
     }
 }
@@ -234,17 +337,31 @@ fn verdict(rows: impl Iterator<Item = Landed>) -> Verdict {
     for row in rows {
         match row {
             Landed::Stands { ours, .. } => all_ours &= ours,
-            Landed::Refused { code, message } => refused = refused.or(Some(Verdict::Failed { code, message })),
+            Landed::Refused { code, message } => {
+                refused = refused.or(Some(Verdict::Failed { code, message }))
+            }
         }
     }
-    refused.unwrap_or(if all_ours { Verdict::Created } else { Verdict::Unchanged(String::new()) })
+    refused.unwrap_or(if all_ours {
+        Verdict::Created
+    } else {
+        Verdict::Unchanged(String::new())
+    })
 }
 
 pub(crate) fn outcome(loaded: &Loaded, verdict: Verdict) -> Outcome {
-    Outcome { record: loaded.id, part: loaded.part, verdict }
+    Outcome {
+        record: loaded.id,
+        part: loaded.part,
+        verdict,
+    }
 }
 
 /// A record of another kind than its phase takes.
 pub(crate) fn strange(loaded: &Loaded, phase: &str) -> Error {
-    Error::bug("plan rows", format!("the phase `{phase}` takes no {}", loaded.record.kind())).of(loaded.record.key().clone())
+    Error::bug(
+        "plan rows",
+        format!("the phase `{phase}` takes no {}", loaded.record.kind()),
+    )
+    .of(loaded.record.key().clone())
 }

@@ -15,11 +15,15 @@ pub(super) fn keep(loaded: &Loaded, name: &str, address: Option<&str>) -> Vec<Ef
         row: loaded.row(n),
         object: object.to_owned(),
         operation: Operation::Matched,
-        state: EffectState::Confirmed { id: text.to_owned() },
+        state: EffectState::Confirmed {
+            id: text.to_owned(),
+        },
         hash: [0; 16],
     };
     let name = (!name.trim().is_empty()).then(|| kept(1, NAME, name));
-    name.into_iter().chain(address.map(|address| kept(2, ADDRESS, address))).collect()
+    name.into_iter()
+        .chain(address.map(|address| kept(2, ADDRESS, address)))
+        .collect()
 }
 
 pub(super) fn name(known: &Known) -> Option<String> {

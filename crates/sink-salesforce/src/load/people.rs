@@ -21,8 +21,12 @@ pub(crate) struct People {
 impl People {
     /// Who has these addresses, asked once each.
     pub(crate) async fn of(run: &Run<'_>, addresses: impl Iterator<Item = &str>) -> Result<Self> {
-        let mut open: Vec<String> =
-            addresses.map(same_address).filter(|a| !a.is_empty()).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut open: Vec<String> = addresses
+            .map(same_address)
+            .filter(|a| !a.is_empty())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let mut by_address = HashMap::new();
         for (space, object) in [(CONTACT_EMAIL, "Contact"), (USER_EMAIL, "User")] {
             by_address.extend(claimed(run, space, object, &open).await?);
@@ -32,7 +36,9 @@ impl People {
     }
 
     pub(crate) fn id(&self, address: &str) -> Option<&str> {
-        self.by_address.get(&same_address(address)).map(String::as_str)
+        self.by_address
+            .get(&same_address(address))
+            .map(String::as_str)
     }
 
     /// The people of a header line: by id who stands in the org, each once; the others by address.
@@ -42,18 +48,31 @@ impl People {
             match self.id(&recipient.address) {
                 Some(id) if recipients.people.iter().any(|known| known == id) => {}
                 Some(id) => recipients.people.push(id.to_owned()),
-                None => recipients.addresses.push(recipient.address.trim().to_owned()),
+                None => recipients
+                    .addresses
+                    .push(recipient.address.trim().to_owned()),
             }
         }
         recipients
     }
 }
 
-async fn claimed(run: &Run<'_>, space: &str, object: &str, addresses: &[String]) -> Result<Vec<(String, String)>> {
+async fn claimed(
+    run: &Run<'_>,
+    space: &str,
+    object: &str,
+    addresses: &[String],
+) -> Result<Vec<(String, String)>> {
     let claimed = run.journal().claimed(space, addresses).await?;
-    let (addresses, records): (Vec<&String>, Vec<RecordId>) =
-        addresses.iter().zip(claimed).filter_map(|(address, record)| Some((address, record?))).unzip();
+    let (addresses, records): (Vec<&String>, Vec<RecordId>) = addresses
+        .iter()
+        .zip(claimed)
+        .filter_map(|(address, record)| Some((address, record?)))
+        .unzip();
     let known = run.journal().rows(&records).await?;
-    let found = addresses.into_iter().zip(known).filter_map(|(address, known)| Some((address.clone(), known.id_of(object)?.to_owned())));
+    let found = addresses
+        .into_iter()
+        .zip(known)
+        .filter_map(|(address, known)| Some((address.clone(), known.id_of(object)?.to_owned())));
     Ok(found.collect())
 }

@@ -7,10 +7,14 @@ use deskferry_core::sink::{Outcome, Verdict};
 use super::{Run, names, outcome};
 
 pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
-    let teams = run.batch.records.iter().flat_map(|loaded| match &loaded.record {
-        Record::Team(team) => names::keep(loaded, &team.name, None),
-        _ => Vec::new(),
-    });
+    let teams = run
+        .batch
+        .records
+        .iter()
+        .flat_map(|loaded| match &loaded.record {
+            Record::Team(team) => names::keep(loaded, &team.name, None),
+            _ => Vec::new(),
+        });
     run.journal().settle(teams.collect()).await?;
     let kept = |loaded| outcome(loaded, Verdict::Skipped("kept-as-text".into()));
     Ok(run.batch.records.iter().map(kept).collect())

@@ -116,21 +116,39 @@ impl Writer<'_> {
     /// # Errors
     /// What ends the run. Whatever was answered before it is settled in the journal.
     pub(crate) async fn insert(&self, mut rows: Vec<Outgoing>) -> Result<Vec<Landed>> {
-        let mut progress = Progress { landed: vec![None; rows.len()], queue: VecDeque::new() };
-        let doubtful: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].sent_before.is_some()).collect();
+        let mut progress = Progress {
+            landed: vec![None; rows.len()],
+            queue: VecDeque::new(),
+        };
+        let doubtful: Vec<usize> = (0..rows.len())
+            .filter(|i| rows[*i].sent_before.is_some())
+            .collect();
         if !doubtful.is_empty() {
             self.look_for(&rows, &doubtful, &mut progress).await?;
         }
-        let open: Vec<usize> = (0..rows.len()).filter(|i| progress.landed[*i].is_none()).collect();
-        progress.queue.extend(calls(&rows, &open, self.transport.most_rows()));
+        let open: Vec<usize> = (0..rows.len())
+            .filter(|i| progress.landed[*i].is_none())
+            .collect();
+        progress
+            .queue
+            .extend(calls(&rows, &open, self.transport.most_rows()));
         while let Some(call) = progress.queue.pop_front() {
             if call.attempt > 0 {
-                self.cx.sleep(delay(call.attempt, &rows[call.rows[0]]), "wait before sending again").await?;
+                self.cx
+                    .sleep(
+                        delay(call.attempt, &rows[call.rows[0]]),
+                        "wait before sending again",
+                    )
+                    .await?;
             }
             self.send(&mut rows, call, &mut progress).await?;
         }
         let missing = || Error::bug("write rows", "a row ended without an answer");
-        progress.landed.into_iter().map(|landed| landed.ok_or_else(missing)).collect()
+        progress
+            .landed
+            .into_iter()
+            .map(|landed| landed.ok_or_else(missing))
+            .collect()
     }
 
     async fn send(&self, rows: &mut [Outgoing], call: Call, progress: &mut Progress) -> Result<()> {
@@ -138,14 +156,24 @@ impl Writer<'_> {
         let travelling: Vec<&Outgoing> = call.rows.iter().map(|i| &rows[*i]).collect();
         match self.transport.send(self.cx, &travelling).await? {
             CallAnswer::Rows(answers) => self.take(rows, &call, answers, progress).await,
-            CallAnswer::Refused(status, refusal) => self.refused(rows, call, status, &refusal, progress).await,
+            CallAnswer::Refused(status, refusal) => {
+                self.refused(rows, call, status, &refusal, progress).await
+            }
             CallAnswer::Lost => {
-                tracing::info!(rows = call.rows.len(), "an answer was lost; looking what took effect");
+                tracing::info!(
+                    rows = call.rows.len(),
+                    "an answer was lost; looking what took effect"
+                );
                 for i in &call.rows {
                     rows[*i].sent_before = Some(sent_at);
                 }
                 self.look_for(rows, &call.rows, progress).await?;
-                let open: Vec<usize> = call.rows.iter().copied().filter(|i| progress.landed[*i].is_none()).collect();
+                let open: Vec<usize> = call
+                    .rows
+                    .iter()
+                    .copied()
+                    .filter(|i| progress.landed[*i].is_none())
+                    .collect();
                 again(open, call.attempt, progress)
             }
         }
@@ -169,14 +197,23 @@ impl Writer<'_> {
     }
 
     /// Sorts a call's answers: final ones are settled, the others travel again.
-    async fn take(&self, rows: &[Outgoing], call: &Call, answers: Vec<RowAnswer>, progress: &mut Progress) -> Result<()> {
+    async fn take(
+        &self,
+        rows: &[Outgoing],
+        call: &Call,
+        answers: Vec<RowAnswer>,
+        progress: &mut Progress,
+    ) -> Result<()> {
         let mut effects = Vec::new();
         let (mut taken, mut later, mut apart) = (Vec::new(), Vec::new(), Vec::new());
         let mut ends_run = None;
         for (i, answer) in call.rows.iter().copied().zip(answers) {
             let refusal = match answer {
                 RowAnswer::Stands(id) => {
-                    effects.push(rows[i].effect(Operation::Insert, EffectState::Confirmed { id: id.clone() }));
+                    effects.push(
+                        rows[i]
+                            .effect(Operation::Insert, EffectState::Confirmed { id: id.clone() }),
+                    );
                     progress.landed[i] = Some(Landed::Stands { id, ours: true });
                     continue;
                 }
@@ -185,7 +222,9 @@ impl Writer<'_> {
             let last = call.attempt + 1 >= MOST_ATTEMPTS;
             match refusal.class() {
                 Class::Duplicate if refusal.is_our_key() => taken.push((i, refusal)),
-                Class::Locked | Class::Transient | Class::Derived | Class::Busy if !last => later.push(i),
+                Class::Locked | Class::Transient | Class::Derived | Class::Busy if !last => {
+                    later.push(i)
+                }
                 Class::Automation | Class::Size if call.rows.len() > 1 => apart.push(i),
                 Class::Quota | Class::Session => ends_run = Some(refusal),
                 _ => fail(rows, i, refusal, &mut effects, progress),
@@ -197,14 +236,24 @@ impl Writer<'_> {
         }
         self.claim_standing(rows, taken, progress).await?;
         for half in halves(apart) {
-            progress.queue.push_front(Call { rows: half, attempt: 0 });
+            progress.queue.push_front(Call {
+                rows: half,
+                attempt: 0,
+            });
         }
         travel_later(later, call.attempt, progress);
         Ok(())
     }
 
     /// A call that was refused as a whole: later, in halves, or not at all.
-    async fn refused(&self, rows: &[Outgoing], call: Call, status: u16, refusal: &Refusal, progress: &mut Progress) -> Result<()> {
+    async fn refused(
+        &self,
+        rows: &[Outgoing],
+        call: Call,
+        status: u16,
+        refusal: &Refusal,
+        progress: &mut Progress,
+    ) -> Result<()> {
         match refusal.class() {
             Class::Locked | Class::Transient | Class::Busy if call.attempt + 1 < MOST_ATTEMPTS => {
                 travel_later(call.rows, call.attempt, progress);
@@ -212,18 +261,26 @@ impl Writer<'_> {
             }
             Class::Size | Class::Automation if call.rows.len() > 1 => divide(call.rows, progress),
             // One row that is no JSON to the platform spoils the call.
-            Class::Row if refusal.code == "JSON_PARSER_ERROR" && call.rows.len() > 1 => divide(call.rows, progress),
+            Class::Row if refusal.code == "JSON_PARSER_ERROR" && call.rows.len() > 1 => {
+                divide(call.rows, progress)
+            }
             Class::Size | Class::Automation | Class::Row if call.rows.len() == 1 => {
                 let mut effects = Vec::new();
                 fail(rows, call.rows[0], refusal.clone(), &mut effects, progress);
                 self.journal.settle(effects).await
             }
-            _ => Err(whole_call_error(status, refusal, "write rows").with("object", rows[call.rows[0]].object)),
+            _ => Err(whole_call_error(status, refusal, "write rows")
+                .with("object", rows[call.rows[0]].object)),
         }
     }
 
     /// Rows whose key is taken: an answer was lost, or an earlier pass made them.
-    async fn claim_standing(&self, rows: &[Outgoing], taken: Vec<(usize, Refusal)>, progress: &mut Progress) -> Result<()> {
+    async fn claim_standing(
+        &self,
+        rows: &[Outgoing],
+        taken: Vec<(usize, Refusal)>,
+        progress: &mut Progress,
+    ) -> Result<()> {
         if taken.is_empty() {
             return Ok(());
         }
@@ -239,18 +296,33 @@ impl Writer<'_> {
     }
 
     /// Looks in the org which of these rows stand, and settles those that do.
-    async fn look_for(&self, rows: &[Outgoing], which: &[usize], progress: &mut Progress) -> Result<()> {
-        let landed = progress.landed.iter().flatten().filter_map(|landed| match landed {
-            Landed::Stands { id, .. } => Some(id.as_str()),
-            Landed::Refused { .. } => None,
-        });
-        let known: HashSet<&str> = landed.chain(self.known.iter().map(String::as_str)).collect();
+    async fn look_for(
+        &self,
+        rows: &[Outgoing],
+        which: &[usize],
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let landed = progress
+            .landed
+            .iter()
+            .flatten()
+            .filter_map(|landed| match landed {
+                Landed::Stands { id, .. } => Some(id.as_str()),
+                Landed::Refused { .. } => None,
+            });
+        let known: HashSet<&str> = landed
+            .chain(self.known.iter().map(String::as_str))
+            .collect();
         let wanted: Vec<&Outgoing> = which.iter().map(|i| &rows[*i]).collect();
         let found = find(self, &wanted, &known).await?;
         let mut effects = Vec::new();
         for (i, found) in which.iter().copied().zip(found) {
             let Some((id, ours)) = found else { continue };
-            let operation = if ours { Operation::Insert } else { Operation::Matched };
+            let operation = if ours {
+                Operation::Insert
+            } else {
+                Operation::Matched
+            };
             effects.push(rows[i].effect(operation, EffectState::Confirmed { id: id.clone() }));
             progress.landed[i] = Some(Landed::Stands { id, ours });
         }
@@ -258,9 +330,21 @@ impl Writer<'_> {
     }
 }
 
-fn fail(rows: &[Outgoing], i: usize, refusal: Refusal, effects: &mut Vec<Effect>, progress: &mut Progress) {
+fn fail(
+    rows: &[Outgoing],
+    i: usize,
+    refusal: Refusal,
+    effects: &mut Vec<Effect>,
+    progress: &mut Progress,
+) {
     let Refusal { code, message, .. } = refusal;
-    effects.push(rows[i].effect(Operation::Insert, EffectState::Failed { code: code.clone(), message: message.clone() }));
+    effects.push(rows[i].effect(
+        Operation::Insert,
+        EffectState::Failed {
+            code: code.clone(),
+            message: message.clone(),
+        },
+    ));
     progress.landed[i] = Some(Landed::Refused { code, message });
 }
 
@@ -271,30 +355,48 @@ fn again(rows: Vec<usize>, attempt: u32, progress: &mut Progress) -> Result<()> 
     }
     if attempt + 1 >= MOST_ATTEMPTS {
         let said = format!("the answer was lost {MOST_ATTEMPTS} times in a row");
-        return Err(Error::new(ErrorKind::Unavailable, "write rows", said).advise("Check the way to the org, then run `resume`"));
+        return Err(Error::new(ErrorKind::Unavailable, "write rows", said)
+            .advise("Check the way to the org, then run `resume`"));
     }
-    progress.queue.push_front(Call { rows, attempt: attempt + 1 });
+    progress.queue.push_front(Call {
+        rows,
+        attempt: attempt + 1,
+    });
     Ok(())
 }
 
 /// Rows that somebody else holds travel after all others; from the third time on in smaller and smaller calls.
 fn travel_later(rows: Vec<usize>, attempt: u32, progress: &mut Progress) {
-    let parts = if attempt >= 2 { halves(rows) } else { vec![rows] };
+    let parts = if attempt >= 2 {
+        halves(rows)
+    } else {
+        vec![rows]
+    };
     for rows in parts.into_iter().filter(|rows| !rows.is_empty()) {
-        progress.queue.push_back(Call { rows, attempt: attempt + 1 });
+        progress.queue.push_back(Call {
+            rows,
+            attempt: attempt + 1,
+        });
     }
 }
 
 fn divide(rows: Vec<usize>, progress: &mut Progress) -> Result<()> {
     for half in halves(rows) {
-        progress.queue.push_front(Call { rows: half, attempt: 0 });
+        progress.queue.push_front(Call {
+            rows: half,
+            attempt: 0,
+        });
     }
     Ok(())
 }
 
 fn halves(rows: Vec<usize>) -> Vec<Vec<usize>> {
     let (first, second) = rows.split_at(rows.len() / 2);
-    [second, first].into_iter().filter(|half| !half.is_empty()).map(<[usize]>::to_vec).collect()
+    [second, first]
+        .into_iter()
+        .filter(|half| !half.is_empty())
+        .map(<[usize]>::to_vec)
+        .collect()
 }
 
 /// Rows in calls: at most so many, at most so many bytes, no key twice.
@@ -306,7 +408,10 @@ fn calls(rows: &[Outgoing], open: &[usize], most_rows: usize) -> Vec<Call> {
         let size = size_of(&rows[i].fields);
         let twice = rows[i].key().is_some_and(|key| keys.contains(key));
         if !together.is_empty() && (together.len() == most_rows || bytes + size > BYTES || twice) {
-            calls.push(Call { rows: std::mem::take(&mut together), attempt: 0 });
+            calls.push(Call {
+                rows: std::mem::take(&mut together),
+                attempt: 0,
+            });
             keys.clear();
             bytes = 0;
         }
@@ -315,7 +420,10 @@ fn calls(rows: &[Outgoing], open: &[usize], most_rows: usize) -> Vec<Call> {
         together.push(i);
     }
     if !together.is_empty() {
-        calls.push(Call { rows: together, attempt: 0 });
+        calls.push(Call {
+            rows: together,
+            attempt: 0,
+        });
     }
     calls
 }
@@ -327,20 +435,30 @@ fn size_of(fields: &Fields) -> usize {
         serde_json::Value::Array(list) => list.len() * 22,
         _ => 8,
     };
-    64 + fields.iter().map(|(name, v)| name.len() + value(v) + 6).sum::<usize>()
+    64 + fields
+        .iter()
+        .map(|(name, v)| name.len() + value(v) + 6)
+        .sum::<usize>()
 }
 
 /// Doubling from half a second to 30 s, spread so that workers do not meet again.
 fn delay(attempt: u32, row: &Outgoing) -> Duration {
     let full = 500_u64 << attempt.saturating_sub(1).min(6);
-    let spread = u64::from_le_bytes(row.hash[..8].try_into().unwrap_or_default()).wrapping_add(u64::from(attempt)) % 1_000;
+    let spread = u64::from_le_bytes(row.hash[..8].try_into().unwrap_or_default())
+        .wrapping_add(u64::from(attempt))
+        % 1_000;
     Duration::from_millis((full / 2 + full * spread / 2_000).min(30_000))
 }
 
 /// A name that no other request has.
 fn request_id(sent_at: DateTime<Utc>, record: RecordId) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{:x}-{}-{}", sent_at.timestamp_micros(), record, COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{:x}-{}-{}",
+        sent_at.timestamp_micros(),
+        record,
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 #[cfg(test)]
@@ -367,7 +485,10 @@ mod tests {
     fn calls_keep_to_the_limits_in_rows_and_bytes_and_hold_no_key_twice() {
         let sizes = |rows: &[Outgoing]| -> Vec<usize> {
             let open: Vec<usize> = (0..rows.len()).collect();
-            calls(rows, &open, ROWS).iter().map(|c| c.rows.len()).collect()
+            calls(rows, &open, ROWS)
+                .iter()
+                .map(|c| c.rows.len())
+                .collect()
         };
         let many: Vec<Outgoing> = (0..450).map(|n| row(&n.to_string(), 10)).collect();
         assert_eq!(sizes(&many), [200, 200, 50]);

@@ -19,7 +19,12 @@ pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Leftovers = BTreeMap<String, Value>;
 
 /// Fields that the platform refuses in the future.
-const NEVER_IN_THE_FUTURE: [&str; 4] = ["CreatedDate", "LastModifiedDate", "ClosedDate", "ContentModifiedDate"];
+const NEVER_IN_THE_FUTURE: [&str; 4] = [
+    "CreatedDate",
+    "LastModifiedDate",
+    "ClosedDate",
+    "ContentModifiedDate",
+];
 
 /// Builds the row of a record. `leftovers` are kept with what no field could hold.
 pub(crate) fn row(
@@ -33,7 +38,11 @@ pub(crate) fn row(
     let mut keeper = None;
     let mut landed: Vec<&str> = Vec::new();
     for line in &mapping.lines {
-        let Some(field) = object.field(&line.field).filter(|f| f.createable).or_else(|| id_list(&line.field)) else {
+        let Some(field) = object
+            .field(&line.field)
+            .filter(|f| f.createable)
+            .or_else(|| id_list(&line.field))
+        else {
             continue;
         };
         if line.from == "leftovers" {
@@ -129,9 +138,13 @@ fn chosen(line: &FieldLine, field: &Field, fact: &Fact<'_>) -> Fitted {
         _ => return Fitted::Nothing,
     };
     let by_label = line.values.iter().find(|(name, _)| {
-        name.strip_prefix("label:").is_some_and(|label| label.trim().to_lowercase() == raw.trim().to_lowercase())
+        name.strip_prefix("label:")
+            .is_some_and(|label| label.trim().to_lowercase() == raw.trim().to_lowercase())
     });
-    let becomes = by_label.map(|(_, value)| value).or_else(|| line.values.get(is)).or_else(|| line.values.get(raw));
+    let becomes = by_label
+        .map(|(_, value)| value)
+        .or_else(|| line.values.get(is))
+        .or_else(|| line.values.get(raw));
     let custom = line.custom().is_some();
     match becomes {
         Some(Value::String(text)) => match fit(&Fact::text(text), field) {
@@ -198,7 +211,10 @@ mod tests {
         let long = |name: &str| json!({"name": name, "type": "textarea", "length": 131072, "createable": true, "nillable": true});
         let time = |name: &str, createable: bool| json!({"name": name, "type": "datetime", "createable": createable, "nillable": true});
         let list = |name: &str, values: &[&str]| {
-            let values: Vec<_> = values.iter().map(|v| json!({"active": true, "value": v})).collect();
+            let values: Vec<_> = values
+                .iter()
+                .map(|v| json!({"active": true, "value": v}))
+                .collect();
             json!({"name": name, "type": "picklist", "length": 255, "createable": true, "nillable": true, "picklistValues": values})
         };
         let mut schema = Schema::new();
@@ -221,8 +237,14 @@ mod tests {
 
     fn mapping() -> Mapping {
         let text = Mapping::default_text()
-            .replace("[Case.fields]", "[Case.fields]\nProduct_Area__c = { from = \"custom.product_area\" }")
-            .replace("values = { new = \"New\"", "values = { \"label:Waiting for part\" = \"Escalated\", new = \"New\"");
+            .replace(
+                "[Case.fields]",
+                "[Case.fields]\nProduct_Area__c = { from = \"custom.product_area\" }",
+            )
+            .replace(
+                "values = { new = \"New\"",
+                "values = { \"label:Waiting for part\" = \"Escalated\", new = \"New\"",
+            );
         Mapping::parse(&text).unwrap()
     }
 
@@ -256,17 +278,39 @@ mod tests {
         let mapping = mapping();
         let schema = schema();
         let links = CaseLinks::default();
-        let common = Common { meta: &conversation.meta, key: conversation.meta.key.as_str(), mark: "m1" };
-        let facts = CaseFacts { common, conversation, links: &links };
-        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
-        row(mapping.object("Case").unwrap(), schema.object("Case").unwrap(), &facts, Leftovers::new(), now)
+        let common = Common {
+            meta: &conversation.meta,
+            key: conversation.meta.key.as_str(),
+            mark: "m1",
+        };
+        let facts = CaseFacts {
+            common,
+            conversation,
+            links: &links,
+        };
+        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z")
+            .unwrap()
+            .to_utc();
+        row(
+            mapping.object("Case").unwrap(),
+            schema.object("Case").unwrap(),
+            &facts,
+            Leftovers::new(),
+            now,
+        )
     }
 
     #[test]
     fn a_row_holds_what_the_org_takes_and_keeps_the_rest() {
         let mut conversation = conversation();
-        conversation.meta.custom.insert("product_area".into(), CustomValue::Choice("Plumbing".into()));
-        conversation.meta.custom.insert("size".into(), CustomValue::Number("12.50".into()));
+        conversation.meta.custom.insert(
+            "product_area".into(),
+            CustomValue::Choice("Plumbing".into()),
+        );
+        conversation
+            .meta
+            .custom
+            .insert("size".into(), CustomValue::Number("12.50".into()));
         assert_eq!(
             Value::Object(case_row(&conversation)),
             json!({
@@ -288,28 +332,51 @@ mod tests {
         ] {
             let mut conversation = conversation();
             conversation.status = Named::new(state, raw);
-            assert_eq!(case_row(&conversation).get("Status").and_then(Value::as_str), status, "{raw}");
+            assert_eq!(
+                case_row(&conversation)
+                    .get("Status")
+                    .and_then(Value::as_str),
+                status,
+                "{raw}"
+            );
         }
         let mut conversation = conversation();
         conversation.channel = Named::new(ChannelKind::Web, "HELPCENTER");
-        assert_eq!(case_row(&conversation).get("Origin"), None, "the org has no such Origin");
+        assert_eq!(
+            case_row(&conversation).get("Origin"),
+            None,
+            "the org has no such Origin"
+        );
     }
 
     #[test]
     fn leftovers_that_do_not_fit_are_named() {
-        let kept = Leftovers::from([("a".into(), json!("x".repeat(500))), ("b".into(), json!("short"))]);
-        assert_eq!(leftovers_json(kept, 60).unwrap(), "{\"b\":\"short\",\"left_out\":[\"a\"]}");
+        let kept = Leftovers::from([
+            ("a".into(), json!("x".repeat(500))),
+            ("b".into(), json!("short")),
+        ]);
+        assert_eq!(
+            leftovers_json(kept, 60).unwrap(),
+            "{\"b\":\"short\",\"left_out\":[\"a\"]}"
+        );
         assert_eq!(leftovers_json(Leftovers::new(), 60), None);
     }
 
     #[test]
     fn a_contact_keeps_an_address_that_the_platform_would_refuse() {
         let tenant = Tenant::new("kayako", "acme");
-        let email = |address: &str| Email { address: address.into(), verified: None };
+        let email = |address: &str| Email {
+            address: address.into(),
+            verified: None,
+        };
         let contact = Contact {
             meta: Meta::new(tenant.key(RecordKind::Contact, 7)),
             name: "Lee, Ann".into(),
-            emails: vec![email(".Ann@Example.org"), email("b@example.org"), email("c@example.org")],
+            emails: vec![
+                email(".Ann@Example.org"),
+                email("b@example.org"),
+                email("c@example.org"),
+            ],
             phones: vec!["+1".into(), "+2".into()],
             handles: Vec::new(),
             accounts: Vec::new(),
@@ -320,9 +387,19 @@ mod tests {
         };
         let mapping = mapping();
         let schema = schema();
-        let common = Common { meta: &contact.meta, key: contact.meta.key.as_str(), mark: "m1" };
+        let common = Common {
+            meta: &contact.meta,
+            key: contact.meta.key.as_str(),
+            mark: "m1",
+        };
         let facts = ContactFacts::new(common, &contact, None);
-        let fields = row(mapping.object("Contact").unwrap(), schema.object("Contact").unwrap(), &facts, Leftovers::new(), Utc::now());
+        let fields = row(
+            mapping.object("Contact").unwrap(),
+            schema.object("Contact").unwrap(),
+            &facts,
+            Leftovers::new(),
+            Utc::now(),
+        );
         assert_eq!(
             Value::Object(fields),
             json!({"LastName": "Lee", "FirstName": "Ann", "Source_Full_Name__c": "Lee, Ann", "Source_Email__c": ".Ann@Example.org",
@@ -339,8 +416,14 @@ mod tests {
         let mut changed = row.clone();
         changed.insert("Subject".into(), "Other".into());
         let shipped = Mapping::parse(Mapping::default_text()).unwrap();
-        assert_eq!(payload_hash(&mapping, &row), payload_hash(&mapping, &next_pass));
-        assert_ne!(payload_hash(&mapping, &row), payload_hash(&mapping, &changed));
+        assert_eq!(
+            payload_hash(&mapping, &row),
+            payload_hash(&mapping, &next_pass)
+        );
+        assert_ne!(
+            payload_hash(&mapping, &row),
+            payload_hash(&mapping, &changed)
+        );
         assert_ne!(payload_hash(&mapping, &row), payload_hash(&shipped, &row));
     }
 }

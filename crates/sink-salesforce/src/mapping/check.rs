@@ -21,15 +21,27 @@ impl std::fmt::Display for Problem {
 }
 
 pub(super) fn check(mapping: &Mapping, schema: &Schema) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = mapping.objects.values().flat_map(|o| of_object(o, schema)).collect();
+    let mut problems: Vec<Problem> = mapping
+        .objects
+        .values()
+        .flat_map(|o| of_object(o, schema))
+        .collect();
     problems.sort_by_key(|p| p.line);
     problems
 }
 
 fn of_object(mapping: &ObjectMapping, schema: &Schema) -> Vec<Problem> {
-    let whole = |text: String| vec![Problem { line: mapping.line, text }];
+    let whole = |text: String| {
+        vec![Problem {
+            line: mapping.line,
+            text,
+        }]
+    };
     let Some(object) = schema.object(mapping.object) else {
-        return whole(format!("the org has no object {}, or hides it from us", mapping.object));
+        return whole(format!(
+            "the org has no object {}, or hides it from us",
+            mapping.object
+        ));
     };
     if !object.createable {
         return whole(format!("we may not make rows of {}", object.name));
@@ -37,9 +49,17 @@ fn of_object(mapping: &ObjectMapping, schema: &Schema) -> Vec<Problem> {
     let mut problems: Vec<Problem> = mapping
         .lines
         .iter()
-        .flat_map(|line| of_line(line, object).into_iter().map(|text| Problem { line: line.line, text }))
+        .flat_map(|line| {
+            of_line(line, object).into_iter().map(|text| Problem {
+                line: line.line,
+                text,
+            })
+        })
         .collect();
-    problems.extend(missing_lines(mapping, object).map(|text| Problem { line: mapping.line, text }));
+    problems.extend(missing_lines(mapping, object).map(|text| Problem {
+        line: mapping.line,
+        text,
+    }));
     problems
 }
 
@@ -47,7 +67,8 @@ fn of_line(line: &FieldLine, object: &Object) -> Option<String> {
     let name = format!("{}.{}", object.name, line.field);
     let Some(field) = object.field(&line.field) else {
         let silent = line.optional || is_id_list(&line.field);
-        return (!silent).then(|| format!("{name} does not exist, or field-level security hides it from us"));
+        return (!silent)
+            .then(|| format!("{name} does not exist, or field-level security hides it from us"));
     };
     if !field.createable {
         return (!line.optional).then(|| format!("{name} cannot be set on insert"));
@@ -56,18 +77,32 @@ fn of_line(line: &FieldLine, object: &Object) -> Option<String> {
     let fits = shape.is_none_or(|shape| shape.fits(field.holds) || !line.values.is_empty());
     if !fits {
         let shape = shape.map_or("text", Shape::name);
-        return Some(format!("{name} cannot take `{}`, which is {shape}", line.from));
+        return Some(format!(
+            "{name} cannot take `{}`, which is {shape}",
+            line.from
+        ));
     }
     if line.field == SOURCE_KEY && !(field.unique && field.case_sensitive && field.external_id) {
-        return Some(format!("{name} must be a unique, case-sensitive external id"));
+        return Some(format!(
+            "{name} must be a unique, case-sensitive external id"
+        ));
     }
     unknown_meaning(line, shape, &name).or_else(|| unknown_value(line, field, &name))
 }
 
 fn unknown_meaning(line: &FieldLine, shape: Option<Shape>, name: &str) -> Option<String> {
-    let Some(Shape::Choice(known)) = shape else { return None };
-    let odd = line.values.keys().find(|k| !k.starts_with("label:") && !known.contains(&k.as_str()))?;
-    Some(format!("{name}: `{}` never is `{odd}`; it is one of {}", line.from, known.join(", ")))
+    let Some(Shape::Choice(known)) = shape else {
+        return None;
+    };
+    let odd = line
+        .values
+        .keys()
+        .find(|k| !k.starts_with("label:") && !known.contains(&k.as_str()))?;
+    Some(format!(
+        "{name}: `{}` never is `{odd}`; it is one of {}",
+        line.from,
+        known.join(", ")
+    ))
 }
 
 fn unknown_value(line: &FieldLine, field: &Field, name: &str) -> Option<String> {
@@ -76,20 +111,42 @@ fn unknown_value(line: &FieldLine, field: &Field, name: &str) -> Option<String> 
     }
     let mut targets = line.values.values().filter_map(|v| v.as_str());
     let odd = targets.find(|target| field.picklist_value(target).is_none())?;
-    Some(format!("{name} has no value `{odd}`; it has {}", field.values.join(", ")))
+    Some(format!(
+        "{name} has no value `{odd}`; it has {}",
+        field.values.join(", ")
+    ))
 }
 
 /// Fields that rows cannot do without and no line fills.
-fn missing_lines<'a>(mapping: &'a ObjectMapping, object: &'a Object) -> impl Iterator<Item = String> + 'a {
-    let fills = |name: &str| mapping.lines.iter().any(|line| line.field.eq_ignore_ascii_case(name));
-    let ours = [SOURCE_KEY, BATCH_MARK].into_iter().filter(|_| mapping.object != "CaseComment");
-    let ours = ours.filter(move |name| !fills(name)).map(|name| format!("the line for {}.{name} is missing", mapping.object));
+fn missing_lines<'a>(
+    mapping: &'a ObjectMapping,
+    object: &'a Object,
+) -> impl Iterator<Item = String> + 'a {
+    let fills = |name: &str| {
+        mapping
+            .lines
+            .iter()
+            .any(|line| line.field.eq_ignore_ascii_case(name))
+    };
+    let ours = [SOURCE_KEY, BATCH_MARK]
+        .into_iter()
+        .filter(|_| mapping.object != "CaseComment");
+    let ours = ours
+        .filter(move |name| !fills(name))
+        .map(|name| format!("the line for {}.{name} is missing", mapping.object));
     let required = object
         .fields()
         // The bytes of a file are no line of the mapping.
-        .filter(|field| field.required && !matches!(field.holds, FieldKind::Blob | FieldKind::Checkbox))
+        .filter(|field| {
+            field.required && !matches!(field.holds, FieldKind::Blob | FieldKind::Checkbox)
+        })
         .filter(move |field| !fills(&field.name))
-        .map(|field| format!("{}.{} is required and no line fills it", object.name, field.name));
+        .map(|field| {
+            format!(
+                "{}.{} is required and no line fills it",
+                object.name, field.name
+            )
+        });
     ours.chain(required)
 }
 
@@ -106,7 +163,11 @@ mod tests {
     }
 
     fn field(object: &str, line: &FieldLine) -> Value {
-        let values: Vec<_> = line.values.values().map(|v| json!({"active": true, "value": v})).collect();
+        let values: Vec<_> = line
+            .values
+            .values()
+            .map(|v| json!({"active": true, "value": v}))
+            .collect();
         let kind = match facts::shape(object, &line.from).unwrap() {
             Shape::Choice(_) => "picklist",
             Shape::Bool => "boolean",
@@ -134,9 +195,17 @@ mod tests {
         move |name, fields| fields.retain(|f| name != object || f["name"] != field)
     }
 
-    fn set<'a>(object: &'a str, field: &'a str, key: &'a str, value: Value) -> impl Fn(&str, &mut Vec<Value>) + 'a {
+    fn set<'a>(
+        object: &'a str,
+        field: &'a str,
+        key: &'a str,
+        value: Value,
+    ) -> impl Fn(&str, &mut Vec<Value>) + 'a {
         move |name, fields| {
-            for f in fields.iter_mut().filter(|f| name == object && f["name"] == field) {
+            for f in fields
+                .iter_mut()
+                .filter(|f| name == object && f["name"] == field)
+            {
                 f[key] = value.clone();
             }
         }
@@ -145,7 +214,11 @@ mod tests {
     #[test]
     fn the_shipped_mapping_fits_an_org_that_was_prepared_for_it() {
         assert_eq!(problems(Mapping::default_text(), |_, _| {}), []);
-        assert_eq!(problems(Mapping::default_text(), without("Case", "CreatedDate")), [], "audit fields are optional");
+        assert_eq!(
+            problems(Mapping::default_text(), without("Case", "CreatedDate")),
+            [],
+            "audit fields are optional"
+        );
     }
 
     #[test]
@@ -158,13 +231,58 @@ mod tests {
             }
         };
         let cases: Vec<(Vec<Problem>, usize, &str)> = vec![
-            (problems(text, without("Case", "Source_Tags__c")), line_of("Source_Tags__c"), "does not exist"),
-            (problems(text, set("Case", "Subject", "createable", json!(false))), line_of("Subject"), "cannot be set"),
-            (problems(text, set("Case", "Last_Activity_Date__c", "type", json!("boolean"))), line_of("Last_Activity_Date__c"), "a date with time"),
-            (problems(text, set("Case", "Status", "picklistValues", json!([{"active": true, "value": "New"}]))), line_of("Status ="), "has no value `"),
-            (problems(text, set("Contact", "Source_Key__c", "unique", json!(false))), line_of("[Contact.fields]") + 13, "unique"),
-            (problems(text, required), line_of("[Case]"), "Case.Region__c is required"),
-            (problems(&text.replace("low = \"Low\"", "lowest = \"Low\""), |_, _| {}), line_of("Priority ="), "never is `lowest`"),
+            (
+                problems(text, without("Case", "Source_Tags__c")),
+                line_of("Source_Tags__c"),
+                "does not exist",
+            ),
+            (
+                problems(text, set("Case", "Subject", "createable", json!(false))),
+                line_of("Subject"),
+                "cannot be set",
+            ),
+            (
+                problems(
+                    text,
+                    set("Case", "Last_Activity_Date__c", "type", json!("boolean")),
+                ),
+                line_of("Last_Activity_Date__c"),
+                "a date with time",
+            ),
+            (
+                problems(
+                    text,
+                    set(
+                        "Case",
+                        "Status",
+                        "picklistValues",
+                        json!([{"active": true, "value": "New"}]),
+                    ),
+                ),
+                line_of("Status ="),
+                "has no value `",
+            ),
+            (
+                problems(
+                    text,
+                    set("Contact", "Source_Key__c", "unique", json!(false)),
+                ),
+                line_of("[Contact.fields]") + 13,
+                "unique",
+            ),
+            (
+                problems(text, required),
+                line_of("[Case]"),
+                "Case.Region__c is required",
+            ),
+            (
+                problems(
+                    &text.replace("low = \"Low\"", "lowest = \"Low\""),
+                    |_, _| {},
+                ),
+                line_of("Priority ="),
+                "never is `lowest`",
+            ),
         ];
         for (problems, line, said) in cases {
             assert_eq!(problems.len(), 1, "{said}: {problems:?}");

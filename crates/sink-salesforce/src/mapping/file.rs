@@ -92,7 +92,11 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         None => return Err(wrong(text, 0, "the line `format = 1` is missing")),
         Some(format) if *format.get_ref() > FORMAT => return Err(newer(*format.get_ref())),
         Some(format) if *format.get_ref() < FORMAT => {
-            return Err(wrong(text, format.span().start, "there is no such format; this version knows format 1"));
+            return Err(wrong(
+                text,
+                format.span().start,
+                "there is no such format; this version knows format 1",
+            ));
         }
         Some(_) => {}
     }
@@ -120,7 +124,11 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         }
     }
     if let Some(object) = missing {
-        return Err(wrong(text, text.len(), format!("the table `[{object}]` is missing")));
+        return Err(wrong(
+            text,
+            text.len(),
+            format!("the table `[{object}]` is missing"),
+        ));
     }
     let hash = hash(&objects);
     Ok(Mapping { objects, hash })
@@ -131,7 +139,10 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
     let table = table.into_inner();
     let kind = facts::kind_of(object);
     if table.from.get_ref() != kind {
-        let said = format!("{object} is made from `{kind}`, not from `{}`", table.from.get_ref());
+        let said = format!(
+            "{object} is made from `{kind}`, not from `{}`",
+            table.from.get_ref()
+        );
         return Err(wrong(text, table.from.span().start, said));
     }
     let mut lines = table
@@ -140,21 +151,37 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
         .map(|(field, line)| read_line(text, object, field, line))
         .collect::<Result<Vec<_>>>()?;
     lines.sort_by_key(|line| line.line);
-    let named: BTreeSet<String> = lines.iter().filter_map(FieldLine::custom).map(str::to_owned).collect();
-    Ok(ObjectMapping { object, lines, named, line: place(text, at).0 })
+    let named: BTreeSet<String> = lines
+        .iter()
+        .filter_map(FieldLine::custom)
+        .map(str::to_owned)
+        .collect();
+    Ok(ObjectMapping {
+        object,
+        lines,
+        named,
+        line: place(text, at).0,
+    })
 }
 
 fn read_line(text: &str, object: &str, field: Spanned<String>, line: Line) -> Result<FieldLine> {
     let from = line.from.get_ref();
     if !from.starts_with("custom.") && !facts::is_fact(object, from) {
-        let said = format!("`{from}` is nothing that {object} can take; it knows {}", facts::names(object).join(", "));
+        let said = format!(
+            "`{from}` is nothing that {object} can take; it knows {}",
+            facts::names(object).join(", ")
+        );
         return Err(wrong(text, line.from.span().start, said));
     }
     Ok(FieldLine {
         line: place(text, field.span().start).0,
         field: field.into_inner(),
         from: line.from.into_inner(),
-        values: line.values.into_iter().map(|(is, becomes)| (is, becomes.into())).collect(),
+        values: line
+            .values
+            .into_iter()
+            .map(|(is, becomes)| (is, becomes.into()))
+            .collect(),
         optional: line.optional,
         create: line.create,
     })
@@ -166,20 +193,31 @@ fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T> {
 
 fn wrong(text: &str, at: usize, said: impl std::fmt::Display) -> Error {
     let (line, column) = place(text, at);
-    Error::new(ErrorKind::Config, READING, format!("line {line}, column {column}: {said}"))
-        .advise("Correct that line; the shipped mapping shows every form")
+    Error::new(
+        ErrorKind::Config,
+        READING,
+        format!("line {line}, column {column}: {said}"),
+    )
+    .advise("Correct that line; the shipped mapping shows every form")
 }
 
 fn newer(format: i64) -> Error {
-    Error::new(ErrorKind::Mismatch, READING, format!("it has format {format}, this version knows format {FORMAT}"))
-        .advise("Use the version of Deskferry that wrote it, or a newer one")
+    Error::new(
+        ErrorKind::Mismatch,
+        READING,
+        format!("it has format {format}, this version knows format {FORMAT}"),
+    )
+    .advise("Use the version of Deskferry that wrote it, or a newer one")
 }
 
 /// Line and column of a byte, counted from 1.
 fn place(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at.min(text.len())).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
 }
 
 fn hash(objects: &BTreeMap<&'static str, ObjectMapping>) -> [u8; 16] {
@@ -215,12 +253,32 @@ mod tests {
         };
         let subject = "Subject = { from = \"subject\" }\nStatus";
         for (text, line, said) in [
-            (with("Subject = { from = \"title\" }\nStatus", subject), line_of(subject), "`title` is nothing that Case can take"),
-            (with("Subject = { form = \"subject\" }\nStatus", subject), line_of(subject), "unknown field `form`"),
+            (
+                with("Subject = { from = \"title\" }\nStatus", subject),
+                line_of(subject),
+                "`title` is nothing that Case can take",
+            ),
+            (
+                with("Subject = { form = \"subject\" }\nStatus", subject),
+                line_of(subject),
+                "unknown field `form`",
+            ),
             (with("Subject = \nStatus", subject), line_of(subject), ""),
-            (with("from = \"ticket\"", "from = \"conversation\""), line_of("from = \"conversation\""), "not from `ticket`"),
-            (with("chat = \"email\"", "chat = \"case-comment\""), line_of("chat = "), "`email` is not offered"),
-            (with("format = 0", "format = 1"), line_of("format = 1"), "no such format"),
+            (
+                with("from = \"ticket\"", "from = \"conversation\""),
+                line_of("from = \"conversation\""),
+                "not from `ticket`",
+            ),
+            (
+                with("chat = \"email\"", "chat = \"case-comment\""),
+                line_of("chat = "),
+                "`email` is not offered",
+            ),
+            (
+                with("format = 0", "format = 1"),
+                line_of("format = 1"),
+                "no such format",
+            ),
             (with("", "format = 1"), 1, "`format = 1` is missing"),
         ] {
             let error = Mapping::parse(&text).unwrap_err();
@@ -241,7 +299,8 @@ mod tests {
     #[test]
     fn the_version_changes_with_what_is_said_and_not_with_how() {
         let shipped = Mapping::parse(Mapping::default_text()).unwrap();
-        let commented = Mapping::parse(&format!("# a comment\n{}", Mapping::default_text())).unwrap();
+        let commented =
+            Mapping::parse(&format!("# a comment\n{}", Mapping::default_text())).unwrap();
         let changed = Mapping::parse(&with("urgent = \"Urgent\"", "urgent = \"High\"")).unwrap();
         assert_eq!(shipped.version_hash(), commented.version_hash());
         assert_ne!(shipped.version_hash(), changed.version_hash());

@@ -53,7 +53,11 @@ impl TextDecorator for Links {
     }
     fn decorate_link_end(&mut self) -> String {
         let url = std::mem::take(&mut self.url);
-        if url.is_empty() || url.starts_with('#') { String::new() } else { format!(" ({url})") }
+        if url.is_empty() || url.starts_with('#') {
+            String::new()
+        } else {
+            format!(" ({url})")
+        }
     }
     fn decorate_em_start(&self) -> (String, ()) {
         (String::new(), ())
@@ -107,12 +111,19 @@ pub(crate) fn replace_images(html: &str, addresses: &HashMap<&str, String>) -> O
         return None;
     }
     let images = element!("*[src]", |el| {
-        if let Some(new) = el.get_attribute("src").and_then(|src| addresses.get(unescaped(&src).as_str()).cloned()) {
+        if let Some(new) = el
+            .get_attribute("src")
+            .and_then(|src| addresses.get(unescaped(&src).as_str()).cloned())
+        {
             el.set_attribute("src", &new)?;
         }
         Ok(())
     });
-    rewrite_str(html, RewriteStrSettings::new().append_element_content_handler(images)).ok()
+    rewrite_str(
+        html,
+        RewriteStrSettings::new().append_element_content_handler(images),
+    )
+    .ok()
 }
 
 /// Cheap look before the HTML is parsed: an address may stand there with `&` encoded.
@@ -129,7 +140,12 @@ fn unescaped(value: &str) -> String {
     if !value.contains('&') {
         return value.to_owned();
     }
-    value.replace("&quot;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    value
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -143,11 +159,17 @@ mod tests {
             ("<p>Hello <b>Ann</b></p>", "Hello Ann"),
             ("<p>one</p><p>two</p>", "one\n\ntwo"),
             ("a<br>b", "a\nb"),
-            ("see <a href=\"https://example.org/x\">the page</a>.", "see the page (https://example.org/x)."),
+            (
+                "see <a href=\"https://example.org/x\">the page</a>.",
+                "see the page (https://example.org/x).",
+            ),
             ("<ul><li>a</li><li>b</li></ul>", "- a\n- b"),
             ("&lt;tag&gt; &amp; more", "<tag> & more"),
             ("<p>привет</p>", "привет"),
-            ("<style>p{}</style><script>x()</script><p>shown</p>", "shown"),
+            (
+                "<style>p{}</style><script>x()</script><p>shown</p>",
+                "shown",
+            ),
             (&format!("<p>{long}</p>"), long.trim_end()),
             ("", ""),
         ] {
@@ -162,13 +184,29 @@ mod tests {
             ("https://desk.example.org/i?a=1&b=2", "/new/2".to_owned()),
         ]);
         for (html, expected) in [
-            ("<p><img alt=\"l\" src=\"cid:logo@x\"> cid:logo@x</p>", Some("<p><img alt=\"l\" src=\"/new/1\"> cid:logo@x</p>")),
-            ("<img src='https://desk.example.org/i?a=1&amp;b=2'>", Some("<img src=\"/new/2\">")),
-            ("<img src=https://desk.example.org/i?a=1&b=2>", Some("<img src=\"/new/2\">")),
-            ("<IMG SRC=\"cid:logo@x\"/><p>open", Some("<IMG SRC=\"/new/1\" /><p>open")),
+            (
+                "<p><img alt=\"l\" src=\"cid:logo@x\"> cid:logo@x</p>",
+                Some("<p><img alt=\"l\" src=\"/new/1\"> cid:logo@x</p>"),
+            ),
+            (
+                "<img src='https://desk.example.org/i?a=1&amp;b=2'>",
+                Some("<img src=\"/new/2\">"),
+            ),
+            (
+                "<img src=https://desk.example.org/i?a=1&b=2>",
+                Some("<img src=\"/new/2\">"),
+            ),
+            (
+                "<IMG SRC=\"cid:logo@x\"/><p>open",
+                Some("<IMG SRC=\"/new/1\" /><p>open"),
+            ),
             ("<img src=\"cid:other\">", None),
         ] {
-            assert_eq!(replace_images(html, &addresses).as_deref(), expected, "{html}");
+            assert_eq!(
+                replace_images(html, &addresses).as_deref(),
+                expected,
+                "{html}"
+            );
         }
     }
 }

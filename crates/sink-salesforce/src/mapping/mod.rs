@@ -101,7 +101,10 @@ impl Mapping {
     /// Every custom field that the mapping names, as an org must have it.
     #[must_use]
     pub fn required_fields(&self) -> Vec<FieldSpec> {
-        self.objects.values().flat_map(required::of_object).collect()
+        self.objects
+            .values()
+            .flat_map(required::of_object)
+            .collect()
     }
 
     /// The hash of what the mapping says (comments and order do not count), 32 hex digits.

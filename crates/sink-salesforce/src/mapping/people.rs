@@ -18,25 +18,43 @@ pub(crate) fn split_name(full: &str) -> Option<PersonName> {
         full = collapse(&format!("{first} {last}"));
     }
     match full.rsplit_once(' ') {
-        Some((first, last)) => Some(PersonName { first: first.to_owned(), last: last.to_owned() }),
+        Some((first, last)) => Some(PersonName {
+            first: first.to_owned(),
+            last: last.to_owned(),
+        }),
         None if full.is_empty() => None,
-        None => Some(PersonName { first: String::new(), last: full }),
+        None => Some(PersonName {
+            first: String::new(),
+            last: full,
+        }),
     }
 }
 
 /// The name of somebody who has none: the local part of the address, else the phone, else `Unknown <source id>`.
-pub(crate) fn name_without_a_name(email: Option<&str>, phone: Option<&str>, id: &str) -> PersonName {
-    let local = email.and_then(|e| e.split('@').next()).map(collapse).filter(|l| !l.is_empty());
+pub(crate) fn name_without_a_name(
+    email: Option<&str>,
+    phone: Option<&str>,
+    id: &str,
+) -> PersonName {
+    let local = email
+        .and_then(|e| e.split('@').next())
+        .map(collapse)
+        .filter(|l| !l.is_empty());
     let last = local
         .or_else(|| phone.map(collapse).filter(|p| !p.is_empty()))
         .unwrap_or_else(|| format!("Unknown {id}"));
-    PersonName { first: String::new(), last }
+    PersonName {
+        first: String::new(),
+        last,
+    }
 }
 
 /// Whether the platform takes an address in a field of type email: one `@`, at most `limit` characters, ASCII, no blank,
 /// no leading dot, a dot in the domain (Salesforce objects, section 2.3).
 pub(crate) fn is_email(address: &str, limit: usize) -> bool {
-    let Some((local, domain)) = address.split_once('@') else { return false };
+    let Some((local, domain)) = address.split_once('@') else {
+        return false;
+    };
     let local_char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*/=?^_+-`{|}~.".contains(c);
     let label = |label: &str| {
         !label.is_empty()
@@ -90,7 +108,11 @@ mod tests {
             ("王小明", "", "王小明"),
         ] {
             let name = split_name(full).unwrap();
-            assert_eq!((name.first.as_str(), name.last.as_str()), (first, last), "{full}");
+            assert_eq!(
+                (name.first.as_str(), name.last.as_str()),
+                (first, last),
+                "{full}"
+            );
         }
         for nobody in ["", "  ", ",", "\u{0}"] {
             assert_eq!(split_name(nobody), None);
@@ -135,7 +157,10 @@ mod tests {
         for (website, expected) in [
             ("https://www.Example.org/about", Some("example.org")),
             ("example.org", Some("example.org")),
-            ("http://user@shop.example.org:8080?x", Some("shop.example.org")),
+            (
+                "http://user@shop.example.org:8080?x",
+                Some("shop.example.org"),
+            ),
             ("localhost", None),
             ("", None),
         ] {

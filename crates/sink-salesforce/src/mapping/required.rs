@@ -74,7 +74,10 @@ impl Default for Create {
 }
 
 pub(super) fn of_object(object: &ObjectMapping) -> Vec<FieldSpec> {
-    let custom = object.lines.iter().filter(|line| line.field.ends_with("__c"));
+    let custom = object
+        .lines
+        .iter()
+        .filter(|line| line.field.ends_with("__c"));
     custom
         .map(|line| {
             let create = line.create.clone().unwrap_or_default();
@@ -106,14 +109,32 @@ mod tests {
 
     #[test]
     fn the_shipped_mapping_names_every_custom_field_with_its_type() {
-        let fields = Mapping::parse(Mapping::default_text()).unwrap().required_fields();
-        let keys: Vec<_> = fields.iter().filter(|f| f.name == "Source_Key__c").collect();
+        let fields = Mapping::parse(Mapping::default_text())
+            .unwrap()
+            .required_fields();
+        let keys: Vec<_> = fields
+            .iter()
+            .filter(|f| f.name == "Source_Key__c")
+            .collect();
         let objects: Vec<_> = keys.iter().map(|f| f.object.as_str()).collect();
-        assert_eq!(objects, ["Account", "Case", "Contact", "ContentVersion", "EmailMessage"]);
+        assert_eq!(
+            objects,
+            [
+                "Account",
+                "Case",
+                "Contact",
+                "ContentVersion",
+                "EmailMessage"
+            ]
+        );
         for key in keys {
             assert!(key.unique && key.external_id && key.case_sensitive && key.length == Some(255));
         }
-        assert!(fields.iter().all(|f| f.name.ends_with("__c") && !f.label.contains('_')));
+        assert!(
+            fields
+                .iter()
+                .all(|f| f.name.ends_with("__c") && !f.label.contains('_'))
+        );
         let shown = serde_json::to_value(&fields[0]).unwrap();
         assert_eq!(shown["type"], "LongTextArea");
     }

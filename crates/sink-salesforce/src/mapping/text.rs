@@ -40,7 +40,11 @@ fn is_noncharacter(c: char) -> bool {
 /// The same on one line: line breaks and tabs become one blank each.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     let text = clean(text);
-    if text.contains(['\n', '\t']) { Cow::Owned(text.replace(['\n', '\t'], " ")) } else { text }
+    if text.contains(['\n', '\t']) {
+        Cow::Owned(text.replace(['\n', '\t'], " "))
+    } else {
+        text
+    }
 }
 
 /// Runs of white space as one blank, none at the ends.
@@ -62,14 +66,20 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
     for (at, grapheme) in text.grapheme_indices(true) {
         used += length(grapheme);
         if used > limit {
-            return if at > 0 { &text[..at] } else { cut_chars(text, limit) };
+            return if at > 0 {
+                &text[..at]
+            } else {
+                cut_chars(text, limit)
+            };
         }
     }
     text
 }
 
 fn cut_chars(text: &str, limit: usize) -> &str {
-    text.char_indices().nth(limit).map_or(text, |(at, _)| &text[..at])
+    text.char_indices()
+        .nth(limit)
+        .map_or(text, |(at, _)| &text[..at])
 }
 
 /// The bytes of a text once the platform has encoded it (Salesforce objects, section 4.3; deliberately pessimistic).
@@ -93,7 +103,11 @@ pub(crate) fn cut_encoded(text: &str, budget: usize) -> &str {
     for (at, grapheme) in text.grapheme_indices(true) {
         used += encoded_length(grapheme);
         if used > budget {
-            return if at > 0 { &text[..at] } else { cut_encoded_chars(text, budget) };
+            return if at > 0 {
+                &text[..at]
+            } else {
+                cut_encoded_chars(text, budget)
+            };
         }
     }
     text
@@ -118,14 +132,22 @@ pub(crate) fn split(text: &str) -> Vec<String> {
     }
     let pieces = pieces(text, COMMENT_BUDGET - PART_PREFIX);
     let n = pieces.len();
-    pieces.iter().enumerate().map(|(i, piece)| format!("[{}/{n}] {piece}", i + 1)).collect()
+    pieces
+        .iter()
+        .enumerate()
+        .map(|(i, piece)| format!("[{}/{n}] {piece}", i + 1))
+        .collect()
 }
 
 fn pieces(mut rest: &str, budget: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     while !rest.is_empty() {
         let window = cut_encoded(rest, budget);
-        let at = if window.len() == rest.len() { rest.len() } else { seam(window) };
+        let at = if window.len() == rest.len() {
+            rest.len()
+        } else {
+            seam(window)
+        };
         let (piece, after) = rest.split_at(at);
         pieces.push(piece);
         rest = after;
@@ -138,10 +160,18 @@ fn pieces(mut rest: &str, budget: usize) -> Vec<&str> {
 fn seam(window: &str) -> usize {
     let least = window.len() / 4;
     let after = |marks: &[&str]| {
-        marks.iter().filter_map(|m| window.rfind(m).map(|at| at + m.len())).max().filter(|at| *at > least)
+        marks
+            .iter()
+            .filter_map(|m| window.rfind(m).map(|at| at + m.len()))
+            .max()
+            .filter(|at| *at > least)
     };
     after(&["\n\n"])
-        .or_else(|| after(&[".\n", "!\n", "?\n", "\n", ". ", "! ", "? ", "。", "！", "？", "؟ "]))
+        .or_else(|| {
+            after(&[
+                ".\n", "!\n", "?\n", "\n", ". ", "! ", "? ", "。", "！", "？", "؟ ",
+            ])
+        })
         .or_else(|| after(&[" ", "\t", "\u{a0}", "\u{3000}"]))
         .unwrap_or(window.len())
 }
@@ -187,7 +217,15 @@ mod tests {
 
     #[test]
     fn encoded_length_counts_what_html_encoding_adds() {
-        for (text, bytes) in [("a&b", 7), ("<>", 8), ("\"'", 11), ("\n", 2), ("é", 2), ("日", 3), ("😀", 4)] {
+        for (text, bytes) in [
+            ("a&b", 7),
+            ("<>", 8),
+            ("\"'", 11),
+            ("\n", 2),
+            ("é", 2),
+            ("日", 3),
+            ("😀", 4),
+        ] {
             assert_eq!(encoded_length(text), bytes, "{text}");
         }
     }

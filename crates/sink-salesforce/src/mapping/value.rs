@@ -106,7 +106,11 @@ pub(crate) fn moment(time: DateTime<Utc>) -> String {
 /// The value of a fact in a field.
 pub(crate) fn fit(fact: &Fact<'_>, field: &Field) -> Fitted {
     if let Fact::Ids(ids) = fact {
-        return if ids.is_empty() { Fitted::Nothing } else { Fitted::Value(Value::from(ids.to_vec())) };
+        return if ids.is_empty() {
+            Fitted::Nothing
+        } else {
+            Fitted::Value(Value::from(ids.to_vec()))
+        };
     }
     let plain = fact.plain();
     if plain.trim().is_empty() {
@@ -117,7 +121,9 @@ pub(crate) fn fit(fact: &Fact<'_>, field: &Field) -> Fitted {
         FieldKind::Number => number(&plain, field),
         FieldKind::Date => day(fact, &plain),
         FieldKind::DateTime => date_time(fact, &plain),
-        FieldKind::Email => is_email(plain.trim(), field.length.max(80)).then(|| Value::from(plain.trim())),
+        FieldKind::Email => {
+            is_email(plain.trim(), field.length.max(80)).then(|| Value::from(plain.trim()))
+        }
         FieldKind::Picklist => field.picklist_value(plain.trim()).map(Value::from),
         FieldKind::Multipicklist => several(fact, &plain, field),
         FieldKind::Reference => Some(Value::from(plain.as_ref())),
@@ -130,7 +136,10 @@ fn written(plain: Cow<'_, str>, length: usize) -> Fitted {
     if length == 0 || text::length(&plain) <= length {
         return Fitted::Value(Value::from(plain.into_owned()));
     }
-    Fitted::Cut { value: text::cut(&plain, length).to_owned(), whole: plain.into_owned() }
+    Fitted::Cut {
+        value: text::cut(&plain, length).to_owned(),
+        whole: plain.into_owned(),
+    }
 }
 
 fn checkbox(fact: &Fact<'_>, plain: &str) -> Option<Value> {
@@ -152,9 +161,15 @@ fn number(plain: &str, field: &Field) -> Option<Value> {
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let decimal = !digits.is_empty()
         && !whole.is_empty()
-        && (whole.to_owned() + part).bytes().all(|b| b.is_ascii_digit());
+        && (whole.to_owned() + part)
+            .bytes()
+            .all(|b| b.is_ascii_digit());
     let whole = whole.trim_start_matches('0');
-    let room = if field.precision == 0 { 18 } else { field.precision } - field.scale.min(field.precision);
+    let room = if field.precision == 0 {
+        18
+    } else {
+        field.precision
+    } - field.scale.min(field.precision);
     if !decimal || whole.len() > room {
         return None;
     }
@@ -162,7 +177,13 @@ fn number(plain: &str, field: &Field) -> Option<Value> {
         return Some(Value::from(plain));
     }
     let plain = plain.strip_prefix('+').unwrap_or(plain);
-    plain.parse::<i64>().map(Value::from).ok().or_else(|| plain.parse().ok().and_then(Number::from_f64).map(Value::Number))
+    plain.parse::<i64>().map(Value::from).ok().or_else(|| {
+        plain
+            .parse()
+            .ok()
+            .and_then(Number::from_f64)
+            .map(Value::Number)
+    })
 }
 
 fn day(fact: &Fact<'_>, plain: &str) -> Option<Value> {
@@ -178,7 +199,9 @@ fn date_time(fact: &Fact<'_>, plain: &str) -> Option<Value> {
     let time = match fact {
         Fact::Time(time) => Some(*time),
         Fact::Date(day) => day.and_hms_opt(0, 0, 0).map(|t| t.and_utc()),
-        _ => DateTime::parse_from_rfc3339(plain.trim()).ok().map(|t| t.to_utc()),
+        _ => DateTime::parse_from_rfc3339(plain.trim())
+            .ok()
+            .map(|t| t.to_utc()),
     };
     time.map(|time| Value::from(moment(time)))
 }
@@ -186,8 +209,15 @@ fn date_time(fact: &Fact<'_>, plain: &str) -> Option<Value> {
 /// Several values joined with `;`: all of them values of the list, or the whole does not fit.
 fn several(fact: &Fact<'_>, plain: &str, field: &Field) -> Option<Value> {
     let one = [plain.to_owned()];
-    let list = if let Fact::List(list) = fact { list } else { &one[..] };
-    let known: Option<Vec<&str>> = list.iter().map(|v| field.picklist_value(v.trim())).collect();
+    let list = if let Fact::List(list) = fact {
+        list
+    } else {
+        &one[..]
+    };
+    let known: Option<Vec<&str>> = list
+        .iter()
+        .map(|v| field.picklist_value(v.trim()))
+        .collect();
     known.map(|known| Value::from(known.join(";")))
 }
 
@@ -218,48 +248,107 @@ mod tests {
     fn values_are_converted_to_the_type_of_their_field() {
         let red_blue = ["red".to_owned(), "Blue".to_owned()];
         let red_green = ["red".to_owned(), "green".to_owned()];
-        let time = DateTime::parse_from_rfc3339("2021-03-04T05:06:07.89Z").unwrap().to_utc();
+        let time = DateTime::parse_from_rfc3339("2021-03-04T05:06:07.89Z")
+            .unwrap()
+            .to_utc();
         let none = || Fitted::Nothing;
         let value = |v: Value| Fitted::Value(v);
         let unfit = |t: &str| Fitted::Unfit(t.into());
         for (fact, holds, expected) in [
             (Fact::Nothing, FieldKind::Text, none()),
             (Fact::text(" \n"), FieldKind::Text, none()),
-            (Fact::text("a\r\nb"), FieldKind::LongText, value(json!("a\nb"))),
+            (
+                Fact::text("a\r\nb"),
+                FieldKind::LongText,
+                value(json!("a\nb")),
+            ),
             (Fact::Bool(true), FieldKind::Text, value(json!("true"))),
-            (Fact::List(&red_blue), FieldKind::Text, value(json!("red; Blue"))),
-            (Fact::Time(time), FieldKind::Text, value(json!("2021-03-04T05:06:07Z"))),
+            (
+                Fact::List(&red_blue),
+                FieldKind::Text,
+                value(json!("red; Blue")),
+            ),
+            (
+                Fact::Time(time),
+                FieldKind::Text,
+                value(json!("2021-03-04T05:06:07Z")),
+            ),
             (Fact::text("Yes"), FieldKind::Checkbox, value(json!(true))),
             (Fact::text("maybe"), FieldKind::Checkbox, unfit("maybe")),
             (Fact::Number("12"), FieldKind::Number, value(json!(12))),
-            (Fact::Number("-12.5"), FieldKind::Number, value(json!(-12.5))),
+            (
+                Fact::Number("-12.5"),
+                FieldKind::Number,
+                value(json!(-12.5)),
+            ),
             (Fact::Number("1000"), FieldKind::Number, unfit("1000")),
             (Fact::Number("1e5"), FieldKind::Number, unfit("1e5")),
             (Fact::text("1.2.3"), FieldKind::Number, unfit("1.2.3")),
-            (Fact::Time(time), FieldKind::Date, value(json!("2021-03-04"))),
-            (Fact::text("2021-03-04"), FieldKind::Date, value(json!("2021-03-04"))),
+            (
+                Fact::Time(time),
+                FieldKind::Date,
+                value(json!("2021-03-04")),
+            ),
+            (
+                Fact::text("2021-03-04"),
+                FieldKind::Date,
+                value(json!("2021-03-04")),
+            ),
             (Fact::text("4.3.21"), FieldKind::Date, unfit("4.3.21")),
-            (Fact::Time(time), FieldKind::DateTime, value(json!("2021-03-04T05:06:07.000Z"))),
+            (
+                Fact::Time(time),
+                FieldKind::DateTime,
+                value(json!("2021-03-04T05:06:07.000Z")),
+            ),
             (Fact::text("RED"), FieldKind::Picklist, value(json!("Red"))),
             (Fact::text("Green"), FieldKind::Picklist, unfit("Green")),
-            (Fact::List(&red_blue), FieldKind::Multipicklist, value(json!("Red;Blue"))),
-            (Fact::List(&red_green), FieldKind::Multipicklist, unfit("red; green")),
-            (Fact::text("Ann@Example.org"), FieldKind::Email, value(json!("Ann@Example.org"))),
+            (
+                Fact::List(&red_blue),
+                FieldKind::Multipicklist,
+                value(json!("Red;Blue")),
+            ),
+            (
+                Fact::List(&red_green),
+                FieldKind::Multipicklist,
+                unfit("red; green"),
+            ),
+            (
+                Fact::text("Ann@Example.org"),
+                FieldKind::Email,
+                value(json!("Ann@Example.org")),
+            ),
             (Fact::text("nobody"), FieldKind::Email, unfit("nobody")),
         ] {
-            assert_eq!(fit(&fact, &field(holds, 80)), expected, "{fact:?} as {holds:?}");
+            assert_eq!(
+                fit(&fact, &field(holds, 80)),
+                expected,
+                "{fact:?} as {holds:?}"
+            );
         }
     }
 
     #[test]
     fn long_numbers_travel_as_text() {
-        let wide = Field { precision: 18, scale: 0, ..field(FieldKind::Number, 0) };
-        assert_eq!(fit(&Fact::Number("123456789012345678"), &wide), Fitted::Value(json!("123456789012345678")));
+        let wide = Field {
+            precision: 18,
+            scale: 0,
+            ..field(FieldKind::Number, 0)
+        };
+        assert_eq!(
+            fit(&Fact::Number("123456789012345678"), &wide),
+            Fitted::Value(json!("123456789012345678"))
+        );
     }
 
     #[test]
     fn a_text_that_is_too_long_is_cut_and_kept_whole() {
         let cut = fit(&Fact::text("abcdef"), &field(FieldKind::Text, 4));
-        assert_eq!(cut, Fitted::Cut { value: "abcd".into(), whole: "abcdef".into() });
+        assert_eq!(
+            cut,
+            Fitted::Cut {
+                value: "abcd".into(),
+                whole: "abcdef".into()
+            }
+        );
     }
 }

@@ -14,7 +14,11 @@ pub(crate) fn target(org: &Org, mapping: &Mapping) -> Result<TargetInfo> {
     let problems = mapping.check(&org.schema);
     if !problems.is_empty() {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let said = format!("the mapping does not fit the org {}:\n  {}\n", org.name, lines.join("\n  "));
+        let said = format!(
+            "the mapping does not fit the org {}:\n  {}\n",
+            org.name,
+            lines.join("\n  ")
+        );
         return Err(Error::new(ErrorKind::Config, "check the mapping", said)
             .advise("Add the fields to the org and let the migration user see them, or change those lines"));
     }
@@ -25,12 +29,23 @@ pub(crate) fn target(org: &Org, mapping: &Mapping) -> Result<TargetInfo> {
 }
 
 fn name(org: &Org) -> String {
-    if org.sandbox { format!("{} (sandbox)", org.name) } else { org.name.clone() }
+    if org.sandbox {
+        format!("{} (sandbox)", org.name)
+    } else {
+        org.name.clone()
+    }
 }
 
 fn warnings(org: &Org, mapping: &Mapping) -> Vec<String> {
     let mut warnings = Vec::new();
-    let undated: Vec<&str> = mapping.objects().filter(|o| org.schema.object(o).is_some_and(|o| !o.takes("CreatedDate"))).collect();
+    let undated: Vec<&str> = mapping
+        .objects()
+        .filter(|o| {
+            org.schema
+                .object(o)
+                .is_some_and(|o| !o.takes("CreatedDate"))
+        })
+        .collect();
     if !undated.is_empty() {
         warnings.push(format!(
             "CreatedDate cannot be set on {}: rows there get the date of the load. Give the migration user \

@@ -26,8 +26,16 @@ impl Schema {
     pub fn add_describe(&mut self, describe: &Value) -> Result<()> {
         let wire: wire::Describe = Deserialize::deserialize(describe)
             .map_err(|e| Error::decode("read a describe answer", "$", e))?;
-        let fields = wire.fields.into_iter().map(|f| (f.name.to_ascii_lowercase(), f.into())).collect();
-        let object = Object { name: wire.name.clone(), createable: wire.createable, fields };
+        let fields = wire
+            .fields
+            .into_iter()
+            .map(|f| (f.name.to_ascii_lowercase(), f.into()))
+            .collect();
+        let object = Object {
+            name: wire.name.clone(),
+            createable: wire.createable,
+            fields,
+        };
         self.objects.insert(wire.name, object);
         Ok(())
     }
@@ -53,7 +61,9 @@ impl Object {
     /// A field by API name, case ignored. Fields that field-level security hides are absent.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.get(name).or_else(|| self.fields.get(&name.to_ascii_lowercase()))
+        self.fields
+            .get(name)
+            .or_else(|| self.fields.get(&name.to_ascii_lowercase()))
     }
 
     /// Its fields, by name in lower case.
@@ -104,7 +114,11 @@ impl Field {
     #[must_use]
     pub fn picklist_value(&self, value: &str) -> Option<&str> {
         let exact = self.values.iter().find(|v| *v == value);
-        let found = exact.or_else(|| self.values.iter().find(|v| v.to_lowercase() == value.to_lowercase()));
+        let found = exact.or_else(|| {
+            self.values
+                .iter()
+                .find(|v| v.to_lowercase() == value.to_lowercase())
+        });
         found.map(String::as_str)
     }
 }
@@ -207,7 +221,11 @@ mod wire {
             Self {
                 holds: kind(&f.kind, f.html_formatted),
                 length: size(f.length),
-                precision: size(if f.kind == "int" { f.digits } else { f.precision }),
+                precision: size(if f.kind == "int" {
+                    f.digits
+                } else {
+                    f.precision
+                }),
                 scale: size(f.scale),
                 createable: f.createable,
                 updateable: f.updateable,
@@ -215,7 +233,11 @@ mod wire {
                 external_id: f.external_id,
                 unique: f.unique,
                 case_sensitive: f.case_sensitive,
-                values: values.into_iter().filter(|v| v.active).map(|v| v.value).collect(),
+                values: values
+                    .into_iter()
+                    .filter(|v| v.active)
+                    .map(|v| v.value)
+                    .collect(),
                 reference_to: f.reference_to.unwrap_or_default(),
                 name: f.name,
             }
@@ -263,7 +285,10 @@ pub(crate) mod tests {
         let case = schema.object("Case").unwrap();
         assert_eq!(case.field("SUBJECT").unwrap().length, 255);
         assert_eq!(case.field("Status").unwrap().values, ["New"]);
-        assert_eq!(case.field("Status").unwrap().picklist_value("NEW"), Some("New"));
+        assert_eq!(
+            case.field("Status").unwrap().picklist_value("NEW"),
+            Some("New")
+        );
         assert!(!case.field("Status").unwrap().required && case.field("Rich__c").unwrap().required);
         assert_eq!(case.field("Rich__c").unwrap().holds, FieldKind::RichText);
         assert_eq!(case.field("Strange").unwrap().holds, FieldKind::Other);

@@ -31,10 +31,19 @@ pub(super) enum Wanted<'a> {
 }
 
 /// The rows of these records. `now` is when the verification began.
-pub(super) async fn rows<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Utc>) -> Result<Vec<Wanted<'a>>> {
-    let Some(first) = records.first() else { return Ok(Vec::new()) };
+pub(super) async fn rows<'a>(
+    run: &Run<'_>,
+    records: &[&'a Loaded],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wanted<'a>>> {
+    let Some(first) = records.first() else {
+        return Ok(Vec::new());
+    };
     match first.record {
-        Record::Account(_) => records.iter().map(|l| Ok(one(l, accounts::OBJECT, accounts::fields(run, l, now)?))).collect(),
+        Record::Account(_) => records
+            .iter()
+            .map(|l| Ok(one(l, accounts::OBJECT, accounts::fields(run, l, now)?)))
+            .collect(),
         Record::Contact(_) => people(run, records, now).await,
         Record::Conversation(_) => conversations(run, records, now).await,
         Record::Attachment(_) => attachments(run, records, now).await,
@@ -44,14 +53,26 @@ pub(super) async fn rows<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTim
 }
 
 fn one<'a>(loaded: &'a Loaded, object: &'static str, fields: Fields) -> Wanted<'a> {
-    Wanted::Rows(vec![Expected { loaded, object, n: 0, fields, bytes: None }])
+    Wanted::Rows(vec![Expected {
+        loaded,
+        object,
+        n: 0,
+        fields,
+        bytes: None,
+    }])
 }
 
-async fn people<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Utc>) -> Result<Vec<Wanted<'a>>> {
+async fn people<'a>(
+    run: &Run<'_>,
+    records: &[&'a Loaded],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wanted<'a>>> {
     let accounts = contacts::accounts(run).await?;
     let mut wanted = Vec::new();
     for loaded in records.iter().copied() {
-        let Record::Contact(contact) = &loaded.record else { continue };
+        let Record::Contact(contact) = &loaded.record else {
+            continue;
+        };
         let account = match contacts::account_of(contact, &accounts) {
             Needed::Stands(id) => Some(id),
             Needed::None => None,
@@ -60,21 +81,35 @@ async fn people<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Utc>) -
                 continue;
             }
         };
-        wanted.push(one(loaded, contacts::OBJECT, contacts::fields(run, loaded, account.as_deref(), now)?));
+        wanted.push(one(
+            loaded,
+            contacts::OBJECT,
+            contacts::fields(run, loaded, account.as_deref(), now)?,
+        ));
     }
     Ok(wanted)
 }
 
-async fn conversations<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Utc>) -> Result<Vec<Wanted<'a>>> {
+async fn conversations<'a>(
+    run: &Run<'_>,
+    records: &[&'a Loaded],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wanted<'a>>> {
     let mut links = cases::links(run).await?.into_iter();
     let mut wanted = Vec::new();
     // Links come for the whole batch, in its order; records are a part of it in the same order.
     let mut records = records.iter().copied().peekable();
     for loaded in &run.batch.records {
         let links = links.next();
-        let Some(mine) = records.next_if(|r| r.id == loaded.id && r.part == loaded.part) else { continue };
+        let Some(mine) = records.next_if(|r| r.id == loaded.id && r.part == loaded.part) else {
+            continue;
+        };
         match links {
-            Some(Ok(links)) => wanted.push(one(mine, cases::OBJECT, cases::fields(run, mine, &links, now)?)),
+            Some(Ok(links)) => wanted.push(one(
+                mine,
+                cases::OBJECT,
+                cases::fields(run, mine, &links, now)?,
+            )),
             Some(Err(verdict)) => wanted.push(Wanted::Unbuildable(mine, cases::OBJECT, verdict)),
             None => {}
         }
@@ -82,7 +117,11 @@ async fn conversations<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<
     Ok(wanted)
 }
 
-async fn attachments<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Utc>) -> Result<Vec<Wanted<'a>>> {
+async fn attachments<'a>(
+    run: &Run<'_>,
+    records: &[&'a Loaded],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wanted<'a>>> {
     let cases = files::cases(run).await?;
     let mut wanted = Vec::new();
     for loaded in records.iter().copied() {
@@ -95,15 +134,31 @@ async fn attachments<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Ut
         };
         let key = file_key(&files::attachment(loaded)?.conversation, &blob.blake3);
         // A linked file carries the name of the attachment that brought it; its bytes are ours too.
-        let linked = run.prior(loaded, 0).is_some_and(|effect| effect.operation == Operation::Link);
-        let fields = if linked { Fields::new() } else { files::fields(run, loaded, &case, &key, now)? };
+        let linked = run
+            .prior(loaded, 0)
+            .is_some_and(|effect| effect.operation == Operation::Link);
+        let fields = if linked {
+            Fields::new()
+        } else {
+            files::fields(run, loaded, &case, &key, now)?
+        };
         let bytes = Some((blob.md5, blob.size));
-        wanted.push(Wanted::Rows(vec![Expected { loaded, object: files::OBJECT, n: 0, fields, bytes }]));
+        wanted.push(Wanted::Rows(vec![Expected {
+            loaded,
+            object: files::OBJECT,
+            n: 0,
+            fields,
+            bytes,
+        }]));
     }
     Ok(wanted)
 }
 
-async fn timeline<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Utc>) -> Result<Vec<Wanted<'a>>> {
+async fn timeline<'a>(
+    run: &Run<'_>,
+    records: &[&'a Loaded],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wanted<'a>>> {
     let around = Surroundings::of(run).await?;
     let mut wanted = Vec::new();
     for loaded in records.iter().copied() {
@@ -111,20 +166,44 @@ async fn timeline<'a>(run: &Run<'_>, records: &[&'a Loaded], now: DateTime<Utc>)
         let (object, rows) = if messages::is_mail(message) {
             (mails::OBJECT, mail(run, &around, loaded, message, now)?)
         } else {
-            (comments::OBJECT, comment(run, &around, loaded, message, now)?)
+            (
+                comments::OBJECT,
+                comment(run, &around, loaded, message, now)?,
+            )
         };
-        wanted.push(rows.map_or_else(|verdict| Wanted::Unbuildable(loaded, object, verdict), Wanted::Rows));
+        wanted.push(rows.map_or_else(
+            |verdict| Wanted::Unbuildable(loaded, object, verdict),
+            Wanted::Rows,
+        ));
     }
     Ok(wanted)
 }
 
-fn comment<'a>(run: &Run<'_>, around: &Surroundings, loaded: &'a Loaded, message: &Message, now: DateTime<Utc>) -> Result<Result<Vec<Expected<'a>>, Verdict>> {
+fn comment<'a>(
+    run: &Run<'_>,
+    around: &Surroundings,
+    loaded: &'a Loaded,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<Result<Vec<Expected<'a>>, Verdict>> {
     let parts = comments::fields(run, around, message, now)?;
-    let row = |(n, fields)| Expected { loaded, object: comments::OBJECT, n, fields, bytes: None };
+    let row = |(n, fields)| Expected {
+        loaded,
+        object: comments::OBJECT,
+        n,
+        fields,
+        bytes: None,
+    };
     Ok(parts.map(|parts| (0..).zip(parts).map(row).collect()))
 }
 
-fn mail<'a>(run: &Run<'_>, around: &Surroundings, loaded: &'a Loaded, mail: &Message, now: DateTime<Utc>) -> Result<Result<Vec<Expected<'a>>, Verdict>> {
+fn mail<'a>(
+    run: &Run<'_>,
+    around: &Surroundings,
+    loaded: &'a Loaded,
+    mail: &Message,
+    now: DateTime<Utc>,
+) -> Result<Result<Vec<Expected<'a>>, Verdict>> {
     let (case, files) = match (around.case(mail), around.files(mail)) {
         (Ok(case), Ok(files)) => (case, files),
         (Err(verdict), _) | (_, Err(verdict)) => return Ok(Err(verdict)),
@@ -134,15 +213,32 @@ fn mail<'a>(run: &Run<'_>, around: &Surroundings, loaded: &'a Loaded, mail: &Mes
         Ok(fields) => fields,
         Err(verdict) => return Ok(Err(verdict)),
     };
-    let mut rows = vec![Expected { loaded, object: mails::OBJECT, n: 0, fields, bytes: None }];
-    if let Some(overflow) = mails::overflow(run, loaded, mail, &mails::bodies(run, mail, &files), &case)? {
-        let bytes = overflow.content.map(|content| (content.md5().to_owned(), content.size()));
-        rows.push(Expected { loaded, object: files::OBJECT, n: mails::OVERFLOW, fields: overflow.fields, bytes });
+    let mut rows = vec![Expected {
+        loaded,
+        object: mails::OBJECT,
+        n: 0,
+        fields,
+        bytes: None,
+    }];
+    if let Some(overflow) =
+        mails::overflow(run, loaded, mail, &mails::bodies(run, mail, &files), &case)?
+    {
+        let bytes = overflow
+            .content
+            .map(|content| (content.md5().to_owned(), content.size()));
+        rows.push(Expected {
+            loaded,
+            object: files::OBJECT,
+            n: mails::OVERFLOW,
+            fields: overflow.fields,
+            bytes,
+        });
     }
     Ok(Ok(rows))
 }
 
 /// Whether the bytes of an attachment are there to be compared.
 pub(super) fn has_bytes(loaded: &Loaded) -> bool {
-    !matches!(loaded.record, Record::Attachment(_)) || matches!(loaded.file, Some(FileState::Staged(_)))
+    !matches!(loaded.record, Record::Attachment(_))
+        || matches!(loaded.file, Some(FileState::Staged(_)))
 }

@@ -30,8 +30,17 @@ pub(crate) async fn batch(run: &Run<'_>) -> Result<Vec<Checked>> {
         match wanted {
             Wanted::Rows(mine) => rows.extend(mine),
             Wanted::Unbuildable(loaded, object, verdict) => {
-                let why = format!("a row that refers to others ({})", verdict.reason().unwrap_or(verdict.column()));
-                checked.push(different(loaded, object, "Id", why, "what it refers to is gone"));
+                let why = format!(
+                    "a row that refers to others ({})",
+                    verdict.reason().unwrap_or(verdict.column())
+                );
+                checked.push(different(
+                    loaded,
+                    object,
+                    "Id",
+                    why,
+                    "what it refers to is gone",
+                ));
             }
         }
     }
@@ -47,12 +56,16 @@ pub(crate) async fn batch(run: &Run<'_>) -> Result<Vec<Checked>> {
 async fn standing<'a>(run: &'a Run<'_>) -> Result<Vec<&'a Loaded>> {
     let ids: BTreeSet<RecordId> = run.batch.records.iter().map(|loaded| loaded.id).collect();
     let ids: Vec<RecordId> = ids.into_iter().collect();
-    let known: HashMap<RecordId, Known> = ids.iter().copied().zip(run.journal().rows(&ids).await?).collect();
+    let known: HashMap<RecordId, Known> = ids
+        .iter()
+        .copied()
+        .zip(run.journal().rows(&ids).await?)
+        .collect();
     let stands = |loaded: &&Loaded| {
         let verdict = known.get(&loaded.id).and_then(Known::verdict);
-        let linked_file = run
-            .prior(loaded, 0)
-            .is_some_and(|effect| effect.operation == Operation::Link && effect.object == files::OBJECT);
+        let linked_file = run.prior(loaded, 0).is_some_and(|effect| {
+            effect.operation == Operation::Link && effect.object == files::OBJECT
+        });
         let made = matches!(verdict, Some(Verdict::Created | Verdict::Updated));
         (made || linked_file) && expected::has_bytes(loaded)
     };
@@ -70,15 +83,24 @@ impl Found {
         let mut by_object: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
         for row in expected {
             if let Some(id) = run.standing(row.loaded, row.n) {
-                by_object.entry(row.object).or_default().insert(id.to_owned());
+                by_object
+                    .entry(row.object)
+                    .or_default()
+                    .insert(id.to_owned());
             }
         }
-        let mut found = Self { rows: HashMap::new(), lists: HashMap::new() };
+        let mut found = Self {
+            rows: HashMap::new(),
+            lists: HashMap::new(),
+        };
         for (object, ids) in by_object {
             let ids: Vec<String> = ids.into_iter().collect();
             let names = readable(run, object)?;
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            for (id, row) in ids.iter().zip(run.api.retrieve(run.cx, object, &ids, &names).await?) {
+            for (id, row) in ids
+                .iter()
+                .zip(run.api.retrieve(run.cx, object, &ids, &names).await?)
+            {
                 found.rows.extend(row.map(|row| (id.clone(), row)));
             }
             if object == mails::OBJECT {
@@ -102,19 +124,28 @@ impl Found {
         }
         let select = "SELECT LinkedEntityId, ContentDocumentId FROM ContentDocumentLink WHERE LinkedEntityId IN";
         for row in run.api.query_in(run.cx, select, mails).await? {
-            self.add(&row["LinkedEntityId"], "ContentDocumentIds", &row["ContentDocumentId"]);
+            self.add(
+                &row["LinkedEntityId"],
+                "ContentDocumentIds",
+                &row["ContentDocumentId"],
+            );
         }
         Ok(())
     }
 
     fn add(&mut self, mail: &Value, list: &'static str, id: &Value) {
         if let (Some(mail), Some(id)) = (mail.as_str(), id.as_str()) {
-            self.lists.entry((mail.to_owned(), list)).or_default().insert(id.to_owned());
+            self.lists
+                .entry((mail.to_owned(), list))
+                .or_default()
+                .insert(id.to_owned());
         }
     }
 
     fn list(&self, mail: &str, name: &str) -> BTreeSet<String> {
-        let of = |(key, ids): (&(String, &'static str), &BTreeSet<String>)| (key.0 == mail && key.1 == name).then(|| ids.clone());
+        let of = |(key, ids): (&(String, &'static str), &BTreeSet<String>)| {
+            (key.0 == mail && key.1 == name).then(|| ids.clone())
+        };
         self.lists.iter().find_map(of).unwrap_or_default()
     }
 }
@@ -122,27 +153,66 @@ impl Found {
 /// The fields of an object that are read back: every one that the mapping can set, and what explains differences.
 fn readable(run: &Run<'_>, object: &str) -> Result<BTreeSet<String>> {
     let described = run.org.object(object)?;
-    let lines = run.lines(object)?.lines.iter().map(|line| line.field.as_str());
-    let beside = ["Id", "SystemModstamp"].into_iter().chain((object == files::OBJECT).then_some("Checksum"));
+    let lines = run
+        .lines(object)?
+        .lines
+        .iter()
+        .map(|line| line.field.as_str());
+    let beside = ["Id", "SystemModstamp"]
+        .into_iter()
+        .chain((object == files::OBJECT).then_some("Checksum"));
     let beside = beside.chain((object == files::OBJECT).then_some("ContentSize"));
-    let wanted = lines.chain(beside).filter(|name| described.field(name).is_some() && !is_id_list(name));
+    let wanted = lines
+        .chain(beside)
+        .filter(|name| described.field(name).is_some() && !is_id_list(name));
     Ok(wanted.map(str::to_owned).collect())
 }
 
-fn compare(run: &Run<'_>, expected: &Expected<'_>, found: &Found, checked: &mut Vec<Checked>) -> Result<()> {
+fn compare(
+    run: &Run<'_>,
+    expected: &Expected<'_>,
+    found: &Found,
+    checked: &mut Vec<Checked>,
+) -> Result<()> {
     let Expected { loaded, object, .. } = expected;
     let Some(id) = run.standing(loaded, expected.n) else {
-        checked.push(different(loaded, object, "Id", format!("row {} of the record", expected.n), "never confirmed"));
+        checked.push(different(
+            loaded,
+            object,
+            "Id",
+            format!("row {} of the record", expected.n),
+            "never confirmed",
+        ));
         return Ok(());
     };
     let Some(row) = found.rows.get(id) else {
-        checked.push(different(loaded, object, "Id", id.to_owned(), "no such row"));
+        checked.push(different(
+            loaded,
+            object,
+            "Id",
+            id.to_owned(),
+            "no such row",
+        ));
         return Ok(());
     };
     if let Some((md5, size)) = &expected.bytes {
-        let sum = row["Checksum"].as_str().is_some_and(|sum| sum.eq_ignore_ascii_case(md5));
-        checked.push(finding(expected, "Checksum", equal_or(sum, md5, &row["Checksum"])));
-        checked.push(finding(expected, "ContentSize", equal_or(row["ContentSize"].as_u64() == Some(*size), size, &row["ContentSize"])));
+        let sum = row["Checksum"]
+            .as_str()
+            .is_some_and(|sum| sum.eq_ignore_ascii_case(md5));
+        checked.push(finding(
+            expected,
+            "Checksum",
+            equal_or(sum, md5, &row["Checksum"]),
+        ));
+        checked.push(finding(
+            expected,
+            "ContentSize",
+            equal_or(
+                row["ContentSize"].as_u64() == Some(*size),
+                size,
+                &row["ContentSize"],
+            ),
+        ));
     }
     if expected.fields.is_empty() {
         return Ok(());
@@ -152,18 +222,29 @@ fn compare(run: &Run<'_>, expected: &Expected<'_>, found: &Found, checked: &mut 
         let name = line.field.as_str();
         let sent = expected.fields.get(name).unwrap_or(&Value::Null);
         if is_id_list(name) {
-            checked.push(finding(expected, name, same_list(sent, &found.list(id, name))));
+            checked.push(finding(
+                expected,
+                name,
+                same_list(sent, &found.list(id, name)),
+            ));
             continue;
         }
         // What the org does not let us set is not ours to compare.
-        let Some(field) = described.field(name).filter(|field| field.createable) else { continue };
+        let Some(field) = described.field(name).filter(|field| field.createable) else {
+            continue;
+        };
         let stands = row.get(&field.name).unwrap_or(&Value::Null);
         let result = if same(sent, stands, field) {
             Finding::Equal
         } else {
             match explain(sent, stands, Place { object, field, row }) {
-                Some(rule) => Finding::Explained { rule: rule.name().to_owned() },
-                None => Finding::Different { expected: shown(sent), found: shown(stands) },
+                Some(rule) => Finding::Explained {
+                    rule: rule.name().to_owned(),
+                },
+                None => Finding::Different {
+                    expected: shown(sent),
+                    found: shown(stands),
+                },
             }
         };
         checked.push(finding(expected, name, result));
@@ -173,17 +254,34 @@ fn compare(run: &Run<'_>, expected: &Expected<'_>, found: &Found, checked: &mut 
 
 fn same_list(sent: &Value, stands: &BTreeSet<String>) -> Finding {
     let short = |id: &str| id.get(..15).unwrap_or(id).to_owned();
-    let sent: BTreeSet<String> = sent.as_array().into_iter().flatten().filter_map(Value::as_str).map(short).collect();
+    let sent: BTreeSet<String> = sent
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(short)
+        .collect();
     let stands: BTreeSet<String> = stands.iter().map(|id| short(id)).collect();
     if sent == stands {
         return Finding::Equal;
     }
-    let text = |ids: BTreeSet<String>| shown(&Value::from(ids.into_iter().collect::<Vec<_>>().join(";")));
-    Finding::Different { expected: text(sent), found: text(stands) }
+    let text =
+        |ids: BTreeSet<String>| shown(&Value::from(ids.into_iter().collect::<Vec<_>>().join(";")));
+    Finding::Different {
+        expected: text(sent),
+        found: text(stands),
+    }
 }
 
 fn equal_or(equal: bool, expected: impl ToString, found: &Value) -> Finding {
-    if equal { Finding::Equal } else { Finding::Different { expected: expected.to_string(), found: shown(found) } }
+    if equal {
+        Finding::Equal
+    } else {
+        Finding::Different {
+            expected: expected.to_string(),
+            found: shown(found),
+        }
+    }
 }
 
 fn finding(expected: &Expected<'_>, field: &str, finding: Finding) -> Checked {
@@ -196,13 +294,30 @@ fn finding(expected: &Expected<'_>, field: &str, finding: Finding) -> Checked {
     }
 }
 
-fn different(loaded: &Loaded, object: &'static str, field: &str, expected: String, found: &str) -> Checked {
-    let finding = Finding::Different { expected, found: found.to_owned() };
-    Checked { record: loaded.id, key: loaded.record.key().clone(), object, field: field.to_owned(), finding }
+fn different(
+    loaded: &Loaded,
+    object: &'static str,
+    field: &str,
+    expected: String,
+    found: &str,
+) -> Checked {
+    let finding = Finding::Different {
+        expected,
+        found: found.to_owned(),
+    };
+    Checked {
+        record: loaded.id,
+        key: loaded.record.key().clone(),
+        object,
+        field: field.to_owned(),
+        finding,
+    }
 }
 
 fn shown(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     match text.char_indices().nth(SHOWN) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,

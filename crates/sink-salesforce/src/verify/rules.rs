@@ -94,7 +94,11 @@ fn is_empty(value: &Value) -> bool {
 
 /// Ids have 15 characters, or 18 with a suffix that follows from them.
 pub(crate) fn same_id(expected: &Value, found: &Value) -> bool {
-    let short = |value: &Value| value.as_str().map(|id| id.get(..15).unwrap_or(id).to_owned());
+    let short = |value: &Value| {
+        value
+            .as_str()
+            .map(|id| id.get(..15).unwrap_or(id).to_owned())
+    };
     short(expected).is_some() && short(expected) == short(found)
 }
 
@@ -104,7 +108,11 @@ fn number(value: &Value) -> Option<f64> {
 
 /// The rule that explains why what stands there is not what was sent.
 pub(crate) fn explain(expected: &Value, found: &Value, place: Place<'_>) -> Option<Rule> {
-    if is_empty(expected) { unsent(found, place) } else { changed(expected, found, place) }
+    if is_empty(expected) {
+        unsent(found, place)
+    } else {
+        changed(expected, found, place)
+    }
 }
 
 fn unsent(found: &Value, place: Place<'_>) -> Option<Rule> {
@@ -112,7 +120,14 @@ fn unsent(found: &Value, place: Place<'_>) -> Option<Rule> {
     match (object, field.name.as_str()) {
         ("EmailMessage", "TextBody") if !is_empty(&row["HtmlBody"]) => Some(Rule::TextFromHtml),
         ("Case", "AccountId") if !is_empty(&row["ContactId"]) => Some(Rule::AccountFromContact),
-        (_, "CreatedDate" | "LastModifiedDate" | "CreatedById" | "ContentModifiedDate" | "MessageDate") => Some(Rule::Stamped),
+        (
+            _,
+            "CreatedDate"
+            | "LastModifiedDate"
+            | "CreatedById"
+            | "ContentModifiedDate"
+            | "MessageDate",
+        ) => Some(Rule::Stamped),
         ("Case", "ClosedDate") => Some(Rule::Stamped),
         _ if defaulted(field, found) => Some(Rule::Default),
         _ => None,
@@ -122,7 +137,9 @@ fn unsent(found: &Value, place: Place<'_>) -> Option<Rule> {
 /// A value that nobody sent is the default of a list or of a checkbox.
 fn defaulted(field: &Field, found: &Value) -> bool {
     match field.holds {
-        FieldKind::Picklist => found.as_str().is_some_and(|value| field.picklist_value(value).is_some()),
+        FieldKind::Picklist => found
+            .as_str()
+            .is_some_and(|value| field.picklist_value(value).is_some()),
         FieldKind::Checkbox => *found == Value::Bool(false),
         _ => false,
     }
@@ -136,29 +153,43 @@ fn changed(expected: &Value, found: &Value, place: Place<'_>) -> Option<Rule> {
         FieldKind::Multipicklist => (set(sent?) == set(stands?)).then_some(Rule::Reordered),
         FieldKind::Email if sent?.trim() == stands.unwrap_or_default() => Some(Rule::Trimmed),
         FieldKind::Email => (sent?.trim().to_lowercase() == stands?).then_some(Rule::LowerCased),
-        FieldKind::RichText if to_text(sent?).trim() == to_text(stands?).trim() => Some(Rule::Sanitised),
-        FieldKind::Text | FieldKind::LongText | FieldKind::RichText | FieldKind::Phone | FieldKind::Url | FieldKind::Other => {
-            (sent?.trim() == stands.unwrap_or_default()).then_some(Rule::Trimmed)
+        FieldKind::RichText if to_text(sent?).trim() == to_text(stands?).trim() => {
+            Some(Rule::Sanitised)
         }
+        FieldKind::Text
+        | FieldKind::LongText
+        | FieldKind::RichText
+        | FieldKind::Phone
+        | FieldKind::Url
+        | FieldKind::Other => (sent?.trim() == stands.unwrap_or_default()).then_some(Rule::Trimmed),
         _ => None,
     }
 }
 
 /// The record's date is later than the row's making: what was sent then was the moment of the load.
 fn in_the_future(expected: &Value, found: &Value, row: &Value) -> bool {
-    let (Some(said), Some(stands)) = (moment(expected), moment(found)) else { return false };
+    let (Some(said), Some(stands)) = (moment(expected), moment(found)) else {
+        return false;
+    };
     let made: Option<DateTime<Utc>> = moment(&row["SystemModstamp"]);
-    made.is_some_and(|made| said > stands && stands <= made && said >= made - chrono::Duration::seconds(60))
+    made.is_some_and(|made| {
+        said > stands && stands <= made && said >= made - chrono::Duration::seconds(60)
+    })
 }
 
 fn scaled(expected: &Value, found: &Value, scale: usize) -> bool {
-    let (Some(sent), Some(stands)) = (number(expected), number(found)) else { return false };
+    let (Some(sent), Some(stands)) = (number(expected), number(found)) else {
+        return false;
+    };
     let unit = 10_f64.powi(-i32::try_from(scale).unwrap_or(18));
     (sent - stands).abs() <= unit / 2.0 + f64::EPSILON * sent.abs()
 }
 
 fn set(values: &str) -> std::collections::BTreeSet<&str> {
-    values.split(';').filter(|value| !value.is_empty()).collect()
+    values
+        .split(';')
+        .filter(|value| !value.is_empty())
+        .collect()
 }
 
 #[cfg(test)]
@@ -167,65 +198,277 @@ mod tests {
     use crate::schema::Schema;
     use serde_json::json;
 
-    fn explained(object: &str, kind: &str, name: &str, expected: Value, found: Value, row: Value) -> Option<Rule> {
+    fn explained(
+        object: &str,
+        kind: &str,
+        name: &str,
+        expected: Value,
+        found: Value,
+        row: Value,
+    ) -> Option<Rule> {
         let mut schema = Schema::new();
         let field = json!({"name": name, "type": kind, "scale": 2, "htmlFormatted": name == "Rich__c",
                            "picklistValues": [{"active": true, "value": "Medium"}, {"active": true, "value": "b"}]});
-        schema.add_describe(&json!({"name": object, "fields": [field]})).unwrap();
+        schema
+            .add_describe(&json!({"name": object, "fields": [field]}))
+            .unwrap();
         let field = schema.object(object).unwrap().field(name).unwrap();
         assert!(!same(&expected, &found, field), "{name} needs no rule");
-        explain(&expected, &found, Place { object, field, row: &row })
+        explain(
+            &expected,
+            &found,
+            Place {
+                object,
+                field,
+                row: &row,
+            },
+        )
     }
 
     #[test]
     fn each_change_of_the_platform_has_its_rule_and_no_other_change_has_one() {
         let none = json!({});
         let cases = [
-            ("Case", "string", "Subject", json!(" a "), json!("a"), none.clone(), Some(Rule::Trimmed)),
-            ("Case", "string", "Subject", json!("a  b"), json!("a b"), none.clone(), None),
-            ("Case", "string", "Subject", json!("abc"), json!("ab"), none.clone(), None),
-            ("Case", "string", "Subject", json!("abc"), json!(null), none.clone(), None),
-            ("Contact", "email", "Email", json!("A@example.org"), json!("a@example.org"), none.clone(), Some(Rule::LowerCased)),
-            ("Contact", "email", "Email", json!("a@example.org"), json!("b@example.org"), none.clone(), None),
-            ("Case", "double", "Score__c", json!(1.005), json!(1.01), none.clone(), Some(Rule::Scaled)),
-            ("Case", "double", "Score__c", json!(1.0), json!(1.01), none.clone(), None),
-            ("Case", "multipicklist", "Tags__c", json!("b;a;b"), json!("a;b"), none.clone(), Some(Rule::Reordered)),
-            ("Case", "multipicklist", "Tags__c", json!("b;a"), json!("a"), none.clone(), None),
-            ("Case", "textarea", "Rich__c", json!("<b onclick=x>a</b>"), json!("<b>a</b>"), none.clone(), Some(Rule::Sanitised)),
-            ("Case", "textarea", "Rich__c", json!("<b>a</b>"), json!("<b>c</b>"), none.clone(), None),
-            ("EmailMessage", "textarea", "TextBody", json!(null), json!("a"), json!({"HtmlBody": "<p>a"}), Some(Rule::TextFromHtml)),
-            ("EmailMessage", "textarea", "TextBody", json!(null), json!("a"), none.clone(), None),
-            ("Case", "reference", "AccountId", json!(null), json!("001"), json!({"ContactId": "003"}), Some(Rule::AccountFromContact)),
-            ("Case", "reference", "AccountId", json!(null), json!("001"), none.clone(), None),
-            ("Case", "picklist", "Priority", json!(null), json!("Medium"), none.clone(), Some(Rule::Default)),
-            ("Case", "picklist", "Priority", json!("High"), json!("Medium"), none.clone(), None),
-            ("Case", "datetime", "CreatedDate", json!(null), json!("2026-01-01T00:00:00.000+0000"), none.clone(), Some(Rule::Stamped)),
-            ("Case", "datetime", "Original_Created_Date__c", json!(null), json!("2026-01-01T00:00:00.000+0000"), none.clone(), None),
-            ("Case", "datetime", "CreatedDate", json!("2026-02-01T00:00:00.000Z"), json!("2026-01-01T00:00:00.000+0000"),
-             json!({"SystemModstamp": "2026-01-01T00:00:01.000+0000"}), Some(Rule::Clamped)),
-            ("Case", "datetime", "CreatedDate", json!("2020-02-01T00:00:00.000Z"), json!("2020-01-01T00:00:00.000+0000"),
-             json!({"SystemModstamp": "2026-01-01T00:00:01.000+0000"}), None),
+            (
+                "Case",
+                "string",
+                "Subject",
+                json!(" a "),
+                json!("a"),
+                none.clone(),
+                Some(Rule::Trimmed),
+            ),
+            (
+                "Case",
+                "string",
+                "Subject",
+                json!("a  b"),
+                json!("a b"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "string",
+                "Subject",
+                json!("abc"),
+                json!("ab"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "string",
+                "Subject",
+                json!("abc"),
+                json!(null),
+                none.clone(),
+                None,
+            ),
+            (
+                "Contact",
+                "email",
+                "Email",
+                json!("A@example.org"),
+                json!("a@example.org"),
+                none.clone(),
+                Some(Rule::LowerCased),
+            ),
+            (
+                "Contact",
+                "email",
+                "Email",
+                json!("a@example.org"),
+                json!("b@example.org"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "double",
+                "Score__c",
+                json!(1.005),
+                json!(1.01),
+                none.clone(),
+                Some(Rule::Scaled),
+            ),
+            (
+                "Case",
+                "double",
+                "Score__c",
+                json!(1.0),
+                json!(1.01),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "multipicklist",
+                "Tags__c",
+                json!("b;a;b"),
+                json!("a;b"),
+                none.clone(),
+                Some(Rule::Reordered),
+            ),
+            (
+                "Case",
+                "multipicklist",
+                "Tags__c",
+                json!("b;a"),
+                json!("a"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "textarea",
+                "Rich__c",
+                json!("<b onclick=x>a</b>"),
+                json!("<b>a</b>"),
+                none.clone(),
+                Some(Rule::Sanitised),
+            ),
+            (
+                "Case",
+                "textarea",
+                "Rich__c",
+                json!("<b>a</b>"),
+                json!("<b>c</b>"),
+                none.clone(),
+                None,
+            ),
+            (
+                "EmailMessage",
+                "textarea",
+                "TextBody",
+                json!(null),
+                json!("a"),
+                json!({"HtmlBody": "<p>a"}),
+                Some(Rule::TextFromHtml),
+            ),
+            (
+                "EmailMessage",
+                "textarea",
+                "TextBody",
+                json!(null),
+                json!("a"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "reference",
+                "AccountId",
+                json!(null),
+                json!("001"),
+                json!({"ContactId": "003"}),
+                Some(Rule::AccountFromContact),
+            ),
+            (
+                "Case",
+                "reference",
+                "AccountId",
+                json!(null),
+                json!("001"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "picklist",
+                "Priority",
+                json!(null),
+                json!("Medium"),
+                none.clone(),
+                Some(Rule::Default),
+            ),
+            (
+                "Case",
+                "picklist",
+                "Priority",
+                json!("High"),
+                json!("Medium"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "datetime",
+                "CreatedDate",
+                json!(null),
+                json!("2026-01-01T00:00:00.000+0000"),
+                none.clone(),
+                Some(Rule::Stamped),
+            ),
+            (
+                "Case",
+                "datetime",
+                "Original_Created_Date__c",
+                json!(null),
+                json!("2026-01-01T00:00:00.000+0000"),
+                none.clone(),
+                None,
+            ),
+            (
+                "Case",
+                "datetime",
+                "CreatedDate",
+                json!("2026-02-01T00:00:00.000Z"),
+                json!("2026-01-01T00:00:00.000+0000"),
+                json!({"SystemModstamp": "2026-01-01T00:00:01.000+0000"}),
+                Some(Rule::Clamped),
+            ),
+            (
+                "Case",
+                "datetime",
+                "CreatedDate",
+                json!("2020-02-01T00:00:00.000Z"),
+                json!("2020-01-01T00:00:00.000+0000"),
+                json!({"SystemModstamp": "2026-01-01T00:00:01.000+0000"}),
+                None,
+            ),
         ];
         for (object, kind, name, expected, found, row, rule) in cases {
             let shown = format!("{object}.{name}: {expected} became {found}");
-            assert_eq!(explained(object, kind, name, expected, found, row), rule, "{shown}");
+            assert_eq!(
+                explained(object, kind, name, expected, found, row),
+                rule,
+                "{shown}"
+            );
         }
     }
 
     #[test]
     fn values_are_compared_by_what_they_say() {
         let mut schema = Schema::new();
-        let fields = [("T", "datetime"), ("R", "reference"), ("N", "double"), ("S", "string")];
-        let fields: Vec<_> = fields.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
-        schema.add_describe(&json!({"name": "X", "fields": fields})).unwrap();
+        let fields = [
+            ("T", "datetime"),
+            ("R", "reference"),
+            ("N", "double"),
+            ("S", "string"),
+        ];
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, kind)| json!({"name": name, "type": kind}))
+            .collect();
+        schema
+            .add_describe(&json!({"name": "X", "fields": fields}))
+            .unwrap();
         let object = schema.object("X").unwrap();
         for (name, expected, found) in [
-            ("T", json!("2021-03-04T05:06:07.000Z"), json!("2021-03-04T05:06:07.000+0000")),
+            (
+                "T",
+                json!("2021-03-04T05:06:07.000Z"),
+                json!("2021-03-04T05:06:07.000+0000"),
+            ),
             ("R", json!("500000000000001"), json!("500000000000001AAA")),
             ("N", json!("12.50"), json!(12.5)),
             ("S", json!(""), json!(null)),
         ] {
-            assert!(same(&expected, &found, object.field(name).unwrap()), "{name}");
+            assert!(
+                same(&expected, &found, object.field(name).unwrap()),
+                "{name}"
+            );
         }
         assert!(!same(&json!("a"), &json!("A"), object.field("S").unwrap()));
     }
@@ -234,8 +477,10 @@ mod tests {
     fn the_docs_list_every_rule() {
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/normalisations.md");
         let page = std::fs::read_to_string(page).unwrap();
-        let listed: Vec<&str> =
-            page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let listed: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
         assert_eq!(listed, Rule::ALL.map(Rule::name));
     }
 }

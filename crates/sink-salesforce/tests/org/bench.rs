@@ -51,7 +51,13 @@ pub(crate) fn at(text: &str) -> DateTime<Utc> {
 
 fn user(email: &str, active: bool) -> NewUser {
     let name = email.split('@').next().unwrap().to_owned();
-    NewUser { email: email.into(), username: format!("{email}.org"), name, active, user_type: "Standard".into() }
+    NewUser {
+        email: email.into(),
+        username: format!("{email}.org"),
+        name,
+        active,
+        user_type: "Standard".into(),
+    }
 }
 
 pub(crate) fn options(folder: &TempDir, mapping: &Mapping) -> OrgOptions {
@@ -70,10 +76,13 @@ impl Bench {
 
     /// A bench whose org and mapping differ: `lines` stand among those of the Case.
     pub(crate) async fn with(change: impl FnOnce(OrgOptions) -> OrgOptions, lines: &str) -> Self {
-        let text = Mapping::default_text().replace("[Case.fields]\n", &format!("[Case.fields]\n{lines}\n"));
+        let text = Mapping::default_text()
+            .replace("[Case.fields]\n", &format!("[Case.fields]\n{lines}\n"));
         let mapping = Mapping::parse(&text).unwrap();
         let folder = TempDir::new().unwrap();
-        let org = Org::start(change(options(&folder, &mapping))).await.unwrap();
+        let org = Org::start(change(options(&folder, &mapping)))
+            .await
+            .unwrap();
         let config = SalesforceConfig::builder(org.url())
             .client_credentials("rehearsal-client", "rehearsal-secret")
             .build()
@@ -92,8 +101,12 @@ impl Bench {
 
     /// Another process on the same workspace: nothing is remembered but what the journal holds.
     pub(crate) fn restarted(&mut self) {
-        let config = SalesforceConfig::builder(self.org.url()).access_token(TOKEN).build().unwrap();
-        self.sink = Salesforce::new(config, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
+        let config = SalesforceConfig::builder(self.org.url())
+            .access_token(TOKEN)
+            .build()
+            .unwrap();
+        self.sink =
+            Salesforce::new(config, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
     }
 
     pub(crate) async fn batch(&self, phase: &'static str, records: Vec<Record>) -> Batch {
@@ -101,7 +114,11 @@ impl Bench {
         let registered = self.journal.memory.register(records);
         let mut loaded = Vec::new();
         for ((id, record), parent) in registered.into_iter().zip(parents) {
-            let known = self.journal.look(&parent.into_iter().collect::<Vec<_>>()).await.unwrap();
+            let known = self
+                .journal
+                .look(&parent.into_iter().collect::<Vec<_>>())
+                .await
+                .unwrap();
             let parent = known.first().and_then(|known| match known {
                 Known::Missing => None,
                 Known::Pending { record, .. } | Known::Settled { record, .. } => Some(*record),
@@ -111,19 +128,40 @@ impl Bench {
                 _ => None,
             };
             let orphan = parent.is_none() && parent_of(&record).is_some();
-            loaded.push(Loaded { id, part: 0, record, parent, orphan, file });
+            loaded.push(Loaded {
+                id,
+                part: 0,
+                record,
+                parent,
+                orphan,
+                file,
+            });
         }
         let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
-        Batch { phase, records: loaded, journal, blobs: Arc::clone(&self.blobs) as Arc<dyn Blobs> }
+        Batch {
+            phase,
+            records: loaded,
+            journal,
+            blobs: Arc::clone(&self.blobs) as Arc<dyn Blobs>,
+        }
     }
 
-    pub(crate) async fn try_load(&self, phase: &'static str, records: Vec<Record>) -> Result<Vec<Verdict>> {
+    pub(crate) async fn try_load(
+        &self,
+        phase: &'static str,
+        records: Vec<Record>,
+    ) -> Result<Vec<Verdict>> {
         let batch = self.batch(phase, records).await;
         let outcomes = self.sink.write(&self.cx, batch).await?;
         for outcome in &outcomes {
-            self.journal.memory.finish(outcome.record, outcome.verdict.clone());
+            self.journal
+                .memory
+                .finish(outcome.record, outcome.verdict.clone());
         }
-        Ok(outcomes.into_iter().map(|outcome| outcome.verdict).collect())
+        Ok(outcomes
+            .into_iter()
+            .map(|outcome| outcome.verdict)
+            .collect())
     }
 
     pub(crate) async fn load(&self, phase: &'static str, records: Vec<Record>) -> Vec<Verdict> {
@@ -132,15 +170,27 @@ impl Bench {
 
     pub(crate) async fn verify(&self, phase: &'static str, records: Vec<Record>) -> Vec<Checked> {
         let batch = self.batch(phase, records).await;
-        self.sink.as_verify().unwrap().verify(&self.cx, batch).await.unwrap()
+        self.sink
+            .as_verify()
+            .unwrap()
+            .verify(&self.cx, batch)
+            .await
+            .unwrap()
     }
 
     /// The differences that a verification finds, as text.
-    pub(crate) async fn differences(&self, phase: &'static str, records: Vec<Record>) -> Vec<String> {
+    pub(crate) async fn differences(
+        &self,
+        phase: &'static str,
+        records: Vec<Record>,
+    ) -> Vec<String> {
         let checked = self.verify(phase, records).await;
         assert!(!checked.is_empty(), "nothing was compared");
         let different = checked.into_iter().filter_map(|c| match c.finding {
-            Finding::Different { expected, found } => Some(format!("{}.{}: {expected:?} became {found:?}", c.object, c.field)),
+            Finding::Different { expected, found } => Some(format!(
+                "{}.{}: {expected:?} became {found:?}",
+                c.object, c.field
+            )),
             _ => None,
         });
         different.collect()
@@ -162,8 +212,16 @@ impl Bench {
         let client = Client::builder("test", &self.org.url()).build().unwrap();
         let request = Request::post("row", format!("services/data/v66.0/sobjects/{object}"))
             .json(&fields)
-            .secret_header("Authorization", SecretString::new(format!("Bearer {TOKEN}")));
-        let answer: Value = client.send(&self.cx, request).await.unwrap().json("make a row").unwrap();
+            .secret_header(
+                "Authorization",
+                SecretString::new(format!("Bearer {TOKEN}")),
+            );
+        let answer: Value = client
+            .send(&self.cx, request)
+            .await
+            .unwrap()
+            .json("make a row")
+            .unwrap();
         answer["id"].as_str().unwrap().to_owned()
     }
 
@@ -171,7 +229,10 @@ impl Bench {
     pub(crate) async fn delete(&self, object: &str, id: &str) {
         let client = Client::builder("test", &self.org.url()).build().unwrap();
         let request = Request::delete("row", format!("services/data/v66.0/sobjects/{object}/{id}"))
-            .secret_header("Authorization", SecretString::new(format!("Bearer {TOKEN}")));
+            .secret_header(
+                "Authorization",
+                SecretString::new(format!("Bearer {TOKEN}")),
+            );
         assert!(client.send(&self.cx, request).await.unwrap().is_success());
     }
 }
@@ -203,7 +264,10 @@ impl Clock for LeapingClock {
         Utc::now()
     }
     async fn sleep(&self, duration: Duration) {
-        self.leapt.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::Relaxed);
+        self.leapt.fetch_add(
+            i64::try_from(duration.as_millis()).unwrap(),
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -215,7 +279,10 @@ pub(crate) struct TestJournal {
 
 impl TestJournal {
     pub(crate) fn new(mark: &str) -> Self {
-        Self { memory: MemoryJournal::new(mark), dies: AtomicBool::new(false) }
+        Self {
+            memory: MemoryJournal::new(mark),
+            dies: AtomicBool::new(false),
+        }
     }
 
     /// From now on nothing that became of rows reaches the journal.
@@ -234,7 +301,11 @@ impl Journal for TestJournal {
     }
     async fn settle(&self, effects: Vec<Effect>) -> Result<()> {
         if self.dies.load(Ordering::Relaxed) && !effects.is_empty() {
-            return Err(Error::new(ErrorKind::Storage, "settle", "the process died here"));
+            return Err(Error::new(
+                ErrorKind::Storage,
+                "settle",
+                "the process died here",
+            ));
         }
         self.memory.settle(effects).await
     }
@@ -265,9 +336,19 @@ impl MemoryBlobs {
     /// Stages the bytes of an attachment.
     pub(crate) fn put(&self, attachment: &RecordKey, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
-        let md5: String = Md5::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let info = BlobInfo { blake3: format!("{md5}{md5}"), md5, size: bytes.len() as u64 };
-        self.bytes.lock().unwrap().insert(info.blake3.clone(), bytes);
+        let md5: String = Md5::digest(&bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let info = BlobInfo {
+            blake3: format!("{md5}{md5}"),
+            md5,
+            size: bytes.len() as u64,
+        };
+        self.bytes
+            .lock()
+            .unwrap()
+            .insert(info.blake3.clone(), bytes);
         self.files.lock().unwrap().insert(attachment.clone(), info);
     }
 
@@ -303,7 +384,10 @@ pub(crate) fn contact(id: u32, name: &str, email: &str) -> Contact {
     Contact {
         meta: meta(RecordKind::Contact, id),
         name: name.into(),
-        emails: vec![Email { address: email.into(), verified: None }],
+        emails: vec![Email {
+            address: email.into(),
+            verified: None,
+        }],
         phones: Vec::new(),
         handles: Vec::new(),
         accounts: Vec::new(),
@@ -318,7 +402,10 @@ pub(crate) fn agent(id: u32, name: &str, email: &str) -> Agent {
     Agent {
         meta: meta(RecordKind::Agent, id),
         name: name.into(),
-        emails: vec![Email { address: email.into(), verified: None }],
+        emails: vec![Email {
+            address: email.into(),
+            verified: None,
+        }],
         active: true,
         role: "agent".into(),
         teams: Vec::new(),
@@ -347,14 +434,22 @@ pub(crate) fn conversation(id: u32) -> Conversation {
 }
 
 pub(crate) fn mail(id: u32, conversation: u32, from: &str, to: &str) -> Message {
-    let address = |address: &str| EmailAddress { address: address.into(), name: String::new() };
+    let address = |address: &str| EmailAddress {
+        address: address.into(),
+        name: String::new(),
+    };
     let email = EmailHeaders {
         from: Some(address(from)),
         to: vec![address(to)],
         message_id: Some(format!("<{id}@example.org>")),
         ..EmailHeaders::default()
     };
-    Message { channel: Named::new(ChannelKind::Email, "MAIL"), email: Some(email), subject: Some("Question".into()), ..note(id, conversation, "Hello") }
+    Message {
+        channel: Named::new(ChannelKind::Email, "MAIL"),
+        email: Some(email),
+        subject: Some("Question".into()),
+        ..note(id, conversation, "Hello")
+    }
 }
 
 /// A chat message of a customer's.
@@ -364,11 +459,18 @@ pub(crate) fn note(id: u32, conversation: u32, text: &str) -> Message {
         conversation: key(RecordKind::Conversation, conversation),
         direction: Direction::In,
         channel: Named::new(ChannelKind::Chat, "MESSENGER"),
-        author: Author { key: None, role: AuthorRole::Customer, name: "Ann Lee".into() },
+        author: Author {
+            key: None,
+            role: AuthorRole::Customer,
+            name: "Ann Lee".into(),
+        },
         sent_at: at("2021-03-04T05:06:07Z"),
         sequence: i64::from(id),
         subject: None,
-        body: Body { html: None, text: Some(text.into()) },
+        body: Body {
+            html: None,
+            text: Some(text.into()),
+        },
         email: None,
         reply_to: None,
         files: Vec::new(),
@@ -388,7 +490,11 @@ pub(crate) fn attachment(id: u32, conversation: u32, name: &str) -> Attachment {
 }
 
 pub(crate) fn file(id: u32, name: &str, shown_as: Option<&str>) -> MessageFile {
-    MessageFile { key: key(RecordKind::Attachment, id), name: name.into(), shown_as: shown_as.map(str::to_owned) }
+    MessageFile {
+        key: key(RecordKind::Attachment, id),
+        name: name.into(),
+        shown_as: shown_as.map(str::to_owned),
+    }
 }
 
 fn meta(kind: RecordKind, id: u32) -> Meta {

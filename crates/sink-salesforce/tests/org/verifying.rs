@@ -12,7 +12,10 @@ async fn a_change_that_no_rule_explains_is_a_difference() {
     case.subject = "two  blanks".into();
     let cases = records([case]);
     assert_eq!(bench.load("cases", cases.clone()).await, [Verdict::Created]);
-    assert_eq!(bench.differences("cases", cases).await, ["Case.Subject: \"two  blanks\" became \"two blanks\""]);
+    assert_eq!(
+        bench.differences("cases", cases).await,
+        ["Case.Subject: \"two  blanks\" became \"two blanks\""]
+    );
 }
 
 #[tokio::test]
@@ -24,7 +27,12 @@ async fn what_the_platform_is_known_to_change_is_explained() {
     bench.load("cases", cases.clone()).await;
     let checked = bench.verify("cases", cases).await;
     let subject = checked.iter().find(|c| c.field == "Subject").unwrap();
-    assert_eq!(subject.finding, Finding::Explained { rule: "trimmed".into() });
+    assert_eq!(
+        subject.finding,
+        Finding::Explained {
+            rule: "trimmed".into()
+        }
+    );
 }
 
 #[tokio::test]
@@ -34,7 +42,10 @@ async fn a_row_that_is_gone_is_a_difference() {
     bench.load("contacts", contacts.clone()).await;
     let id = bench.only("Contact")["Id"].as_str().unwrap().to_owned();
     bench.delete("Contact", &id).await;
-    assert_eq!(bench.differences("contacts", contacts).await, [format!("Contact.Id: {id:?} became \"no such row\"")]);
+    assert_eq!(
+        bench.differences("contacts", contacts).await,
+        [format!("Contact.Id: {id:?} became \"no such row\"")]
+    );
 }
 
 #[tokio::test]

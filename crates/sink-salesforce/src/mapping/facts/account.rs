@@ -16,13 +16,19 @@ impl AccountFacts<'_> {
     fn name(&self) -> Fact<'_> {
         let name = &self.account.name;
         if text::clean(name).trim().is_empty() {
-            return Fact::Text(Cow::Owned(format!("Unknown {}", self.account.meta.key.id())));
+            return Fact::Text(Cow::Owned(format!(
+                "Unknown {}",
+                self.account.meta.key.id()
+            )));
         }
         Fact::Text(text::one_line(name))
     }
 
     fn address(&self, part: impl Fn(&Address) -> Cow<'_, str>) -> Fact<'_> {
-        self.account.addresses.first().map_or(Fact::Nothing, |address| Fact::Text(part(address)))
+        self.account
+            .addresses
+            .first()
+            .map_or(Fact::Nothing, |address| Fact::Text(part(address)))
     }
 }
 
@@ -31,7 +37,9 @@ impl Facts for AccountFacts<'_> {
         let a = self.account;
         match name {
             "name" => self.name(),
-            "website" => Fact::maybe_text(a.websites.first().or(a.domains.first()).map(String::as_str)),
+            "website" => {
+                Fact::maybe_text(a.websites.first().or(a.domains.first()).map(String::as_str))
+            }
             "phone" => Fact::maybe_text(a.phones.first().map(String::as_str)),
             "address.street" => self.address(|a| Cow::Owned(a.street.join("\n"))),
             "address.city" => self.address(|a| Cow::Borrowed(&a.city)),
@@ -51,5 +59,9 @@ impl Facts for AccountFacts<'_> {
 
 /// `|one|two|`, in the source's order.
 pub(super) fn tags(tags: &[String]) -> Fact<'static> {
-    if tags.is_empty() { Fact::Nothing } else { Fact::Text(Cow::Owned(format!("|{}|", tags.join("|")))) }
+    if tags.is_empty() {
+        Fact::Nothing
+    } else {
+        Fact::Text(Cow::Owned(format!("|{}|", tags.join("|"))))
+    }
 }

@@ -33,14 +33,23 @@ impl Facts for CaseFacts<'_> {
         let (c, l) = (self.conversation, self.links);
         match name {
             "subject" => Fact::Text(text::one_line(&c.subject)),
-            "status" => Fact::Choice { is: c.status.is.name(), raw: &c.status.raw },
+            "status" => Fact::Choice {
+                is: c.status.is.name(),
+                raw: &c.status.raw,
+            },
             "status.raw" => Fact::text(&c.status.raw),
             "priority" => match &c.priority {
-                Some(priority) => Fact::Choice { is: priority.is.name(), raw: &priority.raw },
+                Some(priority) => Fact::Choice {
+                    is: priority.is.name(),
+                    raw: &priority.raw,
+                },
                 None => Fact::Nothing,
             },
             "priority.raw" => Fact::maybe_text(c.priority.as_ref().map(|p| p.raw.as_str())),
-            "channel" => Fact::Choice { is: c.channel.is.name(), raw: &c.channel.raw },
+            "channel" => Fact::Choice {
+                is: c.channel.is.name(),
+                raw: &c.channel.raw,
+            },
             "channel.name" => match c.channel.is {
                 ChannelKind::Other => Fact::text(&c.channel.raw),
                 known => Fact::text(known.name()),

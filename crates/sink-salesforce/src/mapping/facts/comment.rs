@@ -42,7 +42,11 @@ impl Facts for CommentFacts<'_> {
 
 /// The whole text of a message as a comment: who wrote it, where the comment cannot be theirs; its words; its files.
 /// `None` when there is nothing to say.
-pub(crate) fn comment_text(message: &Message, name_author: bool, files: &[String]) -> Option<String> {
+pub(crate) fn comment_text(
+    message: &Message,
+    name_author: bool,
+    files: &[String],
+) -> Option<String> {
     let words = words(message);
     if words.is_empty() && files.is_empty() {
         return None;
@@ -62,7 +66,10 @@ pub(crate) fn comment_text(message: &Message, name_author: bool, files: &[String
 
 fn words(message: &Message) -> String {
     let filled = |body: &Option<String>| {
-        body.as_deref().map(text::clean).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty())
+        body.as_deref()
+            .map(text::clean)
+            .map(|t| t.trim().to_owned())
+            .filter(|t| !t.is_empty())
     };
     filled(&message.body.text)
         .or_else(|| filled(&message.body.html).map(|html| to_text(&html).trim().to_owned()))
@@ -72,7 +79,11 @@ fn words(message: &Message) -> String {
 fn author_line(message: &Message) -> String {
     let name = text::collapse(&message.author.name);
     let name = if name.is_empty() { "Unknown" } else { &name };
-    format!("{name} ({}), {} UTC:", message.author.role.name(), message.sent_at.format("%Y-%m-%d %H:%M"))
+    format!(
+        "{name} ({}), {} UTC:",
+        message.author.role.name(),
+        message.sent_at.format("%Y-%m-%d %H:%M")
+    )
 }
 
 #[cfg(test)]
@@ -88,8 +99,14 @@ pub(crate) mod tests {
             conversation: tenant.key(RecordKind::Conversation, 1),
             direction: Direction::In,
             channel: Named::new(ChannelKind::Chat, "MESSENGER"),
-            author: Author { key: None, role: AuthorRole::Customer, name: author.into() },
-            sent_at: DateTime::parse_from_rfc3339("2021-03-04T05:06:07Z").unwrap().to_utc(),
+            author: Author {
+                key: None,
+                role: AuthorRole::Customer,
+                name: author.into(),
+            },
+            sent_at: DateTime::parse_from_rfc3339("2021-03-04T05:06:07Z")
+                .unwrap()
+                .to_utc(),
             sequence: 1,
             subject: None,
             body: Body::default(),
@@ -104,16 +121,53 @@ pub(crate) mod tests {
         let files = ["a.png".to_owned(), "b.pdf (empty)".to_owned()];
         let with = |html: Option<&str>, text: Option<&str>, author: &str| {
             let mut message = message(author);
-            message.body = Body { html: html.map(str::to_owned), text: text.map(str::to_owned) };
+            message.body = Body {
+                html: html.map(str::to_owned),
+                text: text.map(str::to_owned),
+            };
             message
         };
         for (message, named, files, expected) in [
-            (with(None, Some(" Hello\r\n"), "Ann Lee"), true, &files[..0], Some("Ann Lee (customer), 2021-03-04 05:06 UTC:\nHello")),
-            (with(None, Some("Hello"), ""), true, &files[..0], Some("Unknown (customer), 2021-03-04 05:06 UTC:\nHello")),
-            (with(None, Some("Hello"), "Ann"), false, &files[..0], Some("Hello")),
-            (with(Some("<b>Hi</b> <a href=\"https://example.org\">you</a>"), None, "Ann"), false, &files[..0], Some("Hi you (https://example.org)")),
-            (with(None, None, "Ann"), false, &files[..], Some("[Files: a.png; b.pdf (empty)]")),
-            (with(Some("<br>"), Some("  "), "Ann"), true, &files[..0], None),
+            (
+                with(None, Some(" Hello\r\n"), "Ann Lee"),
+                true,
+                &files[..0],
+                Some("Ann Lee (customer), 2021-03-04 05:06 UTC:\nHello"),
+            ),
+            (
+                with(None, Some("Hello"), ""),
+                true,
+                &files[..0],
+                Some("Unknown (customer), 2021-03-04 05:06 UTC:\nHello"),
+            ),
+            (
+                with(None, Some("Hello"), "Ann"),
+                false,
+                &files[..0],
+                Some("Hello"),
+            ),
+            (
+                with(
+                    Some("<b>Hi</b> <a href=\"https://example.org\">you</a>"),
+                    None,
+                    "Ann",
+                ),
+                false,
+                &files[..0],
+                Some("Hi you (https://example.org)"),
+            ),
+            (
+                with(None, None, "Ann"),
+                false,
+                &files[..],
+                Some("[Files: a.png; b.pdf (empty)]"),
+            ),
+            (
+                with(Some("<br>"), Some("  "), "Ann"),
+                true,
+                &files[..0],
+                None,
+            ),
         ] {
             assert_eq!(comment_text(&message, named, files).as_deref(), expected);
         }

@@ -24,19 +24,36 @@ impl<'a> ContactFacts<'a> {
         let phone = contact.phones.first().map(String::as_str);
         let name = split_name(&contact.name)
             .unwrap_or_else(|| name_without_a_name(email, phone, contact.meta.key.id()));
-        Self { common, contact, account, name }
+        Self {
+            common,
+            contact,
+            account,
+            name,
+        }
     }
 
     fn handles(&self) -> String {
-        let phones = self.contact.phones.iter().skip(1).map(|phone| format!("phone: {phone}"));
-        let handles = self.contact.handles.iter().map(|h| format!("{}: {}", h.network, h.name));
+        let phones = self
+            .contact
+            .phones
+            .iter()
+            .skip(1)
+            .map(|phone| format!("phone: {phone}"));
+        let handles = self
+            .contact
+            .handles
+            .iter()
+            .map(|h| format!("{}: {}", h.network, h.name));
         phones.chain(handles).collect::<Vec<_>>().join("\n")
     }
 }
 
 /// The address that the Contact's Email gets: the primary one, if the platform takes it.
 pub(crate) fn contact_email(contact: &Contact) -> Option<String> {
-    contact.emails.first().and_then(|e| typed_email(&e.address, EMAIL_LENGTH))
+    contact
+        .emails
+        .first()
+        .and_then(|e| typed_email(&e.address, EMAIL_LENGTH))
 }
 
 impl Facts for ContactFacts<'_> {
@@ -49,7 +66,12 @@ impl Facts for ContactFacts<'_> {
             "email" => contact_email(c).map_or(Fact::Nothing, |e| Fact::Text(Cow::Owned(e))),
             "email.raw" => Fact::maybe_text(c.emails.first().map(|e| e.address.as_str())),
             "emails.other" => {
-                let others: Vec<&str> = c.emails.iter().skip(1).map(|e| e.address.as_str()).collect();
+                let others: Vec<&str> = c
+                    .emails
+                    .iter()
+                    .skip(1)
+                    .map(|e| e.address.as_str())
+                    .collect();
                 Fact::Text(Cow::Owned(others.join("\n")))
             }
             "phone" => Fact::maybe_text(c.phones.first().map(String::as_str)),

@@ -41,7 +41,12 @@ fn stem(path: &str) -> &str {
 pub(crate) fn file_key(conversation: &RecordKey, blake3: &str) -> RecordKey {
     let plain = |piece: &str| percent_decode_str(piece).decode_utf8_lossy().into_owned();
     let id = format!("{}-{blake3}", plain(conversation.id()));
-    RecordKey::new(&plain(conversation.platform()), &plain(conversation.tenant()), "file", &id)
+    RecordKey::new(
+        &plain(conversation.platform()),
+        &plain(conversation.tenant()),
+        "file",
+        &id,
+    )
 }
 
 /// The most characters of PathOnClient, and of the extension that a cut leaves alone.
@@ -57,7 +62,8 @@ pub(crate) fn file_name(name: &str, media_type: Option<&str>, id: &str) -> Strin
     if name.is_empty() {
         name = format!("file-{id}");
     }
-    let has_extension = matches!(name.rsplit_once('.'), Some((_, extension)) if !extension.is_empty());
+    let has_extension =
+        matches!(name.rsplit_once('.'), Some((_, extension)) if !extension.is_empty());
     if !has_extension && let Some(extension) = media_type.and_then(extension_of) {
         name = format!("{name}.{extension}");
     }
@@ -146,6 +152,9 @@ mod tests {
     fn the_same_bytes_on_one_conversation_have_one_key() {
         let conversation = RecordKey::new("kayako", "acme:eu", "conversation", "12");
         let key = file_key(&conversation, &"ab".repeat(32));
-        assert_eq!(key.as_str(), format!("kayako:acme%3Aeu:file:12-{}", "ab".repeat(32)));
+        assert_eq!(
+            key.as_str(),
+            format!("kayako:acme%3Aeu:file:12-{}", "ab".repeat(32))
+        );
     }
 }

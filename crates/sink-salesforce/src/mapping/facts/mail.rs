@@ -51,25 +51,53 @@ impl Bodies {
     /// The bodies of a message; images shown by one of these addresses get the one beside it.
     pub(crate) fn of(message: &Message, images: &HashMap<&str, String>) -> Self {
         let filled = |body: &Option<String>| {
-            body.as_deref().map(text::clean).filter(|t| !t.trim().is_empty()).map(Cow::into_owned)
+            body.as_deref()
+                .map(text::clean)
+                .filter(|t| !t.trim().is_empty())
+                .map(Cow::into_owned)
         };
         let (html, plain) = (filled(&message.body.html), filled(&message.body.text));
-        let shown = html.as_deref().and_then(|html| replace_images(html, images)).or_else(|| html.clone());
-        let long = |body: &Option<String>| body.as_deref().is_some_and(|b| text::encoded_length(b) > BODY_LIMIT);
+        let shown = html
+            .as_deref()
+            .and_then(|html| replace_images(html, images))
+            .or_else(|| html.clone());
+        let long = |body: &Option<String>| {
+            body.as_deref()
+                .is_some_and(|b| text::encoded_length(b) > BODY_LIMIT)
+        };
         if !long(&shown) && !long(&plain) {
-            return Self { html: shown, text: plain, overflow: None };
+            return Self {
+                html: shown,
+                text: plain,
+                overflow: None,
+            };
         }
         Self::overflowing(message.meta.key.id(), html, plain)
     }
 
     fn overflowing(id: &str, html: Option<String>, plain: Option<String>) -> Self {
-        let (extension, media_type) = if html.is_some() { ("html", "text/html") } else { ("txt", "text/plain") };
+        let (extension, media_type) = if html.is_some() {
+            ("html", "text/html")
+        } else {
+            ("txt", "text/plain")
+        };
         let name = format!("message-{id}.{extension}");
-        let words = plain.clone().or_else(|| html.as_deref().map(to_text)).unwrap_or_default();
+        let words = plain
+            .clone()
+            .or_else(|| html.as_deref().map(to_text))
+            .unwrap_or_default();
         let note = format!("\n[The whole message: {name}]");
         let kept = text::cut_encoded(&words, BODY_LIMIT - text::encoded_length(&note));
         let content = html.or(plain).unwrap_or_default();
-        Self { html: None, text: Some(format!("{kept}{note}")), overflow: Some(Overflow { name, media_type, content }) }
+        Self {
+            html: None,
+            text: Some(format!("{kept}{note}")),
+            overflow: Some(Overflow {
+                name,
+                media_type,
+                content,
+            }),
+        }
     }
 }
 
@@ -88,7 +116,9 @@ impl MailFacts<'_> {
 
     fn sender(&self) -> Fact<'_> {
         let from = self.mail().and_then(|m| m.from.as_ref());
-        let name = from.map(|f| f.name.as_str()).filter(|n| !n.trim().is_empty());
+        let name = from
+            .map(|f| f.name.as_str())
+            .filter(|n| !n.trim().is_empty());
         Fact::text(name.unwrap_or(&self.message.author.name))
     }
 }
@@ -107,10 +137,15 @@ impl Facts for MailFacts<'_> {
         match name {
             "case" => Fact::maybe_id(Some(&l.case)),
             "incoming" => Fact::Bool(m.direction == Direction::In),
-            "direction" => Fact::Choice { is: direction(m.direction), raw: "" },
-            "from.address" => {
-                Fact::maybe_text(self.mail().and_then(|m| m.from.as_ref()).map(|f| f.address.as_str()))
-            }
+            "direction" => Fact::Choice {
+                is: direction(m.direction),
+                raw: "",
+            },
+            "from.address" => Fact::maybe_text(
+                self.mail()
+                    .and_then(|m| m.from.as_ref())
+                    .map(|f| f.address.as_str()),
+            ),
             "from.name" => self.sender(),
             "from.person" => Fact::maybe_id(l.from_person.as_deref()),
             "to.addresses" => joined(&l.to),
@@ -119,7 +154,10 @@ impl Facts for MailFacts<'_> {
             "to.people" => people(&l.to),
             "cc.people" => people(&l.cc),
             "bcc.people" => people(&l.bcc),
-            "subject" => m.subject.as_deref().map_or(Fact::Nothing, |s| Fact::Text(text::one_line(s))),
+            "subject" => m
+                .subject
+                .as_deref()
+                .map_or(Fact::Nothing, |s| Fact::Text(text::one_line(s))),
             "html" => Fact::maybe_text(self.bodies.html.as_deref()),
             "text" => Fact::maybe_text(self.bodies.text.as_deref()),
             "sent" => Fact::Time(m.sent_at),
@@ -153,7 +191,10 @@ mod tests {
 
     fn bodies(html: Option<&str>, text: Option<&str>) -> Bodies {
         let mut message = message("Ann");
-        message.body = Body { html: html.map(str::to_owned), text: text.map(str::to_owned) };
+        message.body = Body {
+            html: html.map(str::to_owned),
+            text: text.map(str::to_owned),
+        };
         Bodies::of(&message, &HashMap::from([("cid:a", "/new".to_owned())]))
     }
 

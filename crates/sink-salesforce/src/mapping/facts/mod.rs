@@ -55,7 +55,11 @@ impl<'a> Common<'a> {
     /// The later of created and changed. Without a creation date the platform stamps both, and a change before that is refused.
     fn modified(&self) -> Option<DateTime<Utc>> {
         let created = self.meta.created_at?;
-        Some(self.meta.updated_at.map_or(created, |changed| changed.max(created)))
+        Some(
+            self.meta
+                .updated_at
+                .map_or(created, |changed| changed.max(created)),
+        )
     }
 }
 
@@ -73,9 +77,21 @@ pub(crate) enum Shape {
 impl Shape {
     /// Whether fields of this kind can take it.
     pub(crate) fn fits(self, field: FieldKind) -> bool {
-        let text = matches!(field, FieldKind::Text | FieldKind::LongText | FieldKind::RichText);
+        let text = matches!(
+            field,
+            FieldKind::Text | FieldKind::LongText | FieldKind::RichText
+        );
         match self {
-            Self::Text => text || matches!(field, FieldKind::Email | FieldKind::Phone | FieldKind::Url | FieldKind::Picklist | FieldKind::Other),
+            Self::Text => {
+                text || matches!(
+                    field,
+                    FieldKind::Email
+                        | FieldKind::Phone
+                        | FieldKind::Url
+                        | FieldKind::Picklist
+                        | FieldKind::Other
+                )
+            }
             Self::Choice(_) => text || matches!(field, FieldKind::Picklist),
             Self::Bool => text || field == FieldKind::Checkbox,
             Self::Time => text || matches!(field, FieldKind::DateTime | FieldKind::Date),
@@ -96,10 +112,13 @@ impl Shape {
     }
 }
 
-const STATUS: Shape = Shape::Choice(&["new", "open", "pending", "snoozed", "resolved", "closed", "other"]);
+const STATUS: Shape = Shape::Choice(&[
+    "new", "open", "pending", "snoozed", "resolved", "closed", "other",
+]);
 const PRIORITY: Shape = Shape::Choice(&["low", "normal", "high", "urgent"]);
 const CHANNEL: Shape = Shape::Choice(&[
-    "email", "web", "chat", "twitter", "facebook", "voice", "sms", "whatsapp", "api", "internal", "other",
+    "email", "web", "chat", "twitter", "facebook", "voice", "sms", "whatsapp", "api", "internal",
+    "other",
 ]);
 const DIRECTION: Shape = Shape::Choice(&["in", "out", "internal"]);
 const PERSON: Shape = Shape::Id(&["Contact", "User"]);
@@ -164,8 +183,11 @@ const CASE: &[(&str, Shape)] = &[
     ("satisfaction", Shape::Text),
     ("satisfaction.comment", Shape::Text),
 ];
-const FILE: &[(&str, Shape)] =
-    &[("path", Shape::Text), ("title", Shape::Text), ("case", Shape::Id(&["Case"]))];
+const FILE: &[(&str, Shape)] = &[
+    ("path", Shape::Text),
+    ("title", Shape::Text),
+    ("case", Shape::Id(&["Case"])),
+];
 const MAIL: &[(&str, Shape)] = &[
     ("case", Shape::Id(&["Case"])),
     ("incoming", Shape::Bool),
@@ -222,7 +244,11 @@ fn own(object: &str) -> &'static [(&'static str, Shape)] {
 
 fn all(object: &str) -> impl Iterator<Item = &'static (&'static str, Shape)> {
     // A comment has no field that could hold them.
-    let common: &'static [(&str, Shape)] = if object == "CaseComment" { &[] } else { &COMMON };
+    let common: &'static [(&str, Shape)] = if object == "CaseComment" {
+        &[]
+    } else {
+        &COMMON
+    };
     own(object).iter().chain(common)
 }
 
@@ -236,5 +262,7 @@ pub(crate) fn is_fact(object: &str, name: &str) -> bool {
 }
 
 pub(crate) fn shape(object: &str, name: &str) -> Option<Shape> {
-    all(object).find(|(n, _)| *n == name).map(|(_, shape)| *shape)
+    all(object)
+        .find(|(n, _)| *n == name)
+        .map(|(_, shape)| *shape)
 }
