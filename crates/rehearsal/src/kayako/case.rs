@@ -167,7 +167,7 @@ impl Ink<'_> {
             "id": original_id(message), "uuid": post_uuid(message), "subject": message.subject.as_deref().unwrap_or(&case.subject),
             "body_text": text(message), "body_html": message.html.as_deref().map(|html| self.with_addresses(html)),
             "recipients": mail.map_or_else(Vec::new, |mail| self.recipients(message, mail)),
-            "fullname": mail.and_then(|mail| mail.from.name.as_deref()),
+            "fullname": self.full_name(message),
             "email": from.map(|from| from.address.as_str()).filter(|address| !address.is_empty()),
             "creator": self.creator(message.author), "identity": null,
             "mailbox": mail.map(|mail| self.nested_mailbox(mail.mailbox)),
@@ -175,6 +175,15 @@ impl Ink<'_> {
             "created_at": time(message.sent), "updated_at": time(message.sent), "resource_type": "case_message",
             "resource_url": format!("{}/api/v1/cases/{}/messages/{}", self.base, case.id, original_id(message)),
         })
+    }
+
+    /// The name as the mail had it; of a message from the help centre, the person's.
+    fn full_name<'m>(&'m self, message: &'m Message) -> Option<&'m str> {
+        match (&message.mail, message.author) {
+            (Some(mail), _) => mail.from.name.as_deref(),
+            (None, Author::Person(id)) => self.world.person(id).map(|person| person.name.as_str()),
+            (None, _) => None,
+        }
     }
 
     fn recipients(&self, message: &Message, mail: &Mail) -> Vec<Value> {

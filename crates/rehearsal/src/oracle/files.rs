@@ -26,6 +26,8 @@ pub(super) struct Kept {
     name: Name,
     md5: String,
     size: u64,
+    /// A body that became a file may as well carry the key of its message.
+    also: Option<String>,
     /// Ids of rows beside the Case that must be linked to it.
     pub(super) on: BTreeSet<String>,
 }
@@ -125,14 +127,12 @@ pub(super) fn add_body(
 ) -> String {
     let name = Name::Given(format!("message-{message}.{ending}"), String::new());
     // Sorts behind attachments of the same moment, which carry other bytes anyway.
-    add(
-        ground,
-        conversation,
-        files,
-        (sent, format!("~{message}")),
-        name,
-        body.as_bytes(),
-    )
+    let order = (sent, format!("~{message}"));
+    let key = add(ground, conversation, files, order, name, body.as_bytes());
+    if let Some(kept) = files.get_mut(&key) {
+        kept.also = Some(ground.key("message", message));
+    }
+    key
 }
 
 fn add(
@@ -156,6 +156,7 @@ fn add(
                 name,
                 md5: md5(bytes),
                 size: bytes.len() as u64,
+                also: None,
                 on: BTreeSet::new(),
             };
             files.insert(key.clone(), kept);
@@ -264,6 +265,11 @@ pub(super) fn compare(
     out: &mut Findings,
 ) {
     for (key, kept) in files {
+        let other = kept
+            .also
+            .as_ref()
+            .filter(|other| table.keyed.contains_key(*other));
+        let key = other.cloned().unwrap_or(key);
         let Some(row) = table.take(&key, out) else {
             continue;
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::files::{Files, Shown, key_of, unavailable};
 use super::want::{Row, Sheet, Want, field, short};
-use super::words::{clean, collapsed};
+use super::words::{clean, collapsed, fits};
 use super::{Findings, Ground, Table, bodies, threads};
 use crate::world::{Conversation, Mail, MailAddress, Message};
 
@@ -271,11 +271,12 @@ fn sender(
     if let Some(id) = id {
         relations.insert(("FromAddress".to_owned(), short(id).to_owned()));
     }
-    let takes_it = address.is_ascii()
-        && super::words::email(&address.chars().take(60).collect::<String>()).is_some()
-        || super::words::email(&address).is_some();
+    let takes_it = fits(&address, 1_000);
     let wanted = address.to_lowercase();
     let same = Want::test(address.clone(), move |found| found.to_lowercase() == wanted);
+    if !takes_it {
+        sheet.perhaps_unfit("FromAddress", &address);
+    }
     // A typed field may refuse an address that is none; the headers keep it.
     sheet.set(
         "FromAddress",
@@ -292,10 +293,11 @@ fn sender(
         .unwrap_or_default();
     sheet.set(
         "FromName",
-        if name.is_empty() {
-            Want::Nothing.or(Want::Text(own))
-        } else {
-            Want::Text(name)
+        match author {
+            _ if !name.is_empty() => Want::Text(name),
+            Some(_) => Want::Nothing.or(Want::Text(own)),
+            // What an automation is called is the connector's choice.
+            None => Want::Anything,
         },
     );
 }

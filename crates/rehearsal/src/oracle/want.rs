@@ -126,6 +126,8 @@ pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
 pub(super) struct Sheet {
     fields: BTreeMap<&'static str, Want>,
     kept: BTreeMap<String, Value>,
+    /// Keys that may be there, with what they then hold.
+    perhaps: BTreeMap<String, String>,
     /// Names and reasons of files that could not come; a name of `None` may be any.
     pub(super) missing_files: Vec<(Option<String>, &'static str)>,
 }
@@ -148,6 +150,11 @@ impl Sheet {
 
     pub(super) fn keep(&mut self, key: String, value: Value) {
         self.kept.insert(key, value);
+    }
+
+    /// A value that its field may refuse, and that is then kept beside it.
+    pub(super) fn perhaps_unfit(&mut self, name: &str, value: &str) {
+        self.perhaps.insert(format!("unfit.{name}"), clean(value));
     }
 
     /// Holds a row against the sheet; fields that neither it nor the platform has must be empty.
@@ -227,7 +234,12 @@ impl Sheet {
                 out.add(wrong(&format!("{name} = {wanted}")));
             }
         }
-        values.retain(|name, _| !tolerated.contains(name));
+        let is_unfit = |name: &String, value: &Value| {
+            self.perhaps
+                .get(name)
+                .is_some_and(|wanted| value.as_str().is_some_and(|found| clean(found) == *wanted))
+        };
+        values.retain(|name, value| !tolerated.contains(name) && !is_unfit(name, value));
         if let Some(name) = values.keys().next() {
             out.add(wrong(&format!("nothing under {name}")));
         }

@@ -29,9 +29,11 @@ pub(super) fn is_cut(whole: &str, found: &str, limit: usize) -> bool {
         return false;
     };
     let length = found.chars().count();
+    // Which of the two ways of counting a platform uses is not written anywhere.
+    let units = found.encode_utf16().count();
     let breaks_a_grapheme =
         rest.chars().next().is_some_and(continues) || found.ends_with('\u{200D}');
-    length <= limit && length + SLACK >= limit && !breaks_a_grapheme
+    length <= limit && units + SLACK >= limit && !breaks_a_grapheme
 }
 
 /// Marks, joiners, selectors, tags and skin tones belong to the character before them.
@@ -52,33 +54,40 @@ pub(super) fn encoded(text: &str) -> usize {
     text.chars().map(cost).sum()
 }
 
-/// Last name and first name out of a full name; `None` when there is no name.
+/// Last name and first name out of a full name; `None` when there is no name. A name with exactly one comma is turned around
+/// first, and then split like any other.
 pub(super) fn names(full: &str) -> Option<(String, String)> {
     let full = collapsed(full);
-    let mut parts: Vec<&str> = full.split(',').map(str::trim).collect();
-    if let [last, first] = parts[..]
-        && !last.is_empty()
-        && !first.is_empty()
-    {
-        return Some((last.to_owned(), first.to_owned()));
-    }
-    parts = full.split(' ').filter(|token| !token.is_empty()).collect();
-    let last = parts.pop()?;
-    Some((last.to_owned(), parts.join(" ")))
+    let turned = match full.split(',').map(str::trim).collect::<Vec<_>>()[..] {
+        [last, first] => format!("{first} {last}"),
+        _ => full,
+    };
+    let mut tokens: Vec<&str> = turned
+        .split(' ')
+        .filter(|token| !token.is_empty())
+        .collect();
+    let last = tokens.pop()?;
+    Some((last.to_owned(), tokens.join(" ")))
 }
 
-/// The address in small letters, if the target's typed field takes it.
+/// The address in small letters, if the field of a person takes it.
 pub(super) fn email(address: &str) -> Option<String> {
+    fits(address, 80).then(|| address.trim().to_lowercase())
+}
+
+/// Whether a typed field of this length takes the address.
+pub(super) fn fits(address: &str, longest: usize) -> bool {
     let address = address.trim();
-    let (local, domain) = address.split_once('@')?;
-    let fits = address.len() <= 80
+    let Some((local, domain)) = address.split_once('@') else {
+        return false;
+    };
+    address.len() <= longest
         && address.is_ascii()
         && !address.contains(|c: char| c.is_whitespace() || c.is_control())
         && !local.is_empty()
         && !local.starts_with('.')
         && !domain.contains('@')
-        && domain.contains('.');
-    fits.then(|| address.to_lowercase())
+        && domain.contains('.')
 }
 
 /// One piece of a key.
@@ -133,9 +142,11 @@ mod tests {
             ("Ada Berg", Some(("Berg", "Ada"))),
             (
                 "  Van  der Berg,  Anna Maria ",
-                Some(("Van der Berg", "Anna Maria")),
+                Some(("Berg", "Anna Maria Van der")),
             ),
             ("Madonna", Some(("Madonna", ""))),
+            ("Berg, Ada", Some(("Berg", "Ada"))),
+            ("Berg,", Some(("Berg", ""))),
             ("a, b, c", Some(("c", "a, b,"))),
             ("", None),
             (" \u{7} ", None),

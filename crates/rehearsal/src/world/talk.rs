@@ -90,7 +90,7 @@ impl<'a> Talk<'a> {
             .map_or(self.talk.created, |message| message.sent);
         let quiet = Duration::seconds(i64::try_from(self.dice.below(90_000)).unwrap_or(0));
         if matches!(self.talk.status, status::COMPLETED | status::CLOSED) {
-            self.talk.closed = Some(last + quiet / 2);
+            self.talk.closed = Some(last + Duration::seconds(quiet.num_seconds() / 2));
         }
         self.talk.updated = last + quiet;
         self.talk
