@@ -1,7 +1,7 @@
 //! What an answer that is no success means. Codes decide, never messages (Kayako reference, section 5).
 
 use deskferry_core::http::{Judgement, Response};
-use deskferry_core::{Error, ErrorKind};
+use deskferry_core::{Error, ErrorKind, Retry};
 
 use crate::wire::Failure;
 
@@ -137,6 +137,17 @@ fn by_status(operation: &'static str, response: &Response) -> Error {
 pub(super) fn no_such_instance(operation: &'static str) -> Error {
     Error::new(ErrorKind::NoSuchInstance, operation, "Kayako knows no instance of this name, or has trouble reaching it")
         .advise("Check the name in a browser; if the agent's page opens there, wait a little and start again")
+}
+
+/// The same answer from an instance that was there before.
+pub(super) fn outage(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        operation,
+        "Kayako says that the instance has trouble (490)",
+    )
+    .retry(Retry::Exhausted)
+    .advise("Run `resume` when the agent's page opens again: nothing is lost")
 }
 
 #[cfg(test)]

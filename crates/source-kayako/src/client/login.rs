@@ -12,7 +12,8 @@ use crate::wire::{self, Single};
 
 const PROBE: &str = "find out what answers at this address";
 const LOG_IN: &str = "log in to Kayako";
-const PAUSE: Duration = Duration::from_secs(3);
+/// Between two questions to an instance that says it is not there.
+pub(super) const PAUSE: Duration = Duration::from_secs(3);
 
 /// What a login gave.
 pub(crate) struct Login {

@@ -1,6 +1,7 @@
 //! Kayako's JSON to canonical records: pure functions, no I/O.
 
 mod case;
+mod email;
 mod fields;
 mod files;
 mod headers;

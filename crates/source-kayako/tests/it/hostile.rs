@@ -173,3 +173,16 @@ async fn the_configured_rate_is_kept() {
         "{sent} requests in {seconds} s"
     );
 }
+
+#[tokio::test]
+async fn an_outage_in_mid_run_is_waited_for_a_little_and_then_named() {
+    let desk = desk(options(5)).await;
+    let outage = || Rule::new(Action::Html { code: 490 }).path("/organizations?");
+    desk.faults().set(vec![outage().times(2)]);
+    let reader = read_all(&source(config(&desk))).await.unwrap();
+    assert!(reader.read.count(RecordKind::Account) > 0);
+    desk.faults().set(vec![outage()]);
+    let error = read_all(&source(config(&desk))).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("490"), "{error}");
+}
