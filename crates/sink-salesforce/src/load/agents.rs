@@ -34,7 +34,7 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         outcomes.push(outcome(loaded, verdict));
     }
     run.journal().claim(USER_EMAIL, &claims).await?;
-    run.journal().settle(effects).await?;
+    run.settle(effects).await?;
     Ok(outcomes)
 }
 

@@ -174,7 +174,7 @@ async fn link_seconds(
             *slot = outcome(loaded, verdict.clone());
         }
     }
-    run.journal().settle(effects).await?;
+    run.settle(effects).await?;
     Ok(outcomes)
 }
 

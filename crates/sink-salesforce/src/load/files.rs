@@ -301,7 +301,7 @@ pub(crate) async fn ask_documents(
         });
         documents.insert(record, (*document).to_owned());
     }
-    run.journal().settle(effects).await?;
+    run.settle(effects).await?;
     Ok(documents)
 }
 
@@ -351,7 +351,7 @@ async fn link_others(
         effects.extend(document.map(|document| link(loaded, 1, DOCUMENT, document)));
         verdicts.insert(loaded.id, Verdict::Unchanged("same-file".into()));
     }
-    run.journal().settle(effects).await?;
+    run.settle(effects).await?;
     Ok(verdicts)
 }
 

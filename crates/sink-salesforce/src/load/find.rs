@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use deskferry_core::error::Result;
+use deskferry_core::key::RecordId;
 use serde_json::Value;
 
 use super::writer::{Outgoing, Writer};
@@ -19,8 +20,8 @@ pub(crate) enum Identity {
     Comment,
 }
 
-/// How much the platform's clock may be behind ours.
-const CLOCK_SKEW: Duration = Duration::seconds(60);
+/// The space in which records claim the rows of objects that carry no key.
+pub(super) const ROWS: &str = "row";
 
 /// The ids of the rows that stand, in order, and whether this pass made them.
 pub(super) async fn find(
@@ -75,14 +76,19 @@ async fn by_contents(
         .filter_map(|row| row.fields.get("ParentId")?.as_str())
         .collect();
     let parents: Vec<String> = parents.into_iter().map(str::to_owned).collect();
-    let select = "SELECT Id, ParentId, CommentBody, IsPublished, CreatedDate, CreatedById, SystemModstamp FROM CaseComment WHERE ParentId IN";
+    let select = "SELECT Id, ParentId, CommentBody, IsPublished, CreatedDate, CreatedById FROM CaseComment WHERE ParentId IN";
     let found = writer.api.query_in(writer.cx, select, &parents).await?;
-    let since = rows
+    let ids: Vec<String> = found
         .iter()
-        .filter_map(|row| row.sent_before)
-        .min()
-        .map(|sent| sent - CLOCK_SKEW);
-    Ok(count(rows, &found, known, since))
+        .map(|row| row["Id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    let owners = writer.journal.claimed(ROWS, &ids).await?;
+    let standing: Vec<Owned<'_>> = found
+        .iter()
+        .zip(owners)
+        .filter(|(row, _)| row["Id"].as_str().is_some_and(|id| !known.contains(id)))
+        .collect();
+    Ok(count(rows, standing))
 }
 
 async fn wait_for_landing(writer: &Writer<'_>, rows: &[&Outgoing]) -> Result<()> {
@@ -101,37 +107,36 @@ async fn wait_for_landing(writer: &Writer<'_>, rows: &[&Outgoing]) -> Result<()>
     }
 }
 
-/// Gives each expected row one of the rows that say the same. Rows that others own, and rows older than the lost
-/// request, are none of them.
-fn count(
-    rows: &[&Outgoing],
-    found: &[Value],
-    known: &HashSet<&str>,
-    since: Option<DateTime<Utc>>,
-) -> Vec<Option<(String, bool)>> {
-    let mut standing: HashMap<(String, String, bool), Vec<&Value>> = HashMap::new();
-    for row in found {
-        let ours = row["Id"].as_str().is_some_and(|id| !known.contains(id));
-        let young =
-            since.is_none_or(|since| moment(&row["SystemModstamp"]).is_none_or(|at| at >= since));
-        if ours && young {
-            standing.entry(saying(row)).or_default().push(row);
-        }
+/// What a comment says: parent, text, whether customers see it.
+type Saying = (String, String, bool);
+/// A row that stands, and the record that claimed it.
+type Owned<'a> = (&'a Value, Option<RecordId>);
+
+/// Gives each expected row one of the rows that say the same and that no other record claimed.
+fn count(rows: &[&Outgoing], found: Vec<Owned<'_>>) -> Vec<Option<(String, bool)>> {
+    let mut standing: HashMap<Saying, Vec<Owned<'_>>> = HashMap::new();
+    for (row, owner) in found {
+        standing.entry(saying(row)).or_default().push((row, owner));
     }
+    let mut take = |expected: &Outgoing, mine: bool| {
+        let same = standing.get_mut(&saying_of(&expected.fields))?;
+        let owned = if mine { Some(expected.record) } else { None };
+        let at = same
+            .iter()
+            .position(|(row, owner)| *owner == owned && same_origin(&expected.fields, row))?;
+        same.remove(at).0["Id"]
+            .as_str()
+            .map(|id| (id.to_owned(), true))
+    };
+    // What a record claimed before the answer could be settled is its own.
+    let claimed: Vec<Option<(String, bool)>> = rows.iter().map(|row| take(row, true)).collect();
     rows.iter()
-        .map(|expected| {
-            let same = standing.get_mut(&saying_of(&expected.fields))?;
-            let at = same
-                .iter()
-                .position(|row| same_origin(&expected.fields, row))?;
-            same.remove(at)["Id"]
-                .as_str()
-                .map(|id| (id.to_owned(), true))
-        })
+        .zip(claimed)
+        .map(|(row, claimed)| claimed.or_else(|| take(row, false)))
         .collect()
 }
 
-fn saying(row: &Value) -> (String, String, bool) {
+fn saying(row: &Value) -> Saying {
     let text = |name: &str| row[name].as_str().unwrap_or_default();
     let id = text("ParentId");
     (
@@ -141,7 +146,7 @@ fn saying(row: &Value) -> (String, String, bool) {
     )
 }
 
-fn saying_of(fields: &Fields) -> (String, String, bool) {
+fn saying_of(fields: &Fields) -> Saying {
     saying(&Value::Object(fields.clone()))
 }
 
@@ -177,16 +182,15 @@ pub(crate) fn moment(value: &Value) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deskferry_core::key::RecordId;
     use serde_json::json;
 
-    fn expected(body: &str, created: &str) -> Outgoing {
+    fn expected(record: i64, body: &str, created: &str) -> Outgoing {
         let fields = json!({"ParentId": "500000000000001AAA", "CommentBody": body, "IsPublished": true, "CreatedDate": created});
         let Value::Object(fields) = fields else {
             unreachable!()
         };
         Outgoing {
-            record: RecordId(1),
+            record: RecordId(record),
             row: 0,
             object: "CaseComment",
             fields,
@@ -196,39 +200,36 @@ mod tests {
         }
     }
 
-    fn standing(id: &str, body: &str, created: &str, stamp: &str) -> Value {
-        json!({"Id": id, "ParentId": "500000000000001AAA", "CommentBody": body, "IsPublished": true, "CreatedDate": created,
-               "CreatedById": "005000000000001AAA", "SystemModstamp": stamp})
+    fn standing(id: &str, created: &str) -> Value {
+        json!({"Id": id, "ParentId": "500000000000001AAA", "CommentBody": "Thanks", "IsPublished": true,
+               "CreatedDate": created, "CreatedById": "005000000000001AAA"})
     }
 
     #[test]
     fn comments_are_counted_so_that_equal_ones_are_neither_lost_nor_doubled() {
         let noon = "2021-03-04T12:00:00.000Z";
         let rows = [
-            expected("Thanks \n", noon),
-            expected("Thanks", noon),
-            expected("Thanks", "2021-03-04T12:00:01.000Z"),
-            expected("No", noon),
+            expected(1, "Thanks \n", noon),
+            expected(2, "Thanks", noon),
+            expected(3, "Thanks", "2021-03-04T12:00:01.000Z"),
+            expected(4, "No", noon),
+            expected(5, "Thanks", noon),
         ];
         let rows: Vec<&Outgoing> = rows.iter().collect();
-        let now = "2026-01-01T10:00:00.000+0000";
+        let noon = "2021-03-04T12:00:00.000+0000";
         let found = [
-            standing("a", "Thanks", "2021-03-04T12:00:00.000+0000", now),
-            standing("b", "Thanks", "2021-03-04T12:00:01.000+0000", now),
-            standing("known", "Thanks", "2021-03-04T12:00:00.000+0000", now),
-            standing(
-                "old",
-                "Thanks",
-                "2021-03-04T12:00:00.000+0000",
-                "2025-12-31T10:00:00.000+0000",
-            ),
+            (standing("a", noon), None),
+            (standing("b", "2021-03-04T12:00:01.000+0000"), None),
+            (standing("of another", noon), Some(RecordId(9))),
+            (standing("claimed", noon), Some(RecordId(2))),
         ];
-        let since = moment(&json!("2026-01-01T09:59:00Z"));
-        let ids: Vec<Option<String>> = count(&rows, &found, &HashSet::from(["known"]), since)
+        let found = found.iter().map(|(row, owner)| (row, *owner)).collect();
+        let ids: Vec<Option<String>> = count(&rows, found)
             .into_iter()
             .map(|f| f.map(|(id, _)| id))
             .collect();
-        assert_eq!(ids, [Some("a".into()), None, Some("b".into()), None]);
+        let some = |id: &str| Some(id.to_owned());
+        assert_eq!(ids, [some("a"), some("claimed"), some("b"), None, None]);
     }
 
     #[test]

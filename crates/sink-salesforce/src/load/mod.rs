@@ -117,6 +117,14 @@ impl<'a> Run<'a> {
         &self.batch.blobs
     }
 
+    /// Settles effects; nothing is asked of the journal when there are none.
+    pub(crate) async fn settle(&self, effects: Vec<Effect>) -> Result<()> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        self.journal().settle(effects).await
+    }
+
     /// What is known of a record's row.
     pub(crate) fn prior(&self, loaded: &Loaded, n: u32) -> Option<&Effect> {
         self.prior.get(&(loaded.id, loaded.row(n)))
@@ -265,7 +273,7 @@ impl<'a> Run<'a> {
                     }),
                     _ => None,
                 });
-        self.journal().settle(standing.collect()).await
+        self.settle(standing.collect()).await
     }
 
     /// What is known of other records, asked once per key.

@@ -15,7 +15,7 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
             Record::Team(team) => names::keep(loaded, &team.name, None),
             _ => Vec::new(),
         });
-    run.journal().settle(teams.collect()).await?;
+    run.settle(teams.collect()).await?;
     let kept = |loaded| outcome(loaded, Verdict::Skipped("kept-as-text".into()));
     Ok(run.batch.records.iter().map(kept).collect())
 }

@@ -12,7 +12,7 @@ use deskferry_core::error::{Error, ErrorKind, Result};
 use deskferry_core::journal::{Effect, EffectState, Intent, Journal, Operation};
 use deskferry_core::key::RecordId;
 
-use super::find::{Identity, find};
+use super::find::{Identity, ROWS as ROWS_SPACE, find};
 use crate::client::Api;
 use crate::client::collections::{BYTES, CallAnswer, ROWS, RowAnswer, whole_call_error};
 use crate::client::error::{Class, Refusal};
@@ -230,7 +230,8 @@ impl Writer<'_> {
                 _ => fail(rows, i, refusal, &mut effects, progress),
             }
         }
-        self.journal.settle(effects).await?;
+        self.claim_rows(&effects).await?;
+        self.settle(effects).await?;
         if let Some(refusal) = ends_run {
             return Err(whole_call_error(200, &refusal, "write rows"));
         }
@@ -267,7 +268,7 @@ impl Writer<'_> {
             Class::Size | Class::Automation | Class::Row if call.rows.len() == 1 => {
                 let mut effects = Vec::new();
                 fail(rows, call.rows[0], refusal.clone(), &mut effects, progress);
-                self.journal.settle(effects).await
+                self.settle(effects).await
             }
             _ => Err(whole_call_error(status, refusal, "write rows")
                 .with("object", rows[call.rows[0]].object)),
@@ -292,7 +293,30 @@ impl Writer<'_> {
                 fail(rows, i, refusal, &mut effects, progress);
             }
         }
+        self.settle(effects).await
+    }
+
+    async fn settle(&self, effects: Vec<Effect>) -> Result<()> {
+        if effects.is_empty() {
+            return Ok(());
+        }
         self.journal.settle(effects).await
+    }
+
+    /// Rows that carry no key are claimed by their ids, before they are settled: when an answer is lost later, a row that
+    /// says the same is known to be another record's.
+    async fn claim_rows(&self, effects: &[Effect]) -> Result<()> {
+        if self.identity == Identity::Key {
+            return Ok(());
+        }
+        let claims: Vec<(String, RecordId)> = effects
+            .iter()
+            .filter_map(|effect| Some((effect.id()?.to_owned(), effect.record)))
+            .collect();
+        if !claims.is_empty() {
+            self.journal.claim(ROWS_SPACE, &claims).await?;
+        }
+        Ok(())
     }
 
     /// Looks in the org which of these rows stand, and settles those that do.
@@ -326,7 +350,8 @@ impl Writer<'_> {
             effects.push(rows[i].effect(operation, EffectState::Confirmed { id: id.clone() }));
             progress.landed[i] = Some(Landed::Stands { id, ours });
         }
-        self.journal.settle(effects).await
+        self.claim_rows(&effects).await?;
+        self.settle(effects).await
     }
 }
 

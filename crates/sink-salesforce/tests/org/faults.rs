@@ -208,7 +208,7 @@ async fn a_session_that_ends_is_renewed_and_the_request_sent_once_more() {
 async fn a_given_token_that_ended_is_said_so_and_never_shown() {
     let bench = Bench::new().await;
     let config = SalesforceConfig::builder(bench.org.url())
-        .access_token("00Dold!secret")
+        .access_token("00Dold!hushhush")
         .build()
         .unwrap();
     let sink = Salesforce::new(config, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
@@ -220,7 +220,7 @@ async fn a_given_token_that_ended_is_said_so_and_never_shown() {
         error.to_string().contains("SALESFORCE_ACCESS_TOKEN"),
         "{error}"
     );
-    assert!(!format!("{error:?}{sink:?}").contains("secret"));
+    assert!(!format!("{error:?}{sink:?}").contains("hushhush"));
 }
 
 #[tokio::test]
