@@ -45,7 +45,7 @@ Vip__c = { from = "custom.vip", create = { type = "Checkbox" } }"#,
         "Case",
         r#"Product_Area__c = { from = "custom.product_area", create = { type = "Text", length = 255 } }
 Serial_Number__c = { from = "custom.serial_number", create = { type = "Text", length = 255 } }
-Affected_Parts__c = { from = "custom.affected_parts", create = { type = "MultiselectPicklist" } }
+Affected_Parts__c = { from = "custom.affected_parts", create = { type = "MultiselectPicklist", values = ["Cable", "Housing", "Motor"] } }
 Purchase_Date__c = { from = "custom.purchase_date", create = { type = "Date" } }
 Under_Warranty__c = { from = "custom.under_warranty", create = { type = "Checkbox" } }
 Repair_Cost__c = { from = "custom.repair_cost", create = { type = "Number", precision = 18, scale = 2 } }"#,

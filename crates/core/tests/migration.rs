@@ -457,6 +457,31 @@ async fn records_of_one_conversation_are_never_in_two_batches_at_once_and_replie
     }
 }
 
+#[tokio::test]
+async fn an_author_who_is_named_by_key_alone_gets_the_name_that_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lists = sample();
+    let Record::Message(mut nameless) = mail(9_999, 1, None) else {
+        unreachable!()
+    };
+    nameless.author.name.clear();
+    nameless.author.key = Some(key(RecordKind::Contact, 3));
+    nameless.body.text = None;
+    lists.spawned[0].1[0]
+        .records
+        .push(Record::Message(nameless));
+    let (source, org) = (Arc::new(lists), Arc::new(Org::default()));
+    let sink = Arc::new(Maps::new("00D1", &org));
+    migration(folder.path(), &source, &sink)
+        .run(&Context::new())
+        .await
+        .unwrap();
+    assert_eq!(
+        org.rows.lock().unwrap()["lists:acme:message:9999#0"].text,
+        "by Person 3"
+    );
+}
+
 struct Edit;
 
 #[async_trait]

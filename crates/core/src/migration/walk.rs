@@ -8,6 +8,7 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
+use super::authors::name_authors;
 use super::batches::{Lane, Planned, by_wave, lanes, roots};
 use super::read::ReadState;
 use crate::blob::Blobs;
@@ -256,7 +257,8 @@ impl Walk {
 
     async fn with_records(&self, planned: Vec<Planned>) -> Result<Vec<(Planned, Record)>> {
         let rows: Vec<Row> = planned.iter().map(|p| p.row.clone()).collect();
-        let records = self.stage.records(&rows).await?;
+        let mut records = self.stage.records(&rows).await?;
+        name_authors(&self.stage, &mut records).await?;
         Ok(planned.into_iter().zip(records).collect())
     }
 

@@ -60,7 +60,7 @@ pub struct Author {
     pub key: Option<RecordKey>,
     /// What they are.
     pub role: AuthorRole,
-    /// Their name as this message has it.
+    /// Their name as this message has it. Where it is empty and `key` is a person that was read, a migration fills it in.
     #[serde(default)]
     pub name: String,
 }

@@ -306,7 +306,11 @@ impl Maps {
 
 fn shown(record: &Record, file: Option<&FileState>) -> String {
     match (record, file) {
-        (Record::Message(m), _) => m.body.text.clone().unwrap_or_default(),
+        (Record::Message(m), _) => m
+            .body
+            .text
+            .clone()
+            .unwrap_or_else(|| format!("by {}", m.author.name)),
         (_, Some(FileState::Staged(info))) => info.md5.clone(),
         (record, _) => record.key().to_string(),
     }
