@@ -107,6 +107,7 @@ fn attach(
         .collect();
     let mut meta = Meta::new(key.clone());
     meta.created_at = Some(row.created_at.unwrap_or(sent));
+    meta.revision = Some(place.revision(sent));
     let address = row.url_download.as_deref().or(row.url.as_deref());
     files.records.push(Attachment {
         meta,

@@ -27,6 +27,12 @@ impl Place<'_> {
     pub(crate) fn conversation(&self) -> RecordKey {
         self.tenant.key(RecordKind::Conversation, self.case)
     }
+
+    /// Of two readings the higher one counts: the same post in the conversation that goes on never loses against that of
+    /// a merged case, whichever was read first.
+    pub(super) fn revision(&self, changed: DateTime<Utc>) -> i64 {
+        if self.merged { 0 } else { changed.timestamp() }
+    }
 }
 
 /// What became of a post.
@@ -168,10 +174,7 @@ pub(crate) fn message(
         legacy_id: None,
     };
     let mut meta = frame.meta();
-    if place.merged {
-        // The same post in the conversation that goes on is the one that counts, whichever was read first.
-        meta.revision = Some(0);
-    }
+    meta.revision = Some(place.revision(outer.updated_at.unwrap_or(sent_at)));
     let message = Message {
         meta,
         conversation: place.conversation(),

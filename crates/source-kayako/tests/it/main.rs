@@ -3,5 +3,6 @@
 mod harness;
 mod hostile;
 mod login;
+mod merged;
 mod moving;
 mod whole;
