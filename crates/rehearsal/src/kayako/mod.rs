@@ -1,5 +1,5 @@
 //! A local Kayako (cloud, REST API v1) on loopback: the read side that a migration needs, filled from a
-//! [`World`](crate::world::World).
+//! [`World`].
 //!
 //! Written from the Kayako reference, sections 1 to 16, and from nothing that the connector contains. What it answers:
 //! `/session`, `/me`, `/settings`, `/locales`, `/brands`, `/mailboxes`, `/roles`, `/teams`, `/organizations`, `/users` and

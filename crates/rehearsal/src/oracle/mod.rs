@@ -1,6 +1,6 @@
 //! What an org must hold after a world was moved into it, and where it does not.
 //!
-//! The oracle knows the [`World`](crate::world::World), the default mapping (the project's page on what lands where) and the
+//! The oracle knows the [`World`], the default mapping (the project's page on what lands where) and the
 //! platform's own habits, and nothing of the connectors. It computes each row, reads the org through an [`OrgDump`], and names
 //! every [`Difference`] in both directions: rows that are missing, doubled or too many, and fields that are not as they should
 //! be.

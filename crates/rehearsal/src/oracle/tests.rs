@@ -891,3 +891,76 @@ fn a_difference_is_short_and_names_all() {
             && text.ends_with("found b")
     );
 }
+
+/// The second mail with a body that no field takes, and the org as it must then be.
+fn with_an_overlong_body(file_key: &str) -> (World, Rows) {
+    let body = "word ".repeat(30_000);
+    let mut lists = world().lists().clone();
+    lists.conversations[0].messages[1].text = Some(body.clone());
+    let mut dump = right();
+    let (mut row, id) = version(4, "message-12.txt", body.as_bytes(), 12);
+    if !file_key.is_empty() {
+        row["Source_Key__c"] = file_key.into();
+    }
+    dump.blobs.insert(id, body.clone().into_bytes());
+    dump.rows.get_mut("ContentVersion").unwrap().push(row);
+    for entity in [CASE, MAIL_OUT] {
+        let link = json!({"ContentDocumentId": "069000000000004AAA", "LinkedEntityId": entity});
+        dump.rows.get_mut("ContentDocumentLink").unwrap().push(link);
+    }
+    let text = format!(
+        "{}\n[The whole text: message-12.txt]",
+        body[..130_000].trim()
+    );
+    dump.rows.get_mut("EmailMessage").unwrap()[1]["TextBody"] = text.into();
+    (World::given(lists), dump)
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_a_file_and_its_beginning_names_it() {
+    let oracle = Oracle::new(OracleOptions::new("acme", LEGACY));
+    for key in ["", "kayako:acme:message:12"] {
+        let (world, dump) = with_an_overlong_body(key);
+        let found = oracle.compare(&world, &dump).unwrap();
+        assert!(found.is_empty(), "{key}: {found:#?}");
+    }
+    let (world, mut dump) = with_an_overlong_body("");
+    let mails = dump.rows.get_mut("EmailMessage").unwrap();
+    let cut = mails[1]["TextBody"]
+        .as_str()
+        .unwrap()
+        .replace("message-12.txt", "a file");
+    mails[1]["TextBody"] = cut.into();
+    let found = oracle.compare(&world, &dump).unwrap();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].field, "TextBody");
+}
+
+#[test]
+fn an_address_that_its_field_refuses_may_stand_beside_it() {
+    let mut lists = world().lists().clone();
+    let odd = "jörg@example.org";
+    lists.conversations[0].messages[0]
+        .mail
+        .as_mut()
+        .unwrap()
+        .from
+        .address = odd.into();
+    let world = World::given(lists);
+    let judge = |json: &str| {
+        let mut dump = right();
+        dump.rows.get_mut("EmailMessageRelation").unwrap().remove(0);
+        let mail = &mut dump.rows.get_mut("EmailMessage").unwrap()[0];
+        mail["FromAddress"] = Value::Null;
+        mail["FromId"] = Value::Null;
+        mail["Source_Json__c"] = json.into();
+        Oracle::new(OracleOptions::new("acme", LEGACY))
+            .compare(&world, &dump)
+            .unwrap()
+    };
+    let files = r#""files":[{"name":"e.txt","reason":"empty-file"}]"#;
+    let found = judge(&format!("{{{files},\"unfit.FromAddress\":\"{odd}\"}}"));
+    assert!(found.is_empty(), "{found:#?}");
+    let found = judge(&format!("{{{files},\"unfit.FromAddress\":\"x\"}}"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
