@@ -218,11 +218,12 @@ pub(crate) fn fields(
 ) -> Result<Fields> {
     let attachment = attachment(loaded)?;
     let meta = &attachment.meta;
-    let path = file_name(
-        &attachment.name,
-        attachment.media_type.as_deref(),
-        meta.key.id(),
-    );
+    let seen = match &loaded.file {
+        Some(FileState::Staged(blob)) => blob.media_type.as_deref(),
+        _ => None,
+    };
+    let media_type = attachment.media_type.as_deref().or(seen);
+    let path = file_name(&attachment.name, media_type, meta.key.id());
     let common = Common {
         meta,
         key: key.as_str(),

@@ -177,13 +177,9 @@ fn links(
         case,
         ..MailLinks::default()
     };
+    links.from_person = around.sender(mail).map(str::to_owned);
     if let Some(headers) = &mail.email {
         let people = &around.people;
-        links.from_person = headers
-            .from
-            .as_ref()
-            .and_then(|from| people.id(&from.address))
-            .map(str::to_owned);
         links.to = people.recipients(&headers.to);
         links.cc = people.recipients(&headers.cc);
         links.bcc = people.recipients(&headers.bcc);

@@ -94,6 +94,13 @@ impl Surroundings {
             .and_then(|key| self.authors.get(key).id_of("User"))
     }
 
+    /// The row of a mail's sender, if the address is that row's.
+    pub(crate) fn sender(&self, message: &Message) -> Option<&str> {
+        let author = self.authors.get(message.author.key.as_ref()?);
+        let from = message.email.as_ref()?.from.as_ref()?;
+        self.people.sender(&from.address, author)
+    }
+
     /// What is known of the message that this one answers.
     pub(crate) fn answered(&self, loaded: &Loaded) -> Option<&Known> {
         loaded.parent.and_then(|parent| self.answered.get(&parent))

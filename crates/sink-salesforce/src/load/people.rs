@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use deskferry_core::error::Result;
+use deskferry_core::journal::Known;
 use deskferry_core::key::RecordId;
 use deskferry_core::model::EmailAddress;
 
@@ -12,33 +13,50 @@ use super::contacts::CONTACT_EMAIL;
 use crate::mapping::facts::Recipients;
 use crate::mapping::people::same_address;
 
-/// Contacts and users by address, contacts first.
+/// Contacts and users by address.
 #[derive(Debug, Default)]
 pub(crate) struct People {
-    by_address: HashMap<String, String>,
+    contacts: HashMap<String, String>,
+    users: HashMap<String, String>,
 }
 
 impl People {
     /// Who has these addresses, asked once each.
     pub(crate) async fn of(run: &Run<'_>, addresses: impl Iterator<Item = &str>) -> Result<Self> {
-        let mut open: Vec<String> = addresses
+        let addresses: BTreeSet<String> = addresses
             .map(same_address)
             .filter(|a| !a.is_empty())
-            .collect::<BTreeSet<_>>()
+            .collect();
+        let addresses: Vec<String> = addresses.into_iter().collect();
+        let contacts = claimed(run, CONTACT_EMAIL, "Contact", &addresses)
+            .await?
             .into_iter()
             .collect();
-        let mut by_address = HashMap::new();
-        for (space, object) in [(CONTACT_EMAIL, "Contact"), (USER_EMAIL, "User")] {
-            by_address.extend(claimed(run, space, object, &open).await?);
-            open.retain(|address| !by_address.contains_key(address));
-        }
-        Ok(Self { by_address })
+        let users = claimed(run, USER_EMAIL, "User", &addresses)
+            .await?
+            .into_iter()
+            .collect();
+        Ok(Self { contacts, users })
     }
 
-    pub(crate) fn id(&self, address: &str) -> Option<&str> {
-        self.by_address
-            .get(&same_address(address))
+    /// Whose address it is: a contact's before a user's.
+    fn id(&self, address: &str) -> Option<&str> {
+        let address = same_address(address);
+        self.contacts
+            .get(&address)
+            .or_else(|| self.users.get(&address))
             .map(String::as_str)
+    }
+
+    /// The row of a sender, if the address is that row's.
+    pub(crate) fn sender<'a>(&self, address: &str, author: &'a Known) -> Option<&'a str> {
+        let address = same_address(address);
+        let of = |object, all: &HashMap<String, String>| {
+            author
+                .id_of(object)
+                .filter(|id| all.get(&address).is_some_and(|own| own == id))
+        };
+        of("Contact", &self.contacts).or_else(|| of("User", &self.users))
     }
 
     /// The people of a header line: by id who stands in the org, each once; the others by address.

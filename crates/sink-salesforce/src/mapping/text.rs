@@ -37,11 +37,11 @@ fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }
 
-/// The same on one line: line breaks and tabs become one blank each.
+/// The same on one line: each line break becomes a blank.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     let text = clean(text);
-    if text.contains(['\n', '\t']) {
-        Cow::Owned(text.replace(['\n', '\t'], " "))
+    if text.contains('\n') {
+        Cow::Owned(text.replace('\n', " "))
     } else {
         text
     }
@@ -52,12 +52,12 @@ pub(crate) fn collapse(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// How long the platform finds a text, in characters.
+/// How long the platform finds a text, in UTF-16 units: an emoji counts two (Salesforce APIs, section 14: the strict reading).
 pub(crate) fn length(text: &str) -> usize {
-    text.chars().count()
+    text.encode_utf16().count()
 }
 
-/// The longest beginning of at most `limit` characters that ends at a grapheme boundary.
+/// The longest beginning of at most `limit` UTF-16 units that ends at a grapheme boundary.
 pub(crate) fn cut(text: &str, limit: usize) -> &str {
     if text.len() <= limit || length(text) <= limit {
         return text;
@@ -77,9 +77,14 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 }
 
 fn cut_chars(text: &str, limit: usize) -> &str {
-    text.char_indices()
-        .nth(limit)
-        .map_or(text, |(at, _)| &text[..at])
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.len_utf16();
+        if used > limit {
+            return &text[..at];
+        }
+    }
+    text
 }
 
 /// The bytes of a text once the platform has encoded it (Salesforce objects, section 4.3; deliberately pessimistic).
@@ -186,7 +191,7 @@ mod tests {
         for (given, clean_text, line) in [
             ("plain", "plain", "plain"),
             ("a\r\nb\rc", "a\nb\nc", "a b c"),
-            ("nul\0 bell\u{7} tab\t", "nul bell tab\t", "nul bell tab "),
+            ("nul\0 bell\u{7} tab\t", "nul bell tab\t", "nul bell tab\t"),
             ("del\u{7f}nel\u{85}", "delnel", "delnel"),
             ("non\u{ffff}character", "noncharacter", "noncharacter"),
         ] {

@@ -344,6 +344,7 @@ impl MemoryBlobs {
             blake3: format!("{md5}{md5}"),
             md5,
             size: bytes.len() as u64,
+            media_type: None,
         };
         self.bytes
             .lock()

@@ -81,6 +81,7 @@ async fn a_conversation_lands_with_its_people_files_and_messages_and_is_verified
     );
 
     let mut question = mail(1, 1, "ann@example.org", "help@example.com");
+    question.author.key = Some(key(RecordKind::Contact, 1));
     question.body = Body {
         html: Some("<p>Hi <img src=\"cid:logo\"></p>".into()),
         text: None,

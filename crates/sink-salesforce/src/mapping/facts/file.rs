@@ -55,17 +55,18 @@ const EXTENSION_LENGTH: usize = 20;
 
 /// A file's name as the platform takes it: path parts and what no file system takes dropped, never empty, with an extension.
 pub(crate) fn file_name(name: &str, media_type: Option<&str>, id: &str) -> String {
-    let name = text::one_line(name);
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut name: String = name.chars().filter(|c| !":*?\"<>|".contains(*c)).collect();
-    name = name.trim().trim_end_matches('.').to_owned();
+    let kept = name
+        .chars()
+        .filter(|c| !c.is_control() && !":*?\"<>|".contains(*c));
+    let mut name = kept.collect::<String>().trim().to_owned();
     if name.is_empty() {
         name = format!("file-{id}");
     }
     let has_extension =
         matches!(name.rsplit_once('.'), Some((_, extension)) if !extension.is_empty());
     if !has_extension && let Some(extension) = media_type.and_then(extension_of) {
-        name = format!("{name}.{extension}");
+        name = format!("{}.{extension}", name.trim_end_matches('.'));
     }
     shorten(&name)
 }
@@ -136,7 +137,7 @@ mod tests {
             ("  ", None, "file-7"),
             ("photo", Some("image/jpeg; charset=x"), "photo.jpg"),
             ("photo", Some("x/unknown"), "photo"),
-            ("a\u{0}b\n.txt", None, "ab .txt"),
+            ("a\u{0}b\n.txt", None, "ab.txt"),
             ("отчёт.docx", None, "отчёт.docx"),
             ("name.", Some("text/plain"), "name.txt"),
             ("a/", None, "file-7"),

@@ -72,23 +72,33 @@ impl Bodies {
                 overflow: None,
             };
         }
-        Self::overflowing(message.meta.key.id(), html, plain)
+        Self::overflowing(message, html.is_some(), shown, plain)
     }
 
-    fn overflowing(id: &str, html: Option<String>, plain: Option<String>) -> Self {
-        let (extension, media_type) = if html.is_some() {
+    /// The file holds the body as the source has it.
+    fn overflowing(
+        message: &Message,
+        is_html: bool,
+        html: Option<String>,
+        plain: Option<String>,
+    ) -> Self {
+        let (extension, media_type) = if is_html {
             ("html", "text/html")
         } else {
             ("txt", "text/plain")
         };
-        let name = format!("message-{id}.{extension}");
+        let name = format!("message-{}.{extension}", message.meta.key.id());
         let words = plain
-            .clone()
             .or_else(|| html.as_deref().map(to_text))
             .unwrap_or_default();
         let note = format!("\n[The whole message: {name}]");
         let kept = text::cut_encoded(&words, BODY_LIMIT - text::encoded_length(&note));
-        let content = html.or(plain).unwrap_or_default();
+        let whole = if is_html {
+            &message.body.html
+        } else {
+            &message.body.text
+        };
+        let content = whole.clone().unwrap_or_default();
         Self {
             html: None,
             text: Some(format!("{kept}{note}")),
