@@ -17,6 +17,9 @@ pub struct BlobInfo {
     pub md5: String,
     /// How many bytes.
     pub size: u64,
+    /// The media type that the first bytes give away, for files whose source names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
 }
 
 /// Read access to staged bytes.

@@ -13,6 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::point;
 use crate::source::ByteStream;
 
+/// How many bytes a media type is told by.
+const HEAD_BYTES: usize = 512;
+
 /// A folder of files named by the BLAKE3 of their content, two hex digits a sub-folder.
 #[derive(Debug)]
 pub struct FolderBlobs {
@@ -57,10 +60,13 @@ impl FolderBlobs {
         let io = |e| Error::storage("stage a file", e);
         let mut file = tokio::fs::File::create(&temporary).await.map_err(io)?;
         let (mut blake3, mut md5, mut size) = (blake3::Hasher::new(), Md5::new(), 0u64);
+        let mut head = Vec::new();
         while let Some(chunk) = bytes.next().await {
             let chunk = chunk?;
             blake3.update(&chunk);
             md5.update(&chunk);
+            let wanted = HEAD_BYTES.saturating_sub(head.len()).min(chunk.len());
+            head.extend_from_slice(&chunk[..wanted]);
             size += chunk.len() as u64;
             file.write_all(&chunk).await.map_err(io)?;
         }
@@ -71,6 +77,7 @@ impl FolderBlobs {
             blake3: blake3.finalize().to_hex().to_string(),
             md5: hex(&md5.finalize()),
             size,
+            media_type: infer::get(&head).map(|kind| kind.mime_type().to_owned()),
         };
         let place = self.place(&info.blake3);
         let parent = place.parent().unwrap_or(&self.folder).to_owned();
@@ -147,6 +154,19 @@ mod tests {
         );
         let back: Vec<Bytes> = blobs.open(&one).await.unwrap().try_collect().await.unwrap();
         assert_eq!(back.concat(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_picture_gives_its_media_type_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::open(folder.path()).unwrap();
+        let png = blobs
+            .put(stream(&[b"\x89PN", b"G\r\n\x1a\n", b"rest"]))
+            .await
+            .unwrap();
+        assert_eq!(png.media_type.as_deref(), Some("image/png"));
+        let text = blobs.put(stream(&[b"hello"])).await.unwrap();
+        assert_eq!(text.media_type, None);
     }
 
     #[tokio::test]

@@ -243,7 +243,13 @@ pub(crate) fn file_columns(state: Option<&FileState>) -> (i64, Option<String>) {
         None => (0, None),
         Some(FileState::Staged(info)) => (
             1,
-            Some(format!("{} {} {}", info.blake3, info.md5, info.size)),
+            Some(format!(
+                "{} {} {} {}",
+                info.blake3,
+                info.md5,
+                info.size,
+                info.media_type.as_deref().unwrap_or("-")
+            )),
         ),
         Some(FileState::Unavailable(reason)) => (2, Some(reason.clone())),
     }
@@ -258,6 +264,7 @@ pub(crate) fn file_state(state: i64, detail: Option<String>) -> Option<FileState
                 blake3: parts.next()?.to_owned(),
                 md5: parts.next()?.to_owned(),
                 size: parts.next()?.parse().ok()?,
+                media_type: parts.next().filter(|kind| *kind != "-").map(str::to_owned),
             }))
         }
         2 => Some(FileState::Unavailable(detail)),
