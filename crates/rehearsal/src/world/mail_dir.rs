@@ -79,7 +79,9 @@ fn looks_like_mail(path: &Path) -> bool {
 
 fn letter(raw: &[u8], place: usize) -> Letter {
     let headers = header_block(raw);
-    let parsed = MessageParser::default().parse(raw);
+    // The parser's own checks panic on some broken nesting; such a mail is taken as plain text, like one without headers.
+    let parsed = std::panic::catch_unwind(|| MessageParser::default().parse(raw));
+    let parsed = parsed.ok().flatten();
     let ids = |name: &str| {
         header(&headers, name)
             .map(|value| bracketed(&value))
