@@ -79,6 +79,45 @@ async fn cases_that_change_vanish_and_shift_lose_nothing_and_are_not_doubled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cases_that_no_page_showed_are_found_by_their_ids() {
+    let desk = desk(options(420)).await;
+    let source = source(config(&desk));
+    let order = shown(&desk);
+    let mut reader = Reader::new();
+    first_page(&mut reader, &source).await;
+    // So many leave at once that a step back of one page is not enough.
+    for id in &order[..95] {
+        desk.vanish(*id).unwrap();
+    }
+    reader.step(&source).await.unwrap();
+    for id in &order[95..260] {
+        desk.vanish(*id).unwrap();
+    }
+    while !reader.read.ends.contains_key("cases") {
+        reader.step(&source).await.unwrap();
+    }
+    let missing: Vec<_> = order[260..]
+        .iter()
+        .filter(|id| !has(&reader, RecordKind::Conversation, **id))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let by_id = desk
+        .requests()
+        .recent
+        .iter()
+        .filter(|entry| entry.path.contains("ids="))
+        .count();
+    assert!(by_id > 0, "nothing was looked for by id");
+    assert!(
+        reader
+            .read
+            .notes
+            .iter()
+            .any(|note| note.contains("looked for by id"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_changed_during_the_walk_is_caught_up_with_its_new_posts() {
     let desk = desk(options(150)).await;
     let source = source(config(&desk).email_headers(false));
