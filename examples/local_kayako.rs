@@ -12,7 +12,10 @@ use deskferry::rehearsal::world::WorldSpec;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let folder = args.next().map_or_else(|| std::env::temp_dir().join("deskferry-local-kayako"), PathBuf::from);
+    let folder = args.next().map_or_else(
+        || std::env::temp_dir().join("deskferry-local-kayako"),
+        PathBuf::from,
+    );
     let conversations = args.next().map_or(Ok(300), |n| n.parse())?;
     std::fs::create_dir_all(&folder)?;
     let mut options = KayakoOptions::default();

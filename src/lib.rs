@@ -36,8 +36,9 @@
 
 pub use deskferry_core as core;
 pub use deskferry_core::{
-    Context, Error, ErrorKind, Record, RecordId, RecordKey, RecordKind, Result, Retry, Sink, Source, SourceExt,
-    Tenant, Transform, migration, model, pipeline, report, sink, source, transform,
+    Context, Error, ErrorKind, Record, RecordId, RecordKey, RecordKind, Result, Retry, Sink,
+    Source, SourceExt, Tenant, Transform, migration, model, pipeline, report, sink, source,
+    transform,
 };
 #[cfg(feature = "rehearsal")]
 pub use deskferry_rehearsal as rehearsal;

@@ -46,13 +46,17 @@ pub struct SinkKit {
 
 impl fmt::Debug for SourceKit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SourceKit").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SourceKit")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for SinkKit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SinkKit").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SinkKit")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,13 +92,19 @@ pub fn salesforce() -> SinkKit {
         name: "salesforce",
         variable: "SALESFORCE_URL",
         mapping: || Mapping::default_text().to_owned(),
-        from_env: |mapping| Ok(Arc::new(Salesforce::new(SalesforceConfig::from_env()?.build()?, read_mapping(mapping)?)?)),
+        from_env: |mapping| {
+            Ok(Arc::new(Salesforce::new(
+                SalesforceConfig::from_env()?.build()?,
+                read_mapping(mapping)?,
+            )?))
+        },
         #[cfg(feature = "rehearsal")]
         local_mapping: super::rehearsal_mapping,
         #[cfg(feature = "rehearsal")]
         fields: |mapping| {
-            serde_json::to_value(read_mapping(mapping)?.required_fields())
-                .map_err(|e| deskferry_core::Error::bug("describe the mapping's fields", e.to_string()))
+            serde_json::to_value(read_mapping(mapping)?.required_fields()).map_err(|e| {
+                deskferry_core::Error::bug("describe the mapping's fields", e.to_string())
+            })
         },
         #[cfg(feature = "rehearsal")]
         local: |url, mapping| {
@@ -109,7 +119,8 @@ pub fn salesforce() -> SinkKit {
 
 #[cfg(feature = "salesforce")]
 fn read_mapping(path: &Path) -> Result<deskferry_sink_salesforce::Mapping> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| deskferry_core::Error::storage("read the mapping", e).with("file", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        deskferry_core::Error::storage("read the mapping", e).with("file", path.display())
+    })?;
     deskferry_sink_salesforce::Mapping::parse(&text).map_err(|e| e.with("file", path.display()))
 }

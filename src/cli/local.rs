@@ -35,7 +35,10 @@ const SHOWN: usize = 20;
 
 /// The mapping lines of the custom fields that the made-up world has: what a person would add for their own.
 const WORLD_LINES: [(&str, &str); 3] = [
-    ("Account", r#"Tier__c = { from = "custom.tier", create = { type = "Text", length = 80 } }"#),
+    (
+        "Account",
+        r#"Tier__c = { from = "custom.tier", create = { type = "Text", length = 80 } }"#,
+    ),
     (
         "Contact",
         r#"Customer_Since__c = { from = "custom.customer_since", create = { type = "Date" } }
@@ -54,17 +57,23 @@ Repair_Cost__c = { from = "custom.repair_cost", create = { type = "Number", prec
 
 /// The shipped mapping with a line for each custom field of the world that has a place in the org.
 pub(super) fn mapping_with_the_worlds_fields(shipped: &str) -> String {
-    WORLD_LINES.iter().fold(shipped.to_owned(), |text, (object, lines)| {
-        let table = format!("[{object}.fields]\n");
-        text.replacen(&table, &format!("{table}{lines}\n"), 1)
-    })
+    WORLD_LINES
+        .iter()
+        .fold(shipped.to_owned(), |text, (object, lines)| {
+            let table = format!("[{object}.fields]\n");
+            text.replacen(&table, &format!("{table}{lines}\n"), 1)
+        })
 }
 
 /// What a stand-in is told when it is started.
 #[derive(Debug, Serialize, Deserialize)]
 enum Told {
     Helpdesk(Content),
-    Org { fields: Vec<CustomField>, users: Vec<NewUser>, port: u16 },
+    Org {
+        fields: Vec<CustomField>,
+        users: Vec<NewUser>,
+        port: u16,
+    },
 }
 
 /// What a stand-in tells on its first line.
@@ -91,11 +100,19 @@ struct StandIn {
 
 impl Local {
     /// Starts what is wanted, from the state in the workspace where there is one.
-    pub(super) async fn start(app: &App, args: &Args, folder: &Path, helpdesk: bool, org: bool) -> Result<Self> {
+    pub(super) async fn start(
+        app: &App,
+        args: &Args,
+        folder: &Path,
+        helpdesk: bool,
+        org: bool,
+    ) -> Result<Self> {
         let content = content(args, folder)?;
         let folder = folder.join("rehearsal");
         let helpdesk = match helpdesk {
-            true => Some(StandIn::start(app.source.name, &folder, &Told::Helpdesk(content.clone())).await?),
+            true => Some(
+                StandIn::start(app.source.name, &folder, &Told::Helpdesk(content.clone())).await?,
+            ),
             false => None,
         };
         let org = match org {
@@ -109,7 +126,11 @@ impl Local {
             }
             false => None,
         };
-        Ok(Self { helpdesk, org, content })
+        Ok(Self {
+            helpdesk,
+            org,
+            content,
+        })
     }
 
     pub(super) fn helpdesk_url(&self) -> Option<&str> {
@@ -122,8 +143,14 @@ impl Local {
 
     /// When both ends are local, the oracle says whether the org holds what the world says, computed without the connectors.
     pub(super) async fn judge(&self, done: Done) -> Result<Done> {
-        let (Some(_), Some(org)) = (&self.helpdesk, &self.org) else { return Ok(done) };
-        let (content, url, user) = (self.content.clone(), org.address.url.clone(), org.address.user.clone());
+        let (Some(_), Some(org)) = (&self.helpdesk, &self.org) else {
+            return Ok(done);
+        };
+        let (content, url, user) = (
+            self.content.clone(),
+            org.address.url.clone(),
+            org.address.user.clone(),
+        );
         let differences = tokio::task::spawn_blocking(move || {
             let world = world(&content)?;
             let oracle = Oracle::new(oracle_options(user));
@@ -138,11 +165,18 @@ impl Local {
 
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
 fn say(differences: &[deskferry_rehearsal::oracle::Difference], done: Done) -> Done {
-    println!("oracle: {} differences between the org and what the world says", differences.len());
+    println!(
+        "oracle: {} differences between the org and what the world says",
+        differences.len()
+    );
     for difference in differences.iter().take(SHOWN) {
         println!("  {difference}");
     }
-    if differences.is_empty() { done } else { Done::Differs }
+    if differences.is_empty() {
+        done
+    } else {
+        Done::Differs
+    }
 }
 
 fn oracle_options(legacy_owner: String) -> OracleOptions {
@@ -167,9 +201,15 @@ fn local_failed(error: &std::io::Error) -> Error {
 fn content(args: &Args, folder: &Path) -> Result<Content> {
     let path = folder.join("rehearsal").join("content.json");
     if path.exists() {
-        let text = std::fs::read(&path).map_err(|e| Error::storage("read the rehearsal's content", e))?;
-        return serde_json::from_slice(&text)
-            .map_err(|e| Error::new(ErrorKind::Mismatch, "read the rehearsal's content", e.to_string()));
+        let text =
+            std::fs::read(&path).map_err(|e| Error::storage("read the rehearsal's content", e))?;
+        return serde_json::from_slice(&text).map_err(|e| {
+            Error::new(
+                ErrorKind::Mismatch,
+                "read the rehearsal's content",
+                e.to_string(),
+            )
+        });
     }
     let content = match &args.mail_dir {
         Some(path) => Content::MailDir(absolute(path)?),
@@ -177,14 +217,16 @@ fn content(args: &Args, folder: &Path) -> Result<Content> {
     };
     let io = |e| Error::storage("keep the rehearsal's content", e);
     std::fs::create_dir_all(folder.join("rehearsal")).map_err(io)?;
-    let text = serde_json::to_vec(&content).map_err(|e| Error::bug("keep the rehearsal's content", e.to_string()))?;
+    let text = serde_json::to_vec(&content)
+        .map_err(|e| Error::bug("keep the rehearsal's content", e.to_string()))?;
     std::fs::write(&path, text).map_err(io)?;
     Ok(content)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     path.canonicalize().map_err(|e| {
-        Error::new(ErrorKind::Config, "read the mails", e.to_string()).with("folder", path.display())
+        Error::new(ErrorKind::Config, "read the mails", e.to_string())
+            .with("folder", path.display())
     })
 }
 
@@ -211,9 +253,12 @@ fn users(content: &Content) -> Result<Vec<NewUser>> {
 
 impl StandIn {
     async fn start(which: &str, folder: &Path, told: &Told) -> Result<Self> {
-        let failed = |what: String| Error::new(ErrorKind::Unavailable, "start a local stand-in", what).with("which", which);
+        let failed = |what: String| {
+            Error::new(ErrorKind::Unavailable, "start a local stand-in", what).with("which", which)
+        };
         let program = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
-        let told = serde_json::to_string(told).map_err(|e| Error::bug("start a local stand-in", e.to_string()))?;
+        let told = serde_json::to_string(told)
+            .map_err(|e| Error::bug("start a local stand-in", e.to_string()))?;
         let mut process = Command::new(program)
             .args(["stand-in", which])
             .arg(folder.join(which))
@@ -225,31 +270,58 @@ impl StandIn {
             .env_remove("DESKFERRY_FAIL_AT")
             .spawn()
             .map_err(|e| failed(e.to_string()))?;
-        let output = process.stdout.take().ok_or_else(|| failed("it has no output".into()))?;
+        let output = process
+            .stdout
+            .take()
+            .ok_or_else(|| failed("it has no output".into()))?;
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).await.map_err(|e| failed(e.to_string()))?;
-        let address = serde_json::from_str(&line).map_err(|_| failed("it ended without an address".into()))?;
-        Ok(Self { address, _process: process })
+        BufReader::new(output)
+            .read_line(&mut line)
+            .await
+            .map_err(|e| failed(e.to_string()))?;
+        let address = serde_json::from_str(&line)
+            .map_err(|_| failed("it ended without an address".into()))?;
+        Ok(Self {
+            address,
+            _process: process,
+        })
     }
 }
 
 /// Serves a stand-in until standard input ends.
-#[expect(clippy::print_stdout, reason = "the address is told to whoever started this")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the address is told to whoever started this"
+)]
 pub(super) async fn serve(which: &str, folder: &Path, told: &str) -> Result<Done> {
-    let failed = |what: String| Error::new(ErrorKind::Unavailable, "serve a local stand-in", what).with("which", which.to_owned());
+    let failed = |what: String| {
+        Error::new(ErrorKind::Unavailable, "serve a local stand-in", what)
+            .with("which", which.to_owned())
+    };
     let told: Told = serde_json::from_str(told).map_err(|e| failed(e.to_string()))?;
     std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
     match told {
         Told::Helpdesk(content) => {
-            let kayako = Kayako::start(helpdesk_options(folder, content)).await.map_err(|e| failed(e.to_string()))?;
+            let kayako = Kayako::start(helpdesk_options(folder, content))
+                .await
+                .map_err(|e| failed(e.to_string()))?;
             println!("{}", serde_json::json!({ "url": kayako.url() }));
             until_the_input_ends().await;
             kayako.stop().await;
         }
-        Told::Org { fields, users, port } => {
+        Told::Org {
+            fields,
+            users,
+            port,
+        } => {
             let options = org_options(folder, fields, users).port(port);
-            let org = Org::start(options).await.map_err(|e| failed(e.to_string()))?;
-            println!("{}", serde_json::json!({ "url": org.url(), "user": org.user_id() }));
+            let org = Org::start(options)
+                .await
+                .map_err(|e| failed(e.to_string()))?;
+            println!(
+                "{}",
+                serde_json::json!({ "url": org.url(), "user": org.user_id() })
+            );
             until_the_input_ends().await;
             org.stop().await;
         }
@@ -267,12 +339,18 @@ fn helpdesk_options(folder: &Path, content: Content) -> KayakoOptions {
 }
 
 fn org_options(folder: &Path, fields: Vec<CustomField>, users: Vec<NewUser>) -> OrgOptions {
-    let options = OrgOptions::new(folder).audit_fields(true).client(CLIENT_ID, CLIENT_SECRET).custom_fields(fields);
+    let options = OrgOptions::new(folder)
+        .audit_fields(true)
+        .client(CLIENT_ID, CLIENT_SECRET)
+        .custom_fields(fields);
     users.into_iter().fold(options, OrgOptions::user)
 }
 
 async fn until_the_input_ends() {
     let mut nothing = [0; 64];
-    while tokio::io::stdin().read(&mut nothing).await.is_ok_and(|n| n > 0) {}
+    while tokio::io::stdin()
+        .read(&mut nothing)
+        .await
+        .is_ok_and(|n| n > 0)
+    {}
 }
-

@@ -25,11 +25,11 @@ mod verbs;
 
 use std::process::ExitCode;
 
-pub use kits::{SinkKit, SourceKit};
 #[cfg(feature = "kayako")]
 pub use kits::kayako;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
+pub use kits::{SinkKit, SourceKit};
 
 /// The shipped Salesforce mapping with a line for each custom field of the made-up world: what a rehearsal's workspace
 /// gets.
@@ -58,7 +58,9 @@ impl App {
     pub fn main(self) -> ExitCode {
         let args = args::Args::read();
         progress::log_to_stderr(args.verbose);
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
         match runtime {
             Ok(runtime) => exit::code(&runtime.block_on(verbs::perform(&self, args))),
             Err(error) => exit::code(&Err(deskferry_core::Error::storage("start", error))),

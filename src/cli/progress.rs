@@ -32,7 +32,9 @@ impl Progress for Lines {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut now = false;
         match step {
-            Step::Read { records, rejects, .. } => {
+            Step::Read {
+                records, rejects, ..
+            } => {
                 state.read += records;
                 state.rejected += rejects;
             }
@@ -58,8 +60,16 @@ impl State {
     #[expect(clippy::print_stderr, reason = "this is the program's own voice")]
     fn print(&self) {
         let loaded: usize = self.settled.values().sum();
-        let rejected = if self.rejected == 0 { String::new() } else { format!(" ({} rejected)", self.rejected) };
-        let verified = if self.verified == 0 { String::new() } else { format!(", {} verified", self.verified) };
+        let rejected = if self.rejected == 0 {
+            String::new()
+        } else {
+            format!(" ({} rejected)", self.rejected)
+        };
+        let verified = if self.verified == 0 {
+            String::new()
+        } else {
+            format!(", {} verified", self.verified)
+        };
         let megabytes = self.bytes as f64 / 1e6;
         eprintln!(
             "read {}{rejected}, {} files ({megabytes:.1} MB), loaded {loaded}{verified}",
@@ -73,10 +83,15 @@ pub(super) fn log_to_stderr(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
         0 => "error",
-        1 => "deskferry=info,deskferry_core=info,deskferry_source_kayako=info,deskferry_sink_salesforce=info,warn",
+        1 => {
+            "deskferry=info,deskferry_core=info,deskferry_source_kayako=info,deskferry_sink_salesforce=info,warn"
+        }
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // A program that embeds this may have its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }

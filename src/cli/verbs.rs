@@ -16,7 +16,11 @@ use super::progress::Lines;
 pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
     match &args.verb {
         #[cfg(feature = "rehearsal")]
-        Some(Verb::StandIn { which, folder, content }) => super::local::serve(which, folder, content).await,
+        Some(Verb::StandIn {
+            which,
+            folder,
+            content,
+        }) => super::local::serve(which, folder, content).await,
         None | Some(Verb::Run) => {
             let folder = workspace_of_a_run(&args)?;
             move_it(app, &args, &folder, Go::Run).await
@@ -36,8 +40,12 @@ enum Go {
 
 fn needed(args: &Args) -> Result<PathBuf> {
     args.workspace.clone().ok_or_else(|| {
-        Error::new(ErrorKind::Config, "find the workspace", "no folder was named")
-            .advise("Name the folder of the run with --workspace or DESKFERRY_WORKSPACE")
+        Error::new(
+            ErrorKind::Config,
+            "find the workspace",
+            "no folder was named",
+        )
+        .advise("Name the folder of the run with --workspace or DESKFERRY_WORKSPACE")
     })
 }
 
@@ -51,10 +59,15 @@ fn workspace_of_a_run(args: &Args) -> Result<PathBuf> {
         match std::fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(Error::storage("make a workspace", e).with("folder", folder.display())),
+            Err(e) => {
+                return Err(Error::storage("make a workspace", e).with("folder", folder.display()));
+            }
         }
     }
-    Err(Error::new(ErrorKind::Storage, "make a workspace", "no free name").with("folder", base.display()))
+    Err(
+        Error::new(ErrorKind::Storage, "make a workspace", "no free name")
+            .with("folder", base.display()),
+    )
 }
 
 /// The platforms of a migration; local ones live as long as this does.
@@ -71,7 +84,11 @@ async fn ends(app: &App, args: &Args, folder: &Path) -> Result<Ends> {
     let real_sink = is_set(app.sink.variable);
     #[cfg(feature = "rehearsal")]
     {
-        let text = if real_source { (app.sink.mapping)() } else { (app.sink.local_mapping)() };
+        let text = if real_source {
+            (app.sink.mapping)()
+        } else {
+            (app.sink.local_mapping)()
+        };
         write_if_missing(&mapping, &text)?;
         let local = super::local::Local::start(app, args, folder, !real_source, !real_sink).await?;
         let source = match local.helpdesk_url() {
@@ -82,18 +99,32 @@ async fn ends(app: &App, args: &Args, folder: &Path) -> Result<Ends> {
             Some(url) => (app.sink.local)(url, &mapping)?,
             None => (app.sink.from_env)(&mapping)?,
         };
-        Ok(Ends { source, sink, local })
+        Ok(Ends {
+            source,
+            sink,
+            local,
+        })
     }
     #[cfg(not(feature = "rehearsal"))]
     {
         let _ = args;
-        for (real, variable) in [(real_source, app.source.variable), (real_sink, app.sink.variable)] {
+        for (real, variable) in [
+            (real_source, app.source.variable),
+            (real_sink, app.sink.variable),
+        ] {
             if !real {
-                return Err(Error::new(ErrorKind::Config, "find the platforms", format!("{variable} is not set")));
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "find the platforms",
+                    format!("{variable} is not set"),
+                ));
             }
         }
         write_if_missing(&mapping, &(app.sink.mapping)())?;
-        Ok(Ends { source: (app.source.from_env)()?, sink: (app.sink.from_env)(&mapping)? })
+        Ok(Ends {
+            source: (app.source.from_env)()?,
+            sink: (app.sink.from_env)(&mapping)?,
+        })
     }
 }
 
@@ -105,7 +136,8 @@ fn write_if_missing(path: &Path, text: &str) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
-    std::fs::write(path, text).map_err(|e| Error::storage("write the mapping", e).with("file", path.display()))
+    std::fs::write(path, text)
+        .map_err(|e| Error::storage("write the mapping", e).with("file", path.display()))
 }
 
 async fn move_it(app: &App, args: &Args, folder: &Path, go: Go) -> Result<Done> {
@@ -116,7 +148,10 @@ async fn move_it(app: &App, args: &Args, folder: &Path, go: Go) -> Result<Done> 
     let workspace = Workspace::open(folder)?;
     let ends = ends(app, args, folder).await?;
     let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink))
-        .gate(Gate { share: args.gate / 100.0, ..Gate::default() })
+        .gate(Gate {
+            share: args.gate / 100.0,
+            ..Gate::default()
+        })
         .progress(Lines::default());
     let migration = match &args.target_name {
         Some(name) => migration.target_name(name),
@@ -154,10 +189,18 @@ fn stop_on_interrupt(cx: &Context) -> tokio::task::JoinHandle<()> {
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
 fn show(report: &Report, folder: &Path) -> Done {
     println!("{}", report.summary());
-    for entry in std::fs::read_dir(folder.join("targets")).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(folder.join("targets"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         println!("report: {}", entry.path().join("report.json").display());
     }
-    if report.verify.iter().any(|field| field.different > 0) { Done::Differs } else { Done::Well }
+    if report.verify.iter().any(|field| field.different > 0) {
+        Done::Differs
+    } else {
+        Done::Well
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
@@ -168,7 +211,14 @@ async fn status(folder: &Path) -> Result<Done> {
     }
     for report in reports {
         println!("{}", report.summary());
-        println!("{}", if report.complete { "complete" } else { "not complete: `resume` goes on" });
+        println!(
+            "{}",
+            if report.complete {
+                "complete"
+            } else {
+                "not complete: `resume` goes on"
+            }
+        );
     }
     Ok(Done::Well)
 }

@@ -12,13 +12,24 @@ async fn killed_at(points: &[&str]) {
     let scene = Scene::new().await;
     let mut verb = "run";
     for point in points {
-        let killed = Program::of(&scene).env("DESKFERRY_KILL_AT", point).run(&[verb]).await;
+        let killed = Program::of(&scene)
+            .env("DESKFERRY_KILL_AT", *point)
+            .run(&[verb])
+            .await;
         if killed.code == Some(0) {
             // It was over before the place was passed so often.
             break;
         }
-        assert_eq!(killed.code, None, "killed at {point}, not ended:\n{}", killed.output);
-        verb = if scene.workspace().join("targets").exists() { "resume" } else { "run" };
+        assert_eq!(
+            killed.code, None,
+            "killed at {point}, not ended:\n{}",
+            killed.output
+        );
+        verb = if scene.workspace().join("targets").exists() {
+            "resume"
+        } else {
+            "run"
+        };
     }
     finish(&scene, verb).await;
 }
@@ -31,13 +42,27 @@ async fn finish(scene: &Scene, verb: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_the_stage_is_written() {
-    killed_at(&["stage-append:1", "stage-sync:2", "stage-index:3", "stage-committed:4", "stage-append:9", "stage-index:8"])
-        .await;
+    killed_at(&[
+        "stage-append:1",
+        "stage-sync:2",
+        "stage-index:3",
+        "stage-committed:4",
+        "stage-append:9",
+        "stage-index:8",
+    ])
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_files_are_staged() {
-    killed_at(&["blob-rename:1", "blob-index:1", "blob-rename:5", "blob-index:7", "blob-index:3"]).await;
+    killed_at(&[
+        "blob-rename:1",
+        "blob-index:1",
+        "blob-rename:5",
+        "blob-index:7",
+        "blob-index:3",
+    ])
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,17 +85,28 @@ async fn killed_between_intent_sending_and_outcome() {
 /// that the process dies between send and answer.
 async fn killed_at_random(seed: u64, kills: usize) {
     let scene = Scene::new().await;
-    scene.org.faults().push(Rule::new(Action::Delay { ms: 15 }).method("POST"));
+    scene
+        .org
+        .faults()
+        .push(Rule::new(Action::Delay { ms: 15 }).method("POST"));
     let mut random = seed;
     let mut verb = "run";
     for _ in 0..kills {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let requests = 5 + (random >> 33) % 90;
-        let ended = Program::of(&scene).killed_after(&scene, requests, &[verb]).await;
+        let ended = Program::of(&scene)
+            .killed_after(&scene, requests, &[verb])
+            .await;
         if ended.code == Some(0) {
             break;
         }
-        verb = if scene.workspace().join("targets").exists() { "resume" } else { "run" };
+        verb = if scene.workspace().join("targets").exists() {
+            "resume"
+        } else {
+            "run"
+        };
     }
     scene.org.faults().clear();
     finish(&scene, verb).await;
@@ -88,11 +124,25 @@ async fn killed_at_random_places_of_another_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_ends_the_run_by_name_and_a_resume_goes_on() {
-    for point in ["stage-append:3", "stage-sync:2", "stage-index:2", "blob-rename:2", "ledger-intend:3", "ledger-settle:3"] {
+    for point in [
+        "stage-append:3",
+        "stage-sync:2",
+        "stage-index:2",
+        "blob-rename:2",
+        "ledger-intend:3",
+        "ledger-settle:3",
+    ] {
         let scene = Scene::small().await;
-        let failed = Program::of(&scene).env("DESKFERRY_FAIL_AT", point).run(&["run"]).await;
+        let failed = Program::of(&scene)
+            .env("DESKFERRY_FAIL_AT", point)
+            .run(&["run"])
+            .await;
         assert_eq!(failed.code, Some(13), "at {point}:\n{}", failed.output);
-        assert!(failed.output.contains("Free space on the workspace's disk"), "at {point}:\n{}", failed.output);
+        assert!(
+            failed.output.contains("Free space on the workspace's disk"),
+            "at {point}:\n{}",
+            failed.output
+        );
         finish(&scene, "resume").await;
     }
 }
@@ -100,7 +150,11 @@ async fn a_full_disk_ends_the_run_by_name_and_a_resume_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_process_leaves_its_lock_behind_for_nobody() {
     let scene = Scene::small().await;
-    scene.org.faults().push(Rule::new(Action::Delay { ms: 300 }).method("POST").times(40));
+    scene.org.faults().push(
+        Rule::new(Action::Delay { ms: 300 })
+            .method("POST")
+            .times(40),
+    );
     let program = Program::of(&scene);
     let (first, second) = tokio::join!(program.killed_after(&scene, 12, &["run"]), async {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -108,6 +162,10 @@ async fn a_stopped_process_leaves_its_lock_behind_for_nobody() {
     let () = second;
     assert_eq!(first.code, None, "{}", first.output);
     scene.org.faults().clear();
-    let verb = if scene.workspace().join("targets").exists() { "resume" } else { "run" };
+    let verb = if scene.workspace().join("targets").exists() {
+        "resume"
+    } else {
+        "run"
+    };
     finish(&scene, verb).await;
 }

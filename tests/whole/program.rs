@@ -46,14 +46,20 @@ impl Program {
             ("SALESFORCE_LANDING_WINDOW", "1".to_owned()),
         ];
         Self {
-            env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            env: env
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             workspace: Some(scene.workspace()),
         }
     }
 
     /// Pointed at nothing: it starts its own stand-ins.
     pub(crate) fn alone() -> Self {
-        Self { env: Vec::new(), workspace: None }
+        Self {
+            env: Vec::new(),
+            workspace: None,
+        }
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -64,14 +70,24 @@ impl Program {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(path());
-        for name in ["KAYAKO_URL", "SALESFORCE_URL", "DESKFERRY_WORKSPACE", "RUST_LOG"] {
+        for name in [
+            "KAYAKO_URL",
+            "SALESFORCE_URL",
+            "DESKFERRY_WORKSPACE",
+            "RUST_LOG",
+        ] {
             command.env_remove(name);
         }
         command.envs(self.env.iter().cloned()).args(args);
         if let Some(workspace) = &self.workspace {
             command.arg("--workspace").arg(workspace);
         }
-        command.arg("--gate").arg("20").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("--gate")
+            .arg("20")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.kill_on_drop(true);
         command
     }
@@ -100,7 +116,11 @@ impl Program {
 }
 
 fn ended(code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> Ended {
-    let output = format!("{}{}", String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
+    let output = format!(
+        "{}{}",
+        String::from_utf8_lossy(stdout),
+        String::from_utf8_lossy(stderr)
+    );
     Ended { code, output }
 }
 
@@ -108,11 +128,19 @@ fn ended(code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> Ended {
 async fn alone_it_rehearses_and_several_do_so_side_by_side() {
     let (one, two) = tokio::join!(
         async { Program::alone().run(&["--conversations", "20"]).await },
-        async { Program::alone().run(&["run", "--conversations", "20", "--seed", "5"]).await }
+        async {
+            Program::alone()
+                .run(&["run", "--conversations", "20", "--seed", "5"])
+                .await
+        }
     );
     for ended in [&one, &two] {
         assert_eq!(ended.code, Some(0), "{}", ended.output);
-        assert!(ended.output.contains("oracle: 0 differences"), "{}", ended.output);
+        assert!(
+            ended.output.contains("oracle: 0 differences"),
+            "{}",
+            ended.output
+        );
         assert!(ended.output.contains("report.json"), "{}", ended.output);
         assert!(ended.output.contains(" 0 different"), "{}", ended.output);
     }
@@ -127,15 +155,32 @@ async fn its_own_stand_ins_go_on_where_they_were() {
         .run(&["run", "--conversations", "20", "--workspace", &workspace])
         .await;
     assert_eq!(killed.code, None, "{}", killed.output);
-    let status = Program::alone().run(&["status", "--workspace", &workspace]).await;
+    let status = Program::alone()
+        .run(&["status", "--workspace", &workspace])
+        .await;
     assert_eq!(status.code, Some(0), "{}", status.output);
     assert!(status.output.contains("not complete"), "{}", status.output);
-    let resumed = Program::alone().run(&["resume", "--workspace", &workspace]).await;
+    let resumed = Program::alone()
+        .run(&["resume", "--workspace", &workspace])
+        .await;
     assert_eq!(resumed.code, Some(0), "{}", resumed.output);
-    assert!(resumed.output.contains("oracle: 0 differences"), "{}", resumed.output);
-    let again = Program::alone().run(&["run", "--workspace", &workspace]).await;
-    assert_eq!(again.code, Some(12), "a second run on the workspace:\n{}", again.output);
-    let verified = Program::alone().run(&["verify", "--workspace", &workspace]).await;
+    assert!(
+        resumed.output.contains("oracle: 0 differences"),
+        "{}",
+        resumed.output
+    );
+    let again = Program::alone()
+        .run(&["run", "--workspace", &workspace])
+        .await;
+    assert_eq!(
+        again.code,
+        Some(12),
+        "a second run on the workspace:\n{}",
+        again.output
+    );
+    let verified = Program::alone()
+        .run(&["verify", "--workspace", &workspace])
+        .await;
     assert_eq!(verified.code, Some(0), "{}", verified.output);
 }
 
@@ -143,18 +188,39 @@ async fn its_own_stand_ins_go_on_where_they_were() {
 async fn nothing_it_says_or_writes_holds_a_secret() {
     let scene = Scene::small().await;
     let secret = "s3cr3t-of-the-test";
-    let refused = Program::of(&scene).env("KAYAKO_PASSWORD", secret).env("RUST_LOG", "trace").run(&["run", "-vv"]).await;
+    let refused = Program::of(&scene)
+        .env("KAYAKO_PASSWORD", secret)
+        .env("RUST_LOG", "trace")
+        .run(&["run", "-vv"])
+        .await;
     assert_eq!(refused.code, Some(3), "{}", refused.output);
-    assert!(!refused.output.contains(secret), "the password is shown:\n{}", refused.output);
+    assert!(
+        !refused.output.contains(secret),
+        "the password is shown:\n{}",
+        refused.output
+    );
 
-    let ended = Program::of(&scene).env("RUST_LOG", "deskferry_core=trace,deskferry_source_kayako=trace,deskferry_sink_salesforce=trace").run(&["run"]).await;
+    let ended = Program::of(&scene)
+        .env(
+            "RUST_LOG",
+            "deskferry_core=trace,deskferry_source_kayako=trace,deskferry_sink_salesforce=trace",
+        )
+        .run(&["run"])
+        .await;
     assert_eq!(ended.code, Some(0), "{}", ended.output);
     let client_secret = &scene.org.settings().client_secret.0;
-    assert!(!ended.output.contains(client_secret), "the client secret is shown");
+    assert!(
+        !ended.output.contains(client_secret),
+        "the client secret is shown"
+    );
     for file in files(&scene.workspace()) {
         let bytes = std::fs::read(&file).unwrap();
         let holds = |needle: &str| bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
-        assert!(!holds(client_secret), "{} holds the client secret", file.display());
+        assert!(
+            !holds(client_secret),
+            "{} holds the client secret",
+            file.display()
+        );
         assert!(!holds(secret), "{} holds the password", file.display());
     }
 }
@@ -163,7 +229,11 @@ fn files(folder: &std::path::Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.push(path)
+        }
     }
     found
 }

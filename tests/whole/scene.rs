@@ -30,7 +30,12 @@ pub(crate) const ALL_SCENARIOS: u64 = 60;
 impl Scene {
     /// Every scenario once, everything as it should be.
     pub(crate) async fn new() -> Self {
-        Self::with(WorldSpec::new(7, ALL_SCENARIOS), |options| options, |options| options).await
+        Self::with(
+            WorldSpec::new(7, ALL_SCENARIOS),
+            |options| options,
+            |options| options,
+        )
+        .await
     }
 
     /// Few conversations, for tests whose subject is not the world.
@@ -51,7 +56,11 @@ impl Scene {
         let org = Org::start(org(options)).await.unwrap();
         std::fs::create_dir_all(folder.path().join("workspace")).unwrap();
         std::fs::write(folder.path().join("workspace/mapping.toml"), mapping_text()).unwrap();
-        Self { kayako, org, folder }
+        Self {
+            kayako,
+            org,
+            folder,
+        }
     }
 
     pub(crate) fn workspace(&self) -> std::path::PathBuf {
@@ -80,7 +89,10 @@ impl Scene {
 
     pub(crate) fn migration(&self) -> Migration {
         let workspace = Workspace::open(&self.workspace()).unwrap();
-        Migration::new(workspace, self.source(), self.sink()).gate(Gate { share: 0.2, always: 10 })
+        Migration::new(workspace, self.source(), self.sink()).gate(Gate {
+            share: 0.2,
+            always: 10,
+        })
     }
 
     pub(crate) async fn run(&self) -> Result<Report> {
@@ -101,27 +113,53 @@ impl Scene {
         options.audit_fields = self.org.settings().audit_fields;
         options.sandbox = self.org.settings().is_sandbox;
         options.tolerated_keys.insert("custom.legacy_id".to_owned());
-        Oracle::new(options).compare(self.kayako.world(), &self.org).unwrap()
+        Oracle::new(options)
+            .compare(self.kayako.world(), &self.org)
+            .unwrap()
     }
 
     pub(crate) fn assert_exact(&self) {
         let differences = self.differences();
-        assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), lines(&differences));
+        assert!(
+            differences.is_empty(),
+            "{} differences:\n{}",
+            differences.len(),
+            lines(&differences)
+        );
     }
 
     /// A fault of the helpdesk on requests whose path holds this.
     pub(crate) fn break_kayako(&self, path: &str, skip: u64, times: u64, action: Action) {
-        self.kayako.faults().push(Rule::new(action).path(path).skip(skip).times(times));
+        self.kayako
+            .faults()
+            .push(Rule::new(action).path(path).skip(skip).times(times));
     }
 
     /// A fault of the org on requests of this method whose path holds this.
-    pub(crate) fn break_org(&self, method: &str, path: &str, skip: u64, times: u64, action: Action) {
-        self.org.faults().push(Rule::new(action).method(method).path(path).skip(skip).times(times));
+    pub(crate) fn break_org(
+        &self,
+        method: &str,
+        path: &str,
+        skip: u64,
+        times: u64,
+        action: Action,
+    ) {
+        self.org.faults().push(
+            Rule::new(action)
+                .method(method)
+                .path(path)
+                .skip(skip)
+                .times(times),
+        );
     }
 }
 
 fn lines(differences: &[Difference]) -> String {
-    differences.iter().take(30).map(|d| format!("  {d}\n")).collect()
+    differences
+        .iter()
+        .take(30)
+        .map(|d| format!("  {d}\n"))
+        .collect()
 }
 
 /// Retries without long waits.
@@ -132,17 +170,23 @@ pub(crate) fn patient() -> RetryPolicy {
 /// An org that knows the world's people and has the mapping's fields.
 pub(crate) fn org_options(folder: &Path, world: &World) -> OrgOptions {
     let fields = Mapping::parse(&mapping_text()).unwrap().required_fields();
-    let fields: Vec<CustomField> = serde_json::from_value(serde_json::to_value(fields).unwrap()).unwrap();
-    let options = OrgOptions::new(folder).audit_fields(true).custom_fields(fields);
-    world.suggested_users().into_iter().fold(options, |options, user| {
-        options.user(NewUser {
-            username: format!("{}.rehearsal", user.email),
-            email: user.email,
-            name: user.name,
-            active: user.active,
-            user_type: "Standard".to_owned(),
+    let fields: Vec<CustomField> =
+        serde_json::from_value(serde_json::to_value(fields).unwrap()).unwrap();
+    let options = OrgOptions::new(folder)
+        .audit_fields(true)
+        .custom_fields(fields);
+    world
+        .suggested_users()
+        .into_iter()
+        .fold(options, |options, user| {
+            options.user(NewUser {
+                username: format!("{}.rehearsal", user.email),
+                email: user.email,
+                name: user.name,
+                active: user.active,
+                user_type: "Standard".to_owned(),
+            })
         })
-    })
 }
 
 /// The shipped mapping with the world's custom fields.

@@ -21,7 +21,10 @@ async fn a_migration_over_tls_trusts_the_given_authority_and_no_other() {
         |options| options.tls(0, Vec::new()),
     )
     .await;
-    let (desk, org) = (scene.kayako.server().tls_url().unwrap(), scene.org.tls_url().unwrap());
+    let (desk, org) = (
+        scene.kayako.server().tls_url().unwrap(),
+        scene.org.tls_url().unwrap(),
+    );
     assert!(desk.starts_with("https://") && org.starts_with("https://"));
     let kayako = |authority: Option<&str>| {
         let mut config = KayakoConfig::builder(&desk, "admin@acme.example", "rehearsal")
@@ -38,13 +41,17 @@ async fn a_migration_over_tls_trusts_the_given_authority_and_no_other() {
         .root_certificate(scene.org.ca_pem().unwrap())
         .build()
         .unwrap();
-    let salesforce = Arc::new(Salesforce::new(config, Mapping::parse(&mapping_text()).unwrap()).unwrap());
+    let salesforce =
+        Arc::new(Salesforce::new(config, Mapping::parse(&mapping_text()).unwrap()).unwrap());
     let workspace = || Workspace::open(&scene.workspace()).unwrap();
     let cx = Context::new();
 
     let strange = Migration::new(workspace(), kayako(None), Arc::clone(&salesforce) as _);
     let error = strange.run(&cx).await.unwrap_err();
-    assert!(format!("{error:?}").to_lowercase().contains("certificate"), "{error:?}");
+    assert!(
+        format!("{error:?}").to_lowercase().contains("certificate"),
+        "{error:?}"
+    );
     drop(strange);
 
     let authority = scene.kayako.server().ca_pem().unwrap().to_owned();

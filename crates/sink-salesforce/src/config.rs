@@ -98,10 +98,11 @@ impl SalesforceConfig {
     }
 
     /// Begins a configuration from `SALESFORCE_URL` and either `SALESFORCE_CLIENT_ID` with `SALESFORCE_CLIENT_SECRET`
-    /// or `SALESFORCE_ACCESS_TOKEN`.
+    /// or `SALESFORCE_ACCESS_TOKEN`; and if they are set `SALESFORCE_LEGACY_OWNER` (a username or a User's id),
+    /// `SALESFORCE_API_VERSION` and `SALESFORCE_LANDING_WINDOW` (seconds).
     ///
     /// # Errors
-    /// `Config` when `SALESFORCE_URL` is not set.
+    /// `Config` when `SALESFORCE_URL` is not set, or a variable cannot be read.
     pub fn from_env() -> Result<SalesforceConfigBuilder> {
         Self::from_vars(|name| std::env::var(name).ok())
     }
@@ -116,6 +117,18 @@ impl SalesforceConfig {
             builder = builder.client_credentials(id, secret);
         } else if let Some(token) = set("SALESFORCE_ACCESS_TOKEN") {
             builder = builder.access_token(token);
+        }
+        if let Some(owner) = set("SALESFORCE_LEGACY_OWNER") {
+            builder = builder.legacy_owner(owner);
+        }
+        if let Some(version) = set("SALESFORCE_API_VERSION") {
+            builder = builder.api_version(version);
+        }
+        if let Some(window) = set("SALESFORCE_LANDING_WINDOW") {
+            let seconds = window
+                .parse()
+                .map_err(|_| wrong("SALESFORCE_LANDING_WINDOW is no number of seconds"))?;
+            builder = builder.landing_window(Duration::from_secs(seconds));
         }
         Ok(builder)
     }

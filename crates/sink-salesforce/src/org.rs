@@ -120,7 +120,7 @@ async fn identity(cx: &Context, api: &Api) -> Result<Identity> {
 /// What matching an agent by address gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum UserMatch {
-    /// One user, by this address of the agent's.
+    /// One user, with the address that the org has of it.
     One { id: String, address: String },
     /// Several that fit equally well.
     Several,
@@ -128,10 +128,19 @@ pub(crate) enum UserMatch {
     Nobody,
 }
 
+#[derive(Debug)]
+struct User {
+    id: String,
+    active: bool,
+    /// As it stands in the org.
+    address: String,
+}
+
 /// The standard users of an org.
 #[derive(Debug, Default)]
 struct Users {
-    by_address: HashMap<String, Vec<(String, bool)>>,
+    /// By the address as in production.
+    by_address: HashMap<String, Vec<User>>,
     by_name: HashMap<String, String>,
     active: HashSet<String>,
 }
@@ -158,7 +167,11 @@ impl Users {
                     .by_address
                     .entry(plain.to_owned())
                     .or_default()
-                    .push((id.to_owned(), active));
+                    .push(User {
+                        id: id.to_owned(),
+                        active,
+                        address: address.clone(),
+                    });
             }
             if let Some(name) = row["Username"].as_str() {
                 users.by_name.insert(name.to_lowercase(), id.to_owned());
@@ -203,14 +216,14 @@ impl Users {
             let of = |wanted: bool| {
                 found
                     .iter()
-                    .filter(|(_, active)| *active == wanted)
+                    .filter(|user| user.active == wanted)
                     .collect::<Vec<_>>()
             };
             match (of(true).as_slice(), of(false).as_slice()) {
-                ([(id, _)], _) | ([], [(id, _)]) => {
+                ([user], _) | ([], [user]) => {
                     return UserMatch::One {
-                        id: id.clone(),
-                        address,
+                        id: user.id.clone(),
+                        address: user.address.clone(),
                     };
                 }
                 _ => several = true,

@@ -9,10 +9,10 @@
 //! books, and lets the next one open when its gate is passed. The process may die at any moment; [`Migration::resume`]
 //! goes on where it was.
 
-mod authors;
 mod batches;
 mod gate;
 mod load;
+mod people;
 mod progress;
 mod read;
 mod reporting;

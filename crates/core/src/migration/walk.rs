@@ -8,8 +8,8 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
-use super::authors::name_authors;
 use super::batches::{Lane, Planned, by_wave, lanes, roots};
+use super::people::join_people;
 use super::read::ReadState;
 use crate::blob::Blobs;
 use crate::context::Context;
@@ -258,7 +258,7 @@ impl Walk {
     async fn with_records(&self, planned: Vec<Planned>) -> Result<Vec<(Planned, Record)>> {
         let rows: Vec<Row> = planned.iter().map(|p| p.row.clone()).collect();
         let mut records = self.stage.records(&rows).await?;
-        name_authors(&self.stage, &mut records).await?;
+        join_people(&self.stage, &mut records).await?;
         Ok(planned.into_iter().zip(records).collect())
     }
 

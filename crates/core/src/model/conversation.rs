@@ -19,7 +19,7 @@ pub struct Conversation {
     /// Who asked: a contact, or an agent who wrote in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<RecordKey>,
-    /// The company it belongs to, where the source says so itself.
+    /// The company it belongs to. Where the source does not say, a migration takes the requester's first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<RecordKey>,
     /// The agent who has it.

@@ -207,7 +207,10 @@ fn author(ground: &Ground<'_>, author: Author) -> (Option<String>, Option<Line>)
     let Author::Person(id) = author else {
         return (None, Some((None, "system")));
     };
-    if let Some(user) = ground.users.active(id) {
+    // Without the right to say who made a row, the author stands in the text.
+    if ground.options.audit_fields
+        && let Some(user) = ground.users.active(id)
+    {
         return (Some(user.id.clone()), None);
     }
     let person = ground.world.person(id);
