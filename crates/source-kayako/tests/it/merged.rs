@@ -11,8 +11,8 @@ use deskferry_rehearsal::world::{Author, Conversation, Lists, World, WorldSpec};
 
 use crate::harness::{Reader, config, desk, options, read_all, source};
 
-/// The lists of a made world with two conversations: the second has what `change` makes of it.
-fn two(change: impl Fn(&Conversation, &mut Conversation)) -> Content {
+/// The lists of a made world with two conversations, as `change` leaves them.
+fn two(change: impl Fn(&mut Conversation, &mut Conversation)) -> Content {
     let world = World::generate(WorldSpec::new(3, 60));
     let mut both: Vec<Conversation> = world
         .conversations()
@@ -23,7 +23,7 @@ fn two(change: impl Fn(&Conversation, &mut Conversation)) -> Content {
         .map(std::borrow::Cow::into_owned)
         .collect();
     let (first, second) = both.split_at_mut(1);
-    change(&first[0], &mut second[0]);
+    change(&mut first[0], &mut second[0]);
     let mut lists: Lists = world.lists().clone();
     lists.conversations = both;
     Content::Given(Box::new(lists))
@@ -70,10 +70,9 @@ async fn posts_of_a_merged_case_stay_with_the_case_that_goes_on_whichever_is_rea
 }
 
 #[tokio::test]
-async fn a_user_who_is_gone_is_asked_for_once_and_kept_as_a_name() {
-    let content = two(|_, second| {
-        second.assignee = Some(4_004);
-        for message in &mut second.messages {
+async fn an_author_who_is_gone_is_asked_for_once_and_has_no_record() {
+    let content = two(|first, second| {
+        for message in first.messages.iter_mut().chain(&mut second.messages) {
             message.author = Author::Person(4_004);
             message.by_requester = false;
         }
@@ -81,26 +80,33 @@ async fn a_user_who_is_gone_is_asked_for_once_and_kept_as_a_name() {
     let desk = desk_of(content).await;
     let reader = read_all(&source(config(&desk))).await.unwrap();
     assert_eq!(desk.requests().count("GET", "/users/{id}"), 1);
-    let second = desk.world().conversation(1).unwrap().into_owned();
+    assert!(reader.read.messages().count() > 2);
+    for message in reader.read.messages() {
+        assert_eq!(message.author.key, None);
+        assert!(!message.author.name.is_empty(), "{}", message.meta.key);
+    }
+}
+
+#[tokio::test]
+async fn an_assignee_who_is_gone_is_kept_as_a_name() {
+    let desk = desk_of(two(|_, second| second.assignee = Some(4_004))).await;
+    let reader = read_all(&source(config(&desk))).await.unwrap();
     let tenant = Tenant::new("kayako", "acme");
-    let Some(Record::Agent(gone)) = reader
-        .read
-        .records
-        .get(&tenant.key(RecordKind::Agent, 4_004))
-    else {
+    let gone = tenant.key(RecordKind::Agent, 4_004);
+    let Some(Record::Agent(agent)) = reader.read.records.get(&gone) else {
         panic!("the assignee is kept as a name")
     };
     assert_eq!(
-        (gone.name.as_str(), gone.active),
+        (agent.name.as_str(), agent.active),
         ("Unknown user 4004", false)
     );
-    let case = tenant.key(RecordKind::Conversation, second.id);
+    let second = desk.world().conversation(1).unwrap().id.to_string();
     let found = reader
         .read
         .conversations()
-        .find(|found| found.meta.key == case)
+        .find(|found| found.number == second)
         .unwrap();
-    assert_eq!(found.assignee.as_ref(), Some(&gone.meta.key));
+    assert_eq!(found.assignee, Some(gone));
 }
 
 #[tokio::test]
