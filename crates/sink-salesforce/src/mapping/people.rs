@@ -9,13 +9,21 @@ pub(crate) struct PersonName {
     pub(crate) last: String,
 }
 
-/// A full name in two: exactly one comma swaps, the last token is the last name. `None` when there is no name.
+/// A full name in two. Exactly one comma parts the last name from the first; else the last token is the last name.
+/// `None` when there is no name.
 pub(crate) fn split_name(full: &str) -> Option<PersonName> {
     let mut full = collapse(full);
     if full.matches(',').count() == 1
         && let Some((last, first)) = full.split_once(',')
     {
-        full = collapse(&format!("{first} {last}"));
+        let (last, first) = (last.trim(), first.trim());
+        if !last.is_empty() && !first.is_empty() {
+            return Some(PersonName {
+                first: first.to_owned(),
+                last: last.to_owned(),
+            });
+        }
+        full = format!("{last}{first}");
     }
     match full.rsplit_once(' ') {
         Some((first, last)) => Some(PersonName {
