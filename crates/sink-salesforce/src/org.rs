@@ -302,7 +302,7 @@ mod tests {
         let sandbox = Users::of(&rows, true);
         assert_eq!(
             sandbox.of_agent(&agent(&["box@example.org"])),
-            one("7", "box@example.org")
+            one("7", "box@example.org.invalid")
         );
     }
 

@@ -94,17 +94,18 @@ impl Api {
         Ok(rows)
     }
 
-    /// The rows with these ids, in any number; `None` where there is none (any more).
+    /// The rows with these ids, in any number, so many at once; `None` where there is none (any more).
     pub(crate) async fn retrieve(
         &self,
         cx: &Context,
         object: &str,
         ids: &[String],
         fields: &[&str],
+        at_once: usize,
     ) -> Result<Vec<Option<Value>>> {
         const DOING: &str = "read rows back";
         let mut rows = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(RETRIEVED) {
+        for ids in ids.chunks(at_once.clamp(1, RETRIEVED)) {
             let path = self.path(&format!("composite/sobjects/{object}"));
             let body = serde_json::json!({"ids": ids, "fields": fields});
             // It reads, though it is a POST.

@@ -26,15 +26,20 @@ impl Schema {
     pub fn add_describe(&mut self, describe: &Value) -> Result<()> {
         let wire: wire::Describe = Deserialize::deserialize(describe)
             .map_err(|e| Error::decode("read a describe answer", "$", e))?;
-        let fields = wire
+        let fields: BTreeMap<String, Field> = wire
             .fields
             .into_iter()
-            .map(|f| (f.name.to_ascii_lowercase(), f.into()))
+            .map(|f| (f.name.clone(), f.into()))
+            .collect();
+        let spelling = fields
+            .keys()
+            .map(|name| (name.to_ascii_lowercase(), name.clone()))
             .collect();
         let object = Object {
             name: wire.name.clone(),
             createable: wire.createable,
             fields,
+            spelling,
         };
         self.objects.insert(wire.name, object);
         Ok(())
@@ -55,18 +60,22 @@ pub struct Object {
     /// Whether rows of it can be made.
     pub createable: bool,
     fields: BTreeMap<String, Field>,
+    /// API names by themselves in lower case.
+    spelling: BTreeMap<String, String>,
 }
 
 impl Object {
     /// A field by API name, case ignored. Fields that field-level security hides are absent.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields
-            .get(name)
-            .or_else(|| self.fields.get(&name.to_ascii_lowercase()))
+        // The mapping mostly spells names as the org does.
+        self.fields.get(name).or_else(|| {
+            let spelt = self.spelling.get(&name.to_ascii_lowercase())?;
+            self.fields.get(spelt)
+        })
     }
 
-    /// Its fields, by name in lower case.
+    /// Its fields, by name.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.fields.values()
     }

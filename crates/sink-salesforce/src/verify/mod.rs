@@ -12,11 +12,14 @@ use deskferry_core::sink::{Loaded, Verdict};
 use deskferry_core::verify::{Checked, Finding};
 use serde_json::Value;
 
+use crate::client::query::RETRIEVED;
 use crate::load::{Run, files, mails};
 use crate::mapping::build::is_id_list;
 use expected::{Expected, Wanted};
 use rules::{Place, explain, same};
 
+/// How many mails are read back in one request: each may have two bodies of 128 KiB.
+const MAILS_AT_ONCE: usize = 200;
 /// How much of a value a finding shows, in characters.
 const SHOWN: usize = 200;
 
@@ -75,7 +78,7 @@ async fn standing<'a>(run: &'a Run<'_>) -> Result<Vec<&'a Loaded>> {
 /// What stands in the org, as far as it is compared.
 struct Found {
     rows: HashMap<String, Value>,
-    lists: HashMap<(String, &'static str), BTreeSet<String>>,
+    lists: HashMap<String, HashMap<&'static str, BTreeSet<String>>>,
 }
 
 impl Found {
@@ -97,10 +100,11 @@ impl Found {
             let ids: Vec<String> = ids.into_iter().collect();
             let names = readable(run, object)?;
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            for (id, row) in ids
-                .iter()
-                .zip(run.api.retrieve(run.cx, object, &ids, &names).await?)
-            {
+            for (id, row) in ids.iter().zip(
+                run.api
+                    .retrieve(run.cx, object, &ids, &names, at_once(object))
+                    .await?,
+            ) {
                 found.rows.extend(row.map(|row| (id.clone(), row)));
             }
             if object == mails::OBJECT {
@@ -135,18 +139,26 @@ impl Found {
 
     fn add(&mut self, mail: &Value, list: &'static str, id: &Value) {
         if let (Some(mail), Some(id)) = (mail.as_str(), id.as_str()) {
-            self.lists
-                .entry((mail.to_owned(), list))
-                .or_default()
-                .insert(id.to_owned());
+            let lists = self.lists.entry(mail.to_owned()).or_default();
+            lists.entry(list).or_default().insert(id.to_owned());
         }
     }
 
     fn list(&self, mail: &str, name: &str) -> BTreeSet<String> {
-        let of = |(key, ids): (&(String, &'static str), &BTreeSet<String>)| {
-            (key.0 == mail && key.1 == name).then(|| ids.clone())
-        };
-        self.lists.iter().find_map(of).unwrap_or_default()
+        self.lists
+            .get(mail)
+            .and_then(|lists| lists.get(name))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+/// How many rows are read in one request: those with long texts in fewer, so that an answer stays within memory.
+fn at_once(object: &str) -> usize {
+    if object == mails::OBJECT {
+        MAILS_AT_ONCE
+    } else {
+        RETRIEVED
     }
 }
 
