@@ -55,7 +55,7 @@ pub(super) fn text(html: &str, links: bool) -> String {
 fn read(element: ElementRef<'_>, links: bool, out: &mut String) {
     if matches!(
         element.value().name(),
-        "script" | "style" | "head" | "title" | "template"
+        "script" | "style" | "head" | "title" | "template" | "iframe"
     ) {
         return;
     }

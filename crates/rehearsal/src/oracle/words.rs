@@ -59,6 +59,9 @@ pub(super) fn encoded(text: &str) -> usize {
 pub(super) fn names(full: &str) -> Option<(String, String)> {
     let full = collapsed(full);
     let turned = match full.split(',').map(str::trim).collect::<Vec<_>>()[..] {
+        [last, first] if !last.is_empty() && !first.is_empty() => {
+            return Some((last.to_owned(), first.to_owned()));
+        }
         [last, first] => format!("{first} {last}"),
         _ => full,
     };
@@ -142,7 +145,7 @@ mod tests {
             ("Ada Berg", Some(("Berg", "Ada"))),
             (
                 "  Van  der Berg,  Anna Maria ",
-                Some(("Berg", "Anna Maria Van der")),
+                Some(("Van der Berg", "Anna Maria")),
             ),
             ("Madonna", Some(("Madonna", ""))),
             ("Berg, Ada", Some(("Berg", "Ada"))),

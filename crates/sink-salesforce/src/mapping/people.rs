@@ -45,7 +45,7 @@ pub(crate) fn name_without_a_name(
     id: &str,
 ) -> PersonName {
     let local = email
-        .and_then(|e| e.split('@').next())
+        .map(|e| e.rsplit_once('@').map_or(e, |(local, _)| local))
         .map(collapse)
         .filter(|l| !l.is_empty());
     let last = local
