@@ -94,6 +94,7 @@ fn id_list(name: &str) -> Option<&'static Field> {
             unique: false,
             case_sensitive: false,
             values: Vec::new(),
+            default: None,
             reference_to: Vec::new(),
         })
     });

@@ -240,6 +240,7 @@ mod tests {
             unique: false,
             case_sensitive: false,
             values: vec!["Red".into(), "Blue".into()],
+            default: None,
             reference_to: Vec::new(),
         }
     }

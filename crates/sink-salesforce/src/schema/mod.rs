@@ -114,6 +114,8 @@ pub struct Field {
     pub case_sensitive: bool,
     /// The values of a picklist that may be written.
     pub values: Vec<String>,
+    /// The value of a picklist that a row gets when none is sent.
+    pub default: Option<String>,
     /// The objects a reference may point at.
     pub reference_to: Vec<String>,
 }
@@ -217,9 +219,12 @@ mod wire {
     }
 
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct PicklistValue {
         #[serde(default)]
         active: bool,
+        #[serde(default)]
+        default_value: bool,
         value: String,
     }
 
@@ -242,6 +247,10 @@ mod wire {
                 external_id: f.external_id,
                 unique: f.unique,
                 case_sensitive: f.case_sensitive,
+                default: values
+                    .iter()
+                    .find(|v| v.default_value)
+                    .map(|v| v.value.clone()),
                 values: values
                     .into_iter()
                     .filter(|v| v.active)

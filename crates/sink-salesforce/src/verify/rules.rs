@@ -134,12 +134,10 @@ fn unsent(found: &Value, place: Place<'_>) -> Option<Rule> {
     }
 }
 
-/// A value that nobody sent is the default of a list or of a checkbox.
+/// A value that nobody sent is the default of its list; a checkbox is off.
 fn defaulted(field: &Field, found: &Value) -> bool {
     match field.holds {
-        FieldKind::Picklist => found
-            .as_str()
-            .is_some_and(|value| field.picklist_value(value).is_some()),
+        FieldKind::Picklist => found.is_string() && found.as_str() == field.default.as_deref(),
         FieldKind::Checkbox => *found == Value::Bool(false),
         _ => false,
     }
@@ -208,7 +206,7 @@ mod tests {
     ) -> Option<Rule> {
         let mut schema = Schema::new();
         let field = json!({"name": name, "type": kind, "scale": 2, "htmlFormatted": name == "Rich__c",
-                           "picklistValues": [{"active": true, "value": "Medium"}, {"active": true, "value": "b"}]});
+                           "picklistValues": [{"active": true, "defaultValue": true, "value": "Medium"}, {"active": true, "value": "b"}]});
         schema
             .add_describe(&json!({"name": object, "fields": [field]}))
             .unwrap();
@@ -381,6 +379,15 @@ mod tests {
                 json!("Medium"),
                 none.clone(),
                 Some(Rule::Default),
+            ),
+            (
+                "Case",
+                "picklist",
+                "Priority",
+                json!(null),
+                json!("b"),
+                none.clone(),
+                None,
             ),
             (
                 "Case",
