@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod migration;
 pub mod model;
 pub mod pipeline;
+mod related;
 pub mod report;
 pub mod sink;
 pub mod source;

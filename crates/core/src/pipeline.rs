@@ -230,6 +230,7 @@ impl Pipeline {
         }
         let batch = Batch {
             phase: phase.name,
+            related: Arc::new(journal.related(&records)),
             records,
             journal: Arc::clone(journal) as Arc<dyn crate::journal::Journal>,
             blobs: Arc::clone(blobs) as Arc<dyn Blobs>,

@@ -1,5 +1,6 @@
 //! Where records go.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use crate::blob::{BlobInfo, Blobs};
 use crate::context::Context;
 use crate::error::Result;
 use crate::journal::Journal;
-use crate::key::{RecordId, RecordKind};
+use crate::key::{RecordId, RecordKey, RecordKind};
 use crate::model::Record;
 use crate::verify::Verify;
 
@@ -137,6 +138,9 @@ pub enum Order {
     Timeline,
 }
 
+/// Agents, contacts and teams by key.
+pub type Related = HashMap<RecordKey, Record>;
+
 /// Records to write, with what they need.
 #[derive(Clone)]
 pub struct Batch {
@@ -144,6 +148,9 @@ pub struct Batch {
     pub phase: &'static str,
     /// The records.
     pub records: Vec<Loaded>,
+    /// The people and teams that the records name by key, as they were read: for what a target shows of them besides
+    /// their ids. Those that were not read are missing.
+    pub related: Arc<Related>,
     /// Intents, effects, look-ups.
     pub journal: Arc<dyn Journal>,
     /// The bytes of files.

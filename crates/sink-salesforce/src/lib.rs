@@ -70,11 +70,12 @@
 //! };
 //! let journal = Arc::new(MemoryJournal::new("first-pass"));
 //! let records = journal.register(vec![Record::from(ann)]);
-//! let records = records
+//! let records: Vec<Loaded> = records
 //!     .into_iter()
 //!     .map(|(id, record)| Loaded { id, part: 0, record, parent: None, orphan: false, file: None })
 //!     .collect();
-//! let batch = Batch { phase: "contacts", records, journal: journal as Arc<dyn Journal>, blobs: Arc::new(NoFiles) };
+//! let related = Arc::new(journal.related(&records));
+//! let batch = Batch { phase: "contacts", records, related, journal: journal as Arc<dyn Journal>, blobs: Arc::new(NoFiles) };
 //! let outcomes = salesforce.write(&cx, batch).await?;
 //! assert_eq!(outcomes[0].verdict, Verdict::Created);
 //! assert_eq!(org.dump("Contact")?[0]["Email"], "ann@example.org");

@@ -64,7 +64,7 @@ impl Sink for Salesforce {
         let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
         match batch.phase {
             "agents" => load::agents::write(&run).await,
-            "values" => load::values::write(&run).await,
+            "values" => Ok(load::values::write(&run)),
             "accounts" => load::accounts::write(&run).await,
             "contacts" => load::contacts::write(&run).await,
             "cases" => load::cases::write(&run).await,

@@ -12,7 +12,6 @@
 mod batches;
 mod gate;
 mod load;
-mod people;
 mod progress;
 mod read;
 mod reporting;

@@ -1,6 +1,6 @@
 //! Walking through a stage in the order in which a target can take it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,16 +9,16 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
 use super::batches::{Lane, Planned, by_wave, lanes, roots};
-use super::people::join_people;
 use super::read::ReadState;
 use crate::blob::Blobs;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
-use crate::key::RecordId;
+use crate::key::{RecordId, RecordKey};
 use crate::ledger::Ledger;
 use crate::model::{Facts, Record};
-use crate::sink::{Batch, Loaded, Order, Phase, Verdict};
+use crate::related;
+use crate::sink::{Batch, Loaded, Order, Phase, Related, Verdict};
 use crate::stage::Stage;
 use crate::stage::index::Row;
 use crate::transform::{Transform, Transformed};
@@ -235,9 +235,8 @@ impl Walk {
             .into_iter()
             .map(|p| (p.row.id, Verdict::Skipped(p.row.skip.unwrap_or_default())))
             .collect();
-        let (parts, more) = self
-            .transform(cx, self.with_records(planned).await?)
-            .await?;
+        let (records, related) = self.with_records(planned).await?;
+        let (parts, more) = self.transform(cx, records).await?;
         skipped.extend(more);
         if !skipped.is_empty() {
             visitor.skip(cx, phase, skipped).await?;
@@ -249,17 +248,37 @@ impl Walk {
         let batch = Batch {
             phase: phase.name,
             records,
+            related: Arc::new(related),
             journal: Arc::clone(&self.journal),
             blobs: Arc::clone(self.stage.blobs()) as Arc<dyn Blobs>,
         };
         visitor.visit(cx, phase, batch).await
     }
 
-    async fn with_records(&self, planned: Vec<Planned>) -> Result<Vec<(Planned, Record)>> {
+    async fn with_records(
+        &self,
+        planned: Vec<Planned>,
+    ) -> Result<(Vec<(Planned, Record)>, Related)> {
         let rows: Vec<Row> = planned.iter().map(|p| p.row.clone()).collect();
         let mut records = self.stage.records(&rows).await?;
-        join_people(&self.stage, &mut records).await?;
-        Ok(planned.into_iter().zip(records).collect())
+        let related = self.related(&records).await?;
+        for record in &mut records {
+            related::fill(record, &related);
+        }
+        Ok((planned.into_iter().zip(records).collect(), related))
+    }
+
+    /// The people and teams that the records name by key.
+    async fn related(&self, records: &[Record]) -> Result<Related> {
+        let keys: BTreeSet<&RecordKey> = records.iter().flat_map(related::named_by).collect();
+        let keys: Vec<RecordKey> = keys.into_iter().cloned().collect();
+        let index = self.stage.index();
+        let ids: Vec<RecordId> = index.find(&keys).await?.into_iter().flatten().collect();
+        let found = self.stage.records(&index.rows(&ids).await?).await?;
+        Ok(found
+            .into_iter()
+            .map(|record| (record.key().clone(), record))
+            .collect())
     }
 
     async fn transform(

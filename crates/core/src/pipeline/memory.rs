@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::journal::{Effect, EffectState, Intent, Journal, Known};
 use crate::key::{RecordId, RecordKey};
 use crate::model::{Facts, Record};
-use crate::sink::Verdict;
+use crate::related;
+use crate::sink::{Loaded, Related, Verdict};
 
 /// Intents, effects and claims of one process: gone when it ends.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ struct State {
     effects: HashMap<RecordId, Vec<Effect>>,
     verdicts: HashMap<RecordId, Verdict>,
     claims: HashMap<(String, String), RecordId>,
+    people: Related,
 }
 
 impl MemoryJournal {
@@ -47,19 +49,37 @@ impl MemoryJournal {
         let mut state = self.state();
         records
             .into_iter()
-            .map(|record| {
+            .map(|mut record| {
                 let key = record.key().clone();
                 let next = RecordId(state.keys.len() as i64 + 1);
                 let id = *state.ids.entry(key.clone()).or_insert(next);
                 if id == next {
                     state.keys.push(key);
                 }
+                if matches!(
+                    record,
+                    Record::Agent(_) | Record::Contact(_) | Record::Team(_)
+                ) {
+                    state.people.insert(record.key().clone(), record.clone());
+                }
+                related::fill(&mut record, &state.people);
                 let facts = Facts::of(&record);
                 if let Some(alias) = facts.alias {
                     state.aliases.entry((facts.group, alias)).or_insert(id);
                 }
                 (id, record)
             })
+            .collect()
+    }
+
+    /// The people and teams that records name by key.
+    pub fn related(&self, records: &[Loaded]) -> Related {
+        let state = self.state();
+        let named = records
+            .iter()
+            .flat_map(|loaded| related::named_by(&loaded.record));
+        named
+            .filter_map(|key| Some((key.clone(), state.people.get(key)?.clone())))
             .collect()
     }
 

@@ -5,7 +5,7 @@ use deskferry_core::journal::{Effect, EffectState, Operation};
 use deskferry_core::model::{Agent, Record};
 use deskferry_core::sink::{Loaded, Outcome, Verdict};
 
-use super::{Run, names, outcome, strange};
+use super::{Run, outcome, strange};
 use crate::org::UserMatch;
 
 /// The space in which agents claim the addresses of their users.
@@ -17,11 +17,6 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         let Record::Agent(agent) = &loaded.record else {
             return Err(strange(loaded, "agents"));
         };
-        effects.extend(names::keep(
-            loaded,
-            &agent.name,
-            agent.emails.first().map(|e| e.address.as_str()),
-        ));
         let verdict = match run.org.user_of(agent) {
             UserMatch::One { id, address } => {
                 effects.push(user(loaded, id));

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use deskferry_core::error::Result;
-use deskferry_core::key::{RecordId, RecordKind};
+use deskferry_core::key::{RecordId, RecordKey, RecordKind};
 use deskferry_core::model::{Conversation, Record};
 use deskferry_core::sink::{Loaded, Outcome, Verdict};
 
-use super::{Lookup, Needed, Planned, Run, names, needed, strange};
+use super::{Lookup, Needed, Planned, Run, needed, strange};
 use crate::mapping::build::{self, Fields, Leftovers};
 use crate::mapping::facts::{CaseFacts, CaseLinks, Common};
 
@@ -41,7 +41,7 @@ pub(crate) async fn links(run: &Run<'_>) -> Result<Vec<Result<CaseLinks, Verdict
     for loaded in &run.batch.records {
         let c = conversation(loaded)?;
         keys.extend(
-            [&c.requester, &c.account, &c.assignee, &c.team]
+            [&c.requester, &c.account, &c.assignee]
                 .into_iter()
                 .flatten(),
         );
@@ -78,19 +78,16 @@ fn link(
     };
     if let Some(assignee) = &c.assignee {
         let known = others.get(assignee);
-        links.assignee_name = names::name(known);
+        links.assignee_name = name_of(run, assignee);
         if let Some(user) = known.id_of("User").filter(|user| run.org.is_active(user)) {
             links.owner = Some(user.to_owned());
         }
     }
-    links.team_name = c
-        .team
-        .as_ref()
-        .and_then(|team| names::name(others.get(team)));
+    links.team_name = c.team.as_ref().and_then(|team| name_of(run, team));
     if let Some(requester) = &c.requester {
         if requester.record_kind() == Some(RecordKind::Agent) {
-            links.requester_name = names::name(others.get(requester));
-            links.requester_email = names::address(others.get(requester));
+            links.requester_name = name_of(run, requester);
+            links.requester_email = address_of(run, requester);
         } else {
             links.contact = stands(others.needed(requester, "Contact"))?;
         }
@@ -107,6 +104,23 @@ fn link(
             .map(|key| key.as_str().to_owned());
     }
     Ok(links)
+}
+
+fn name_of(run: &Run<'_>, key: &RecordKey) -> Option<String> {
+    let name = match run.batch.related.get(key)? {
+        Record::Agent(agent) => &agent.name,
+        Record::Contact(contact) => &contact.name,
+        Record::Team(team) => &team.name,
+        _ => return None,
+    };
+    Some(name.clone()).filter(|name| !name.trim().is_empty())
+}
+
+fn address_of(run: &Run<'_>, key: &RecordKey) -> Option<String> {
+    match run.batch.related.get(key)? {
+        Record::Agent(agent) => agent.emails.first().map(|email| email.address.clone()),
+        _ => None,
+    }
 }
 
 fn stands(needed: Needed) -> Result<Option<String>, Verdict> {

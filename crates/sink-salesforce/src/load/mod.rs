@@ -10,7 +10,6 @@ pub(crate) mod files;
 mod find;
 pub(crate) mod mails;
 pub(crate) mod messages;
-mod names;
 pub(crate) mod people;
 pub(crate) mod values;
 mod writer;

@@ -140,6 +140,7 @@ impl Bench {
         let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
         Batch {
             phase,
+            related: Arc::new(self.journal.memory.related(&loaded)),
             records: loaded,
             journal,
             blobs: Arc::clone(&self.blobs) as Arc<dyn Blobs>,
