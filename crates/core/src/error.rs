@@ -173,6 +173,22 @@ impl Error {
         self
     }
 
+    /// The same error for another who waited for the same thing: everything but the cause, which stays with the first.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let inner = &self.0;
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            retry: inner.retry,
+            operation: inner.operation.clone(),
+            message: inner.message.clone(),
+            record: inner.record.clone(),
+            context: inner.context.clone(),
+            advice: inner.advice.clone(),
+            source: None,
+        }))
+    }
+
     /// What kind of thing went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -320,6 +336,26 @@ mod tests {
             "list cases (kayako:acme:conversation:7): 403 PERMISSIONS_DENIED [endpoint: cases]. Use an administrator's account"
         );
         assert_eq!(error.retry_state(), Retry::Never);
+    }
+
+    #[test]
+    fn a_duplicate_says_all_that_the_first_says() {
+        let io = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space");
+        let first = Error::storage("append to the stage", io)
+            .of(RecordKey::parse("kayako:acme:conversation:7").unwrap())
+            .with("segment", 3)
+            .retry(Retry::Exhausted);
+        let second = first.duplicate();
+        assert_eq!(second.to_string(), first.to_string());
+        assert_eq!(
+            (
+                second.kind(),
+                second.retry_state(),
+                second.context("segment")
+            ),
+            (ErrorKind::Storage, Retry::Exhausted, Some("3"))
+        );
+        assert!(second.cause().is_none() && first.cause().is_some());
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl<T> Session<T> {
             State::Failed(error) => {
                 let while_waiting = self.logins.load(Ordering::Acquire) > before;
                 if while_waiting || !may_heal(error) {
-                    return Err(copy(error));
+                    return Err(error.duplicate());
                 }
             }
             State::Open(_) | State::Empty => {}
@@ -101,7 +101,7 @@ impl<T> Session<T> {
                 Ok(session)
             }
             Err(error) => {
-                *state = State::Failed(copy(&error));
+                *state = State::Failed(error.duplicate());
                 Err(error)
             }
         }
@@ -132,24 +132,4 @@ fn may_heal(error: &Error) -> bool {
             | ErrorKind::Storage
             | ErrorKind::Quota
     )
-}
-
-/// The same error for another caller; its cause stays with the first.
-fn copy(error: &Error) -> Error {
-    let copy = Error::new(error.kind(), error.operation().to_owned(), error.message())
-        .retry(error.retry_state());
-    let copy = ["platform", "status", "request", "attempts"]
-        .iter()
-        .fold(copy, |copy, name| match error.context(name) {
-            Some(value) => copy.with(name, value),
-            None => copy,
-        });
-    let copy = match error.record() {
-        Some(record) => copy.of(record.clone()),
-        None => copy,
-    };
-    match error.advice() {
-        Some(advice) => copy.advise(advice.to_owned()),
-        None => copy,
-    }
 }

@@ -263,18 +263,9 @@ async fn commit(writer: &mut Option<FrameWriter>, index: &Arc<dyn Index>, batch:
         // Whoever waited may have been dropped; the page is durable all the same.
         let _ = answer.send(match &result {
             Ok(()) => Ok(()),
-            Err(error) => Err(again(error)),
+            Err(error) => Err(error.duplicate()),
         });
     }
-}
-
-/// The same error for each page of a commit.
-fn again(error: &Error) -> Error {
-    let mut copy = Error::new(error.kind(), error.operation().to_owned(), error.message());
-    if let Some(advice) = error.advice() {
-        copy = copy.advise(advice.to_owned());
-    }
-    copy
 }
 
 async fn write(
