@@ -1,4 +1,5 @@
 //! A source of lists and a sink of maps, with faults by number.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
