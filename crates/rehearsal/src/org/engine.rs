@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use super::auth::Sessions;
+use super::bulk::Bulk;
 use super::error::Refusal;
 use super::ids::Ids;
 use super::options::{OrgOptions, OrgSettings};
@@ -37,6 +38,7 @@ pub(crate) struct Engine {
     pub(crate) faults: Faults,
     pub(crate) sessions: Sessions,
     pub(crate) api_calls: AtomicU64,
+    pub(crate) bulk: Bulk,
     /// When the schema took its present shape, to the second.
     pub(crate) schema_since: DateTime<Utc>,
     folder: PathBuf,
@@ -60,10 +62,10 @@ impl Engine {
         let folder = options.folder.clone();
         let place =
             |what: &str, e: &dyn std::fmt::Display| format!("{what} {}: {e}", folder.display());
-        fs::create_dir_all(folder.join("blobs"))
-            .map_err(|e| place("cannot make the state folder", &e))?;
-        fs::create_dir_all(folder.join("uploads"))
-            .map_err(|e| place("cannot make the state folder", &e))?;
+        for part in ["blobs", "uploads", "jobs"] {
+            fs::create_dir_all(folder.join(part))
+                .map_err(|e| place("cannot make the state folder", &e))?;
+        }
         let lock = File::create(folder.join("lock"))
             .map_err(|e| place("cannot lock the state folder", &e))?;
         lock.try_lock()
@@ -157,6 +159,7 @@ impl Engine {
             faults,
             sessions,
             api_calls: AtomicU64::new(0),
+            bulk: Bulk::default(),
             schema_since: since,
             folder,
             db: Mutex::new(db),
@@ -211,6 +214,11 @@ impl Engine {
             .join("blobs")
             .join(format!("{:03}", version / 1_000))
             .join(version.to_string())
+    }
+
+    /// Where a file of a bulk job lies.
+    pub(crate) fn job_file(&self, job: i64, name: &str) -> PathBuf {
+        self.folder.join("jobs").join(format!("{job}-{name}"))
     }
 
     /// A name nobody uses for bytes on their way in.

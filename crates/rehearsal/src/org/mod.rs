@@ -1,6 +1,6 @@
 //! A local Salesforce org: what a Service Cloud org answers, refuses and changes, without one.
 //!
-//! It speaks REST, collections, composite, SOQL and multipart uploads, keeps its state in a folder that outlives the
+//! It speaks REST, collections, composite, SOQL, Bulk API 2.0 and multipart uploads, keeps its state in a folder that outlives the
 //! process, and shares no code with the connectors. Rules are written from the platform's documentation; where that is
 //! uncertain the strict reading was taken.
 //!
@@ -24,17 +24,23 @@
 //!
 //! Besides the platform's own addresses there are `GET /` (a page for people), `GET /rehearsal/dump/{Object}` (every
 //! live row as a line of JSON), `GET /rehearsal/blob/{ContentVersionId}` (a file's bytes) and those of
-//! [`serve`](crate::serve). The fault scripts know two names of the org's own: `expire-session` (the session of the
+//! [`serve`](crate::serve). The fault scripts know names of the org's own: `expire-session` (the session of the
 //! call ends before it; key: the path) and `lock-row` (`UNABLE_TO_LOCK_ROW` for a row; key: its object, its id and
-//! every id it refers to).
+//! every id it refers to). Six more are of bulk jobs; their key is the job's id, its object and its operation, such as
+//! `750… Case insert`, for rows with the row's number in the upload (from 0) behind it: `bulk-slow` (the job stands
+//! still until it is asked for once more), `bulk-fail-half` (it is `Failed` after half of its rows), `bulk-lose-rows`
+//! (a row is written and in no result set), `bulk-skip-rows` (neither), `bulk-no-content` (a result set is answered
+//! with 204), `bulk-gone` (the job is not known).
 
 mod auth;
+mod bulk;
 mod engine;
 mod error;
 mod files;
 mod founding;
 mod front;
 mod ids;
+mod limits;
 mod options;
 mod random;
 mod read;
@@ -52,8 +58,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use self::bulk::Worker;
 use self::engine::Engine;
 use self::front::Front;
+pub use self::limits::Limit;
 pub use self::options::{
     CustomField, DuplicateRule, FieldType, Hidden, NewUser, OrgOptions, OrgSettings, PicklistValue,
 };
@@ -76,6 +84,7 @@ impl std::error::Error for OrgError {}
 #[derive(Debug)]
 pub struct Org {
     engine: Arc<Engine>,
+    worker: Worker,
     server: Server,
     public_url: Option<String>,
 }
@@ -110,6 +119,7 @@ impl Org {
         let server = server
             .map_err(|e| OrgError(format!("cannot listen on 127.0.0.1:{}: {e}", options.port)))?;
         Ok(Self {
+            worker: Worker::start(Arc::clone(&engine)),
             engine,
             server,
             public_url: options.public_url,
@@ -192,9 +202,10 @@ impl Org {
         blob(&self.engine, content_version)
     }
 
-    /// Lets requests in flight finish, then stops.
+    /// Lets requests in flight finish, then stops. Bulk jobs go on when the folder is opened again.
     pub async fn stop(self) {
         self.server.stop().await;
+        self.worker.stop().await;
     }
 }
 

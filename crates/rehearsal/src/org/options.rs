@@ -1,9 +1,12 @@
 //! What an org is like: its custom fields, users, permissions and credentials.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::limits::Limit;
 
 /// How an org is started. Everything but addresses and custom fields is kept in the state folder, and what is kept
 /// there wins over what is given when the folder is opened again.
@@ -137,6 +140,28 @@ impl OrgOptions {
         self
     }
 
+    /// One of the numbers that `limits` answers, such as `DataStorageMB`, and what is left of it.
+    #[must_use]
+    pub fn limit(mut self, name: &str, max: u64, remaining: u64) -> Self {
+        let limit = Limit { max, remaining };
+        self.settings.limits.insert(name.to_owned(), limit);
+        self
+    }
+
+    /// How many seconds a bulk job and its results stay after its end; a week when not given.
+    #[must_use]
+    pub fn bulk_job_seconds(mut self, seconds: i64) -> Self {
+        self.settings.bulk_job_seconds = seconds;
+        self
+    }
+
+    /// Whether the user may delete rows past the recycle bin.
+    #[must_use]
+    pub fn bulk_hard_delete(mut self, allowed: bool) -> Self {
+        self.settings.bulk_hard_delete = allowed;
+        self
+    }
+
     /// Changes values in one way that the platform does not document, so that a verification can be seen to notice.
     #[must_use]
     pub fn extra_normalisation(mut self, on: bool) -> Self {
@@ -185,6 +210,13 @@ pub struct OrgSettings {
     pub session_calls: Option<u64>,
     /// API calls per day; beyond it every call is refused. Counted from the start of the process.
     pub daily_api_requests: u64,
+    /// Other limits by name, where they are not the usual ones. What bulk jobs use up is counted from the start of the
+    /// process.
+    pub limits: BTreeMap<String, Limit>,
+    /// How many seconds a bulk job and its results stay after its end.
+    pub bulk_job_seconds: i64,
+    /// "Bulk API Hard Delete".
+    pub bulk_hard_delete: bool,
 }
 
 impl Default for OrgSettings {
@@ -208,6 +240,9 @@ impl Default for OrgSettings {
             access_token: None,
             session_calls: None,
             daily_api_requests: 5_000_000,
+            limits: BTreeMap::new(),
+            bulk_job_seconds: 7 * 86_400,
+            bulk_hard_delete: false,
         }
     }
 }

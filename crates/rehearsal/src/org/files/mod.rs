@@ -1,6 +1,7 @@
 //! Multipart uploads, streamed to disk: a file of 2 GB never lies in memory.
 
 use axum::body::Body;
+use futures::StreamExt;
 use md5::{Digest, Md5};
 use multer::Multipart;
 use tokio::fs::File;
@@ -61,6 +62,33 @@ pub(crate) async fn receive(
         }
     }
     Ok(parts)
+}
+
+/// Reads a body of bytes only. What is beyond `most` is dropped, so that the client gets to read its refusal.
+pub(crate) async fn receive_plain(
+    engine: &Engine,
+    body: Body,
+    most: u64,
+) -> Result<Upload, Refusal> {
+    let mut upload = Upload {
+        path: engine.upload(),
+        size: 0,
+        md5: String::new(),
+    };
+    let mut file = File::create(&upload.path).await?;
+    let mut stream = body.into_data_stream();
+    while let Some(piece) = stream.next().await {
+        let Ok(piece) = piece else {
+            discard(&upload).await;
+            return Err(Refusal::new("INVALID_INPUT", "the body ended early"));
+        };
+        upload.size += piece.len() as u64;
+        if upload.size <= most {
+            file.write_all(&piece).await?;
+        }
+    }
+    file.flush().await?;
+    Ok(upload)
 }
 
 async fn store(engine: &Engine, field: &mut multer::Field<'_>) -> Result<Upload, Refusal> {

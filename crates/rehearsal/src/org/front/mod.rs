@@ -3,6 +3,9 @@
 mod login;
 mod own;
 
+use std::io::SeekFrom;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,9 +15,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use super::auth;
+use super::bulk;
 use super::engine::{Ctx, Engine};
 use super::error::Refusal;
 use super::files;
@@ -153,7 +158,11 @@ impl Front {
             upload: None,
             base,
         };
-        let read = if content_type.starts_with("multipart/") {
+        let read = if bulk::is_upload(&request.method, &request.resource) {
+            files::receive_plain(&self.engine, body, bulk::LARGEST_UPLOAD)
+                .await
+                .map(|upload| request.upload = Some(upload))
+        } else if content_type.starts_with("multipart/") {
             files::receive(&self.engine, &content_type, body)
                 .await
                 .map(|parts| {
@@ -271,6 +280,10 @@ async fn sent(reply: Reply) -> Response {
     let mut response = match reply.body {
         rest::Body::None => Response::new(Body::empty()),
         rest::Body::Json(value) => json_response(&value),
+        rest::Body::Part { head, file, bytes } => match part(head, &file, bytes).await {
+            Ok(response) => response,
+            Err(e) => json_response(&Value::Array(vec![Refusal::broken(e).as_rest()])),
+        },
         rest::Body::File(path) => match tokio::fs::File::open(&path).await {
             Ok(file) => file_response(file).await,
             Err(_) => {
@@ -299,6 +312,14 @@ fn json_response(value: &Value) -> Response {
         value.to_string(),
     )
         .into_response()
+}
+
+async fn part(head: String, file: &Path, bytes: Range<u64>) -> std::io::Result<Response> {
+    let mut file = tokio::fs::File::open(file).await?;
+    file.seek(SeekFrom::Start(bytes.start)).await?;
+    let rest = file.take(bytes.end.saturating_sub(bytes.start));
+    let whole = std::io::Cursor::new(head).chain(rest);
+    Ok(Response::new(Body::from_stream(ReaderStream::new(whole))))
 }
 
 async fn file_response(file: tokio::fs::File) -> Response {

@@ -1,7 +1,5 @@
 //! What the org says about itself: versions, limits, objects.
 
-use std::sync::atomic::Ordering;
-
 use axum::http::header;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -9,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Reply, Request};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
+use crate::org::limits;
 use crate::org::schema;
 use crate::org::store;
 
@@ -29,7 +28,15 @@ pub(crate) fn versions() -> Value {
 
 pub(super) fn root(ctx: &Ctx<'_>, base: &str) -> Reply {
     let mut resources = Map::new();
-    for name in ["sobjects", "query", "queryAll", "composite", "limits"] {
+    for name in [
+        "sobjects",
+        "query",
+        "queryAll",
+        "composite",
+        "limits",
+        "jobs",
+        "tooling",
+    ] {
         resources.insert(
             name.to_owned(),
             json!(format!("/services/data/v{}.0/{name}", ctx.version)),
@@ -44,21 +51,7 @@ pub(super) fn root(ctx: &Ctx<'_>, base: &str) -> Reply {
 }
 
 pub(super) fn limits(ctx: &Ctx<'_>) -> Reply {
-    let max = ctx.settings().daily_api_requests;
-    let remaining = max.saturating_sub(ctx.engine.api_calls.load(Ordering::Relaxed));
-    let full = |max: u64| json!({"Max": max, "Remaining": max});
-    Reply::json(
-        200,
-        json!({
-            "DailyApiRequests": {"Max": max, "Remaining": remaining},
-            "DailyBulkApiBatches": full(15_000), "DailyBulkV2QueryJobs": full(10_000),
-            "DailyBulkV2QueryFileStorageMB": full(976_562), "DataStorageMB": full(10_240), "FileStorageMB": full(112_640),
-            "SingleEmail": full(5_000), "MassEmail": full(5_000), "DailyWorkflowEmails": full(100_000),
-            "DailyAsyncApexExecutions": full(250_000), "HourlyPublishedPlatformEvents": full(250_000),
-            "HourlyTimeBasedWorkflow": full(1_000),
-            "PermissionSets": {"Max": 1_500, "Remaining": 1_499, "CreateCustom": full(1_000)},
-        }),
-    )
+    Reply::json(200, limits::shown(ctx))
 }
 
 pub(super) fn record_count(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> {

@@ -6,12 +6,14 @@ mod composite;
 mod meta;
 mod records;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use axum::http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::bulk;
 use super::engine::Ctx;
 use super::error::Refusal;
 use super::soql;
@@ -49,6 +51,12 @@ pub(crate) enum Body {
     None,
     Json(Value),
     File(PathBuf),
+    /// A text, followed by some bytes of a file.
+    Part {
+        head: String,
+        file: PathBuf,
+        bytes: Range<u64>,
+    },
 }
 
 impl Reply {
@@ -183,6 +191,7 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
         ("GET", ["query" | "queryAll", locator]) => {
             soql::more(ctx, locator, request.batch()).map(|a| Reply::json(200, a.0))
         }
+        (_, ["jobs", below @ ..]) => bulk::resource(ctx, request, method, below),
         (_, ["composite"]) if method == "POST" => composite::composite(ctx, request),
         (_, ["composite", "sobjects", rest @ ..]) => {
             collections::collections(ctx, request, method, rest)
@@ -224,6 +233,8 @@ fn route(segments: &[&str]) -> String {
             format!("sobjects/{object}/{field}/{{value}}")
         }
         ["query" | "queryAll", _] => "query/{locator}".to_owned(),
+        ["jobs", kind, _] => format!("jobs/{kind}/{{id}}"),
+        ["jobs", kind, _, part] => format!("jobs/{kind}/{{id}}/{part}"),
         other => other.join("/"),
     };
     format!("/services/data/{shape}")

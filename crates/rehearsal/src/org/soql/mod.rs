@@ -1,5 +1,6 @@
 //! Queries: a tokenizer, a parser, an evaluator, and cursors for long answers.
 
+mod bulk;
 mod check;
 mod columns;
 mod cursor;
@@ -8,6 +9,7 @@ mod filter;
 mod lexer;
 mod parser;
 
+pub(crate) use self::bulk::BulkQuery;
 pub(crate) use self::columns::columns;
 pub(crate) use self::cursor::{more, run};
 

@@ -1,7 +1,7 @@
 //! Rows on SQLite: per object a table of JSON bodies by number, per looked-up field an index table.
 //!
 //! A record's id is its number in another spelling ([`Ids`](super::ids::Ids)), so rows need no id column. Deleted rows
-//! stay, marked, but leave every index.
+//! stay, marked, but leave every index; those that are purged keep their number only.
 
 use std::path::Path;
 
@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 
 use super::error::Refusal;
 use super::schema::{Field, Kind, Object, Schema};
+
+/// What `deleted` says of a row that is gone for good: neither restored nor shown.
+const PURGED: i64 = 2;
 
 /// The values of one record by API name; null ones are absent.
 pub(crate) type Fields = Map<String, Value>;
@@ -31,7 +34,10 @@ pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
     db.execute_batch(
         "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS sessions(token TEXT PRIMARY KEY, user INTEGER NOT NULL, expired INTEGER NOT NULL) WITHOUT ROWID;
-         CREATE TABLE IF NOT EXISTS cursors(n INTEGER PRIMARY KEY, query TEXT NOT NULL, deleted INTEGER NOT NULL, rows BLOB NOT NULL);",
+         CREATE TABLE IF NOT EXISTS cursors(n INTEGER PRIMARY KEY, query TEXT NOT NULL, deleted INTEGER NOT NULL, rows BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS jobs(n INTEGER PRIMARY KEY AUTOINCREMENT, active INTEGER NOT NULL, body TEXT NOT NULL);
+         CREATE TABLE IF NOT EXISTS job_rows(job INTEGER NOT NULL, n INTEGER NOT NULL, start INTEGER NOT NULL,
+             length INTEGER NOT NULL, id TEXT, created INTEGER NOT NULL, error TEXT, PRIMARY KEY(job, n)) WITHOUT ROWID;",
     )?;
     Ok(db)
 }
@@ -144,6 +150,15 @@ pub(crate) fn delete(db: &Connection, object: &Object, row: &Row) -> Result<(), 
     Ok(())
 }
 
+/// Takes a deleted row away for good; its number is not given again.
+pub(crate) fn purge(db: &Connection, object: &Object, number: i64) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE o_{} SET deleted = {PURGED}, body = '{{}}' WHERE n = ?1",
+        object.name
+    );
+    db.prepare_cached(&sql)?.execute([number]).map(|_| ())
+}
+
 fn index(
     db: &Connection,
     object: &Object,
@@ -178,7 +193,10 @@ fn unindex(
 
 /// A row by its number, deleted or not.
 pub(crate) fn get(db: &Connection, object: &Object, number: i64) -> Result<Option<Row>, Refusal> {
-    let sql = format!("SELECT deleted, body FROM o_{} WHERE n = ?1", object.name);
+    let sql = format!(
+        "SELECT deleted, body FROM o_{} WHERE n = ?1 AND deleted <> {PURGED}",
+        object.name
+    );
     let found: Option<(bool, String)> = db
         .prepare_cached(&sql)?
         .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -230,7 +248,7 @@ pub(crate) fn page(
     limit: usize,
 ) -> Result<Vec<Row>, Refusal> {
     let sql = format!(
-        "SELECT n, deleted, body FROM o_{} WHERE n > ?1 ORDER BY n LIMIT ?2",
+        "SELECT n, deleted, body FROM o_{} WHERE n > ?1 AND deleted <> {PURGED} ORDER BY n LIMIT ?2",
         object.name
     );
     let mut statement = db.prepare_cached(&sql)?;

@@ -1,6 +1,7 @@
 //! The org against its reference, over the wire.
 
 mod answers;
+mod bulk;
 mod objects;
 mod outside;
 mod state;

@@ -1,4 +1,4 @@
-//! Every write goes through here: single records, collections, composite and multipart share one pipeline.
+//! Every write goes through here: single records, collections, composite, bulk jobs and multipart share one pipeline.
 //!
 //! A row is read against the schema ([`given`]), checked, completed by what the platform adds ([`objects`]), stored,
 //! and followed by its side effects. A row that fails leaves nothing behind; with `allOrNone` no row does.
@@ -231,6 +231,9 @@ fn one(
         Operation::Upsert { field, update_only } => upsert(ctx, call, item, field, update_only),
         Operation::Delete => {
             let id = item.id.as_deref().unwrap_or_default();
+            if let Some(object) = ctx.schema().object(&item.object) {
+                existing(ctx, object, id)?;
+            }
             delete::delete(ctx, id).map(|id| (id, None))
         }
     }

@@ -1,0 +1,280 @@
+//! What a job does in the background, step by step: an upload is looked through as a whole, then written in chunks.
+
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rusqlite::params;
+
+use super::columns::Columns;
+use super::csv::{Row, Rows};
+use super::job::{Job, Operation, State};
+use super::query;
+use crate::org::engine::{Ctx, Engine, INTEGRATION_USER};
+use crate::org::error::Refusal;
+use crate::org::store;
+use crate::org::write::{self, Call, Item, Outcome};
+
+/// Rows that the platform hands to triggers at once; here they are one transaction.
+const CHUNK: u64 = 200;
+/// Rows of one of the platform's batches; a job has an empty one more.
+const BATCH: u64 = 10_000;
+
+/// Brings every job that is not at its end one step on. Whether there is more to do at once.
+pub(super) fn round(engine: &Engine) -> Result<bool, Refusal> {
+    let active = engine.transaction(INTEGRATION_USER, 0, Job::active)?;
+    let mut moved = false;
+    for number in active {
+        match step(engine, number) {
+            Ok(more) => moved |= more,
+            Err(refusal) => {
+                fail(engine, number, &refusal.message)?;
+                moved = true;
+            }
+        }
+    }
+    Ok(moved)
+}
+
+/// One step of one job; false when it stands still.
+fn step(engine: &Engine, number: i64) -> Result<bool, Refusal> {
+    let Some(job) = begin(engine, number)? else {
+        return Ok(false);
+    };
+    if job.operation.is_query() {
+        query::answer(engine, &job)?;
+        return Ok(true);
+    }
+    let begun = Instant::now();
+    if job.rows.is_none() {
+        let scanned = scan(engine, &job);
+        return in_progress(engine, &job, |ctx, job| {
+            scanned_through(ctx, job, scanned);
+            Ok(())
+        });
+    }
+    let (columns, rows) = chunk(engine, &job).map_err(Refusal::broken)?;
+    in_progress(engine, &job, |ctx, job| {
+        written(ctx, job, &columns, &rows)?;
+        job.millis += u64::try_from(begun.elapsed().as_millis()).unwrap_or(0);
+        Ok(())
+    })
+}
+
+/// The job, in progress; none if it stands still.
+fn begin(engine: &Engine, number: i64) -> Result<Option<Job>, Refusal> {
+    engine.transaction(INTEGRATION_USER, 0, |ctx| {
+        let job = Job::load(ctx, number)?.filter(|job| job.state.is_active());
+        let Some(mut job) = job.filter(|_| !engine.bulk.held().contains(&number)) else {
+            return Ok(None);
+        };
+        if job.state == State::UploadComplete {
+            job.enter(ctx, State::InProgress);
+            job.save(ctx)?;
+        }
+        if engine.faults.take("bulk-slow", &job.fault_key(ctx)) {
+            engine.bulk.held().insert(number);
+            return Ok(None);
+        }
+        Ok(Some(job))
+    })
+}
+
+/// Changes a job that is still in progress, as its own user.
+pub(super) fn in_progress(
+    engine: &Engine,
+    job: &Job,
+    change: impl FnOnce(&Ctx<'_>, &mut Job) -> Result<(), Refusal>,
+) -> Result<bool, Refusal> {
+    engine.transaction(job.user, job.version, |ctx| {
+        let job = Job::load(ctx, job.number)?.filter(|job| job.state == State::InProgress);
+        if let Some(mut job) = job {
+            change(ctx, &mut job)?;
+            job.save(ctx)?;
+        }
+        Ok(true)
+    })
+}
+
+fn fail(engine: &Engine, number: i64, message: &str) -> Result<(), Refusal> {
+    engine.transaction(INTEGRATION_USER, 0, |ctx| {
+        if let Some(mut job) = Job::load(ctx, number)? {
+            job.enter(ctx, State::Failed);
+            job.error = Some(format!("InternalServerError : {message}"));
+            job.save(ctx)?;
+        }
+        Ok(())
+    })
+}
+
+/// How many rows an upload has, and where the first one begins.
+struct Scan {
+    rows: u64,
+    offset: u64,
+}
+
+/// Reads the whole upload once: what is wrong with it as a file fails the job before a row is written.
+fn scan(engine: &Engine, job: &Job) -> Result<Scan, String> {
+    let mut rows = open(engine, job, 0)?;
+    let header = rows.header()?;
+    Columns::read(&engine.schema, job, &header.values)?;
+    let mut scan = Scan {
+        rows: 0,
+        offset: header.end,
+    };
+    while let Some(row) = rows.next_row()? {
+        scan.rows += 1;
+        if row.values.len() != header.values.len() {
+            return Err(format!(
+                "InvalidBatch : row {} has {} values, the header {}",
+                scan.rows,
+                row.values.len(),
+                header.values.len()
+            ));
+        }
+    }
+    Ok(scan)
+}
+
+pub(super) fn open(engine: &Engine, job: &Job, at: u64) -> Result<Rows<BufReader<File>>, String> {
+    let wrong = |e: std::io::Error| format!("the local org cannot read the upload: {e}");
+    let mut file = File::open(engine.job_file(job.number, "data")).map_err(wrong)?;
+    file.seek(SeekFrom::Start(at)).map_err(wrong)?;
+    Ok(Rows::new(
+        BufReader::with_capacity(1 << 16, file),
+        job.dialect,
+        at,
+    ))
+}
+
+fn scanned_through(ctx: &Ctx<'_>, job: &mut Job, scanned: Result<Scan, String>) {
+    match scanned {
+        Ok(scan) => {
+            (job.rows, job.offset) = (Some(scan.rows), scan.offset);
+            let batches = scan.rows.div_ceil(BATCH) + 1;
+            ctx.engine
+                .bulk
+                .batches
+                .fetch_add(batches, Ordering::Relaxed);
+            let breaks = ctx
+                .engine
+                .faults
+                .take("bulk-fail-half", &job.fault_key(ctx));
+            job.breaks_at = breaks.then_some(scan.rows / 2);
+            end(ctx, job);
+        }
+        Err(error) => {
+            job.error = Some(error);
+            job.enter(ctx, State::Failed);
+        }
+    }
+}
+
+/// Enters the last state if there is nothing more to do.
+fn end(ctx: &Ctx<'_>, job: &mut Job) {
+    if job.breaks_at == Some(job.taken) {
+        job.error = Some("InternalServerError : Retried more than twenty times".into());
+        job.enter(ctx, State::Failed);
+    } else if job.rows == Some(job.taken) {
+        job.enter(ctx, State::JobComplete);
+    }
+}
+
+/// The next rows, and what their columns mean.
+fn chunk(engine: &Engine, job: &Job) -> Result<(Columns, Vec<Row>), String> {
+    let header = open(engine, job, 0)?.header()?;
+    let columns = Columns::read(&engine.schema, job, &header.values)?;
+    let mut from = open(engine, job, job.offset)?;
+    let most = job.breaks_at.map_or(CHUNK, |at| CHUNK.min(at - job.taken));
+    let mut rows = Vec::new();
+    while (rows.len() as u64) < most
+        && let Some(row) = from.next_row()?
+    {
+        rows.push(row);
+    }
+    Ok((columns, rows))
+}
+
+fn written(ctx: &Ctx<'_>, job: &mut Job, columns: &Columns, rows: &[Row]) -> Result<(), Refusal> {
+    let key = job.fault_key(ctx);
+    let faulty = |name: &str, n: u64| ctx.engine.faults.take(name, &format!("{key} {n}"));
+    let numbered = (job.taken..).zip(rows);
+    let sent: Vec<(u64, &Row)> = numbered
+        .filter(|(n, _)| !faulty("bulk-skip-rows", *n))
+        .collect();
+    let items: Vec<Item> = sent
+        .iter()
+        .map(|(_, row)| columns.item(&row.values))
+        .collect();
+    let call = Call {
+        auto_assign: job.assignment_rule.is_some(),
+        ..Call::default()
+    };
+    let outcomes = write::write(ctx, &call, operation(job), &items)?;
+    for ((n, row), outcome) in sent.iter().zip(&outcomes) {
+        if job.operation == Operation::HardDelete {
+            purge(ctx, outcome)?;
+        }
+        job.processed += 1;
+        job.failed += u64::from(outcome.error.is_some());
+        if !faulty("bulk-lose-rows", *n) {
+            keep(ctx, job, *n, row, outcome)?;
+        }
+    }
+    job.taken += rows.len() as u64;
+    job.offset = rows.last().map_or(job.offset, |row| row.end);
+    if rows.is_empty() {
+        return Err(Refusal::broken("the upload is shorter than it was"));
+    }
+    end(ctx, job);
+    Ok(())
+}
+
+fn operation(job: &Job) -> write::Operation<'_> {
+    match job.operation {
+        Operation::Update => write::Operation::Update,
+        Operation::Upsert => write::Operation::Upsert {
+            field: job.external_id.as_deref().unwrap_or("Id"),
+            update_only: false,
+        },
+        Operation::Delete | Operation::HardDelete => write::Operation::Delete,
+        _ => write::Operation::Insert,
+    }
+}
+
+/// What was deleted does not go to the recycle bin.
+fn purge(ctx: &Ctx<'_>, outcome: &Outcome) -> Result<(), Refusal> {
+    let place = outcome.id.as_deref().and_then(|id| ctx.locate(id));
+    match place {
+        Some((object, number)) => Ok(store::purge(ctx.db, object, number)?),
+        None => Ok(()),
+    }
+}
+
+/// Notes what became of a row.
+fn keep(ctx: &Ctx<'_>, job: &Job, n: u64, row: &Row, outcome: &Outcome) -> Result<(), Refusal> {
+    let created = job.operation == Operation::Insert || outcome.created == Some(true);
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    ctx.db
+        .prepare_cached(
+            "INSERT INTO job_rows(job, n, start, length, id, created, error) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            job.number,
+            signed(n),
+            signed(row.start),
+            signed(row.end - row.start),
+            outcome.id,
+            created,
+            outcome.error.as_ref().map(as_text)
+        ])?;
+    Ok(())
+}
+
+/// `CODE:message:fields --`.
+fn as_text(refusal: &Refusal) -> String {
+    let fields = refusal.fields.join(",");
+    let blank = if fields.is_empty() { "" } else { " " };
+    format!("{}:{}:{fields}{blank}--", refusal.code, refusal.message)
+}
