@@ -47,8 +47,12 @@ pub(super) enum Verb {
     Run,
     /// Go on where a run stopped, then verify.
     Resume,
-    /// Show where a migration stands; works beside a run.
+    /// Show where a migration stands, and what waits for whom; works beside a run.
     Status,
+    /// Make report.html and report.json again from what is on disk; works beside a run.
+    Report,
+    /// Ask both platforms and this machine whether a run could begin, and say what to do. Only reads.
+    Doctor,
     /// Read back everything that was loaded and compare it field by field.
     Verify,
     /// Serve a local stand-in until standard input ends.

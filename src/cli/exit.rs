@@ -11,6 +11,8 @@ pub(super) enum Done {
     Well,
     /// Everything was done, and verify found differences that no rule explains.
     Differs,
+    /// Something was found that must be settled first.
+    Blocked(ErrorKind),
 }
 
 /// Prints an error to standard error and answers its code.
@@ -19,6 +21,7 @@ pub(super) fn code(result: &Result<Done>) -> ExitCode {
     match result {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Differs) => ExitCode::from(20),
+        Ok(Done::Blocked(kind)) => ExitCode::from(number(*kind)),
         Err(error) => {
             eprintln!("error: {error}");
             tracing::debug!(?error, "details");

@@ -11,11 +11,12 @@
 //! # fn main() {}
 //! ```
 //!
-//! It knows `run` (the default), `resume`, `status` and `verify`. Addresses and credentials come from the environment.
+//! It knows `run` (the default), `resume`, `status`, `verify`, `report` and `doctor`. Addresses and credentials come from the environment.
 //! Where the environment names no helpdesk, or no org, and the feature `rehearsal` is on, local ones are started as
 //! processes of their own and filled with a made-up world, so that the whole can be tried without an account.
 
 mod args;
+mod doctor;
 mod exit;
 mod kits;
 #[cfg(feature = "rehearsal")]

@@ -25,9 +25,14 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
             let folder = workspace_of_a_run(&args)?;
             move_it(app, &args, &folder, Go::Run).await
         }
+        Some(Verb::Doctor) => {
+            let folder = workspace_of_a_run(&args)?;
+            doctor(app, &args, &folder).await
+        }
         Some(Verb::Resume) => move_it(app, &args, &needed(&args)?, Go::Resume).await,
         Some(Verb::Verify) => move_it(app, &args, &needed(&args)?, Go::Verify).await,
         Some(Verb::Status) => status(&needed(&args)?).await,
+        Some(Verb::Report) => report(&needed(&args)?).await,
     }
 }
 
@@ -128,6 +133,17 @@ async fn ends(app: &App, args: &Args, folder: &Path) -> Result<Ends> {
     }
 }
 
+async fn doctor(app: &App, args: &Args, folder: &Path) -> Result<Done> {
+    // Beside a run it looks at what that has; a new workspace gets its mapping file, for people to edit.
+    let _workspace = match Workspace::look(folder) {
+        Ok(workspace) => workspace,
+        Err(error) if error.kind() == ErrorKind::NotFound => Workspace::open(folder)?,
+        Err(error) => return Err(error),
+    };
+    let ends = ends(app, args, folder).await?;
+    super::doctor::examine(ends.source.as_ref(), ends.sink.as_ref(), folder).await
+}
+
 fn is_set(variable: &str) -> bool {
     std::env::var(variable).is_ok_and(|value| !value.trim().is_empty())
 }
@@ -194,7 +210,8 @@ fn show(report: &Report, folder: &Path) -> Done {
         .flatten()
         .flatten()
     {
-        println!("report: {}", entry.path().join("report.json").display());
+        println!("report: {}", entry.path().join("report.html").display());
+        println!("        {}", entry.path().join("report.json").display());
     }
     if report.verify.iter().any(|field| field.different > 0) {
         Done::Differs
@@ -211,6 +228,7 @@ async fn status(folder: &Path) -> Result<Done> {
     }
     for report in reports {
         println!("{}", report.summary());
+        print!("{}", waits(&report));
         println!(
             "{}",
             if report.complete {
@@ -219,6 +237,32 @@ async fn status(folder: &Path) -> Result<Done> {
                 "not complete: `resume` goes on"
             }
         );
+    }
+    Ok(Done::Well)
+}
+
+/// What is held or failed, and who can release it: a line each, or nothing.
+fn waits(report: &Report) -> String {
+    let line = |w: deskferry_core::report::Wait| {
+        let file = w.file.map(|f| format!(" ({f})")).unwrap_or_default();
+        format!(
+            "waits for {}: {} {} ({})\n    {}{file}\n",
+            w.who, w.count, w.phase, w.reason, w.advice
+        )
+    };
+    report.waits().into_iter().map(line).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+async fn report(folder: &Path) -> Result<Done> {
+    let reports = migration::write_reports(folder).await?;
+    if reports.is_empty() {
+        println!("nothing was loaded yet: there is no target to report on");
+    }
+    for (folder, report) in reports {
+        println!("{} → {}", report.source, report.target);
+        println!("  {}", folder.join("report.html").display());
+        println!("  {}", folder.join("report.json").display());
     }
     Ok(Done::Well)
 }

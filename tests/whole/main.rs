@@ -6,3 +6,4 @@ mod program;
 mod requests;
 mod scene;
 mod tls;
+mod verbs;

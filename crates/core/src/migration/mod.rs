@@ -38,6 +38,7 @@ use crate::source::Source;
 use crate::stage::Stage;
 use crate::transform::Transform;
 use load::Loader;
+use progress::Recorder;
 use read::{ReadState, Reader};
 use walk::Walk;
 
@@ -179,19 +180,22 @@ impl Migration {
     /// `Unsupported` when the sink cannot be read back; `Mismatch` without a ledger.
     pub async fn verify(&self, cx: &Context) -> Result<Report> {
         let opened = self.open(cx, false).await?;
-        let found = verifying::verify(cx, self, &opened).await?;
-        self.report(cx, &opened, found).await
+        let recorder = Recorder::new(cx, &self.progress);
+        let told = Arc::clone(&recorder) as Arc<dyn Progress>;
+        let found = verifying::verify(cx, self, &opened, told).await?;
+        self.report(cx, &opened, found, &recorder).await
     }
 
     async fn go(&self, cx: &Context, opened: &Opened) -> Result<Report> {
         let phases = load::all_phases(self.sink.phases());
         reporting::remember(opened.ledger().as_ref(), &phases).await?;
+        let recorder = Recorder::new(cx, &self.progress);
         let (state, watched) = watch::channel(ReadState::unknown());
         let reader = Reader {
             source: Arc::clone(&self.source),
             stage: opened.stage.clone(),
             state,
-            progress: Arc::clone(&self.progress),
+            progress: Arc::clone(&recorder) as Arc<dyn Progress>,
         };
         let walk = Walk {
             stage: opened.stage.clone(),
@@ -204,12 +208,14 @@ impl Migration {
             walk,
             sink: Arc::clone(&self.sink),
             gate: self.gate,
-            progress: Arc::clone(&self.progress),
+            progress: Arc::clone(&recorder) as Arc<dyn Progress>,
         };
         // When the load stops, the read goes on to its end: the source is read once, for all targets. When the read
         // stops, the load finishes what is under way and stops at its next barrier.
         let (read, loaded) = futures::future::join(reader.run(cx), loader.run(cx)).await;
-        let report = self.report(cx, opened, verifying::Found::default()).await;
+        let report = self
+            .report(cx, opened, verifying::Found::default(), &recorder)
+            .await;
         read?;
         loaded?;
         report
@@ -258,7 +264,9 @@ impl Migration {
         cx: &Context,
         opened: &Opened,
         found: verifying::Found,
+        recorder: &Recorder,
     ) -> Result<Report> {
+        reporting::keep(opened.ledger().as_ref(), recorder.take()).await?;
         let mut report =
             reporting::report(cx, &opened.stage, opened.ledger().as_ref(), found).await?;
         report.source = opened.tenant.to_string();
@@ -266,9 +274,7 @@ impl Migration {
         report.target_id.clone_from(&opened.info.id);
         report.mark = opened.mark();
         report.notes.splice(0..0, opened.warnings.iter().cloned());
-        let text = serde_json::to_vec_pretty(&report)
-            .map_err(|e| Error::bug("write the report", e.to_string()))?;
-        workspace::write_whole(&opened.target.folder.join("report.json"), &text)?;
+        reporting::write(&opened.target.folder, &report)?;
         Ok(report)
     }
 }
@@ -278,6 +284,27 @@ impl Migration {
 /// # Errors
 /// `NotFound` without a workspace; `Storage`.
 pub async fn status(folder: &std::path::Path) -> Result<Vec<Report>> {
+    let reports = look(folder).await?;
+    Ok(reports.into_iter().map(|(_, report)| report).collect())
+}
+
+/// Makes `report.json` and `report.html` of every target again, from what is on disk. Answers the targets' folders and
+/// their reports; what only the last process knew (requests by endpoint, what `verify` found) is taken from the last report.
+///
+/// # Errors
+/// `NotFound` without a workspace; `Storage`.
+pub async fn write_reports(
+    folder: &std::path::Path,
+) -> Result<Vec<(std::path::PathBuf, Report)>> {
+    let mut reports = look(folder).await?;
+    for (folder, report) in &mut reports {
+        reporting::add_the_last(folder, report);
+        reporting::write(folder, report)?;
+    }
+    Ok(reports)
+}
+
+async fn look(folder: &std::path::Path) -> Result<Vec<(std::path::PathBuf, Report)>> {
     let workspace = Workspace::look(folder)?;
     let index = workspace.stage().join("index.sqlite");
     let mut reports = Vec::new();
@@ -295,7 +322,7 @@ pub async fn status(folder: &std::path::Path) -> Result<Vec<Report>> {
             report.target_id = owner.target;
             report.mark = format!("{}-0", owner.mark);
         }
-        reports.push(report);
+        reports.push((folder, report));
     }
     Ok(reports)
 }

@@ -1,15 +1,17 @@
 //! Making a report from what is on disk.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::verifying::Found;
+use super::workspace::write_whole;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
 use crate::ledger::{Ledger, PhaseState};
-use crate::report::{Example, PhaseReport, ReasonReport, RejectReport, Report};
+use crate::report::{Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report};
 use crate::sink::Phase;
 use crate::stage::Stage;
 use crate::stage::index::Index;
@@ -25,6 +27,49 @@ struct PhaseInfo {
 }
 
 const PHASES: &str = "phases";
+const PULSE: &str = "pulse";
+
+/// Adds what a process recorded to what earlier ones did.
+pub(super) async fn keep(ledger: &dyn Ledger, later: Pulse) -> Result<()> {
+    let mut pulse = kept(ledger).await?;
+    pulse.extend(later);
+    let value = serde_json::to_value(pulse)
+        .map_err(|e| Error::bug("remember the use of the platforms", e.to_string()))?;
+    ledger.put(PULSE, &value).await
+}
+
+/// It is for people only: one that cannot be read is none.
+async fn kept(ledger: &dyn Ledger) -> Result<Pulse> {
+    let value = ledger.get(PULSE).await?.unwrap_or_default();
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// Writes `report.json` and `report.html` into a target's folder.
+pub(super) fn write(folder: &Path, report: &Report) -> Result<()> {
+    let text = serde_json::to_vec_pretty(report)
+        .map_err(|e| Error::bug("write the report", e.to_string()))?;
+    write_whole(&folder.join(JSON), &text)?;
+    write_whole(&folder.join(HTML), report.html()?.as_bytes())
+}
+
+const JSON: &str = "report.json";
+const HTML: &str = "report.html";
+
+/// What only the last process knew: requests by endpoint, warnings, and what `verify` found.
+pub(super) fn add_the_last(folder: &Path, report: &mut Report) {
+    let last = std::fs::read(folder.join(JSON)).unwrap_or_default();
+    let Ok(last) = serde_json::from_slice::<Report>(&last) else {
+        return;
+    };
+    report.meter = last.meter;
+    report.verify = last.verify;
+    report.differences = last.differences;
+    for note in last.notes {
+        if !report.notes.contains(&note) {
+            report.notes.push(note);
+        }
+    }
+}
 
 /// Makes the phases known to those who only read the ledger.
 pub(super) async fn remember(ledger: &dyn Ledger, phases: &[Phase]) -> Result<()> {
@@ -105,6 +150,7 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
             .collect(),
         notes: index.notes(SHOWN).await?,
         meter: Vec::new(),
+        pulse: kept(ledger).await?,
         verify: Vec::new(),
         differences: Vec::new(),
     })
@@ -148,6 +194,8 @@ async fn phase_lines(
                 None => "waiting",
             }
             .to_owned(),
+            opened_at: state.map(|s| s.opened_at),
+            closed_at: state.and_then(|s| s.closed_at),
             ..PhaseReport::default()
         });
     }

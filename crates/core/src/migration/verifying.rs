@@ -28,7 +28,12 @@ pub(super) struct Found {
 }
 
 /// Compares all that stands in the target.
-pub(super) async fn verify(cx: &Context, migration: &Migration, opened: &Opened) -> Result<Found> {
+pub(super) async fn verify(
+    cx: &Context,
+    migration: &Migration,
+    opened: &Opened,
+    progress: Arc<dyn Progress>,
+) -> Result<Found> {
     let verify = migration.sink.as_verify().ok_or_else(|| {
         Error::new(
             ErrorKind::Unsupported,
@@ -50,7 +55,7 @@ pub(super) async fn verify(cx: &Context, migration: &Migration, opened: &Opened)
     let comparer = Comparer {
         verify,
         tally: Mutex::default(),
-        progress: Arc::clone(&migration.progress),
+        progress,
     };
     for phase in load::all_phases(migration.sink.phases()) {
         walk.phase(cx, &phase, &comparer).await?;

@@ -1,0 +1,186 @@
+//! What a run did, for people and programs.
+
+mod html;
+mod pulse;
+mod summary;
+mod waits;
+
+pub use pulse::{Beat, Pulse, Used};
+pub use waits::Wait;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::http::MeterRow;
+
+/// What a migration did so far. Serialised as `report.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of this form.
+    pub format: u32,
+    /// Whose records: `platform:tenant`.
+    pub source: String,
+    /// The target's name.
+    pub target: String,
+    /// The target's own id.
+    pub target_id: String,
+    /// The batch mark of the pass.
+    pub mark: String,
+    /// When the report was made.
+    pub made_at: DateTime<Utc>,
+    /// Whether every phase is closed and its gate passed.
+    pub complete: bool,
+    /// The phases, in their order.
+    pub phases: Vec<PhaseReport>,
+    /// Why records were not simply created, per phase.
+    pub reasons: Vec<ReasonReport>,
+    /// Rows of the source that could not become records, the first of them.
+    pub rejects: Vec<RejectReport>,
+    /// What people should know.
+    pub notes: Vec<String>,
+    /// Requests, bytes, waits of this process, per platform and endpoint.
+    pub meter: Vec<MeterRow>,
+    /// The use of the platforms over time, of all processes that ended by themselves.
+    #[serde(default)]
+    pub pulse: Pulse,
+    /// After `verify`: per object and field.
+    pub verify: Vec<FieldReport>,
+    /// After `verify`: the first differences.
+    pub differences: Vec<DifferenceReport>,
+}
+
+/// One phase: the outcomes add up to `read`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseReport {
+    /// Its name.
+    pub phase: String,
+    /// The kinds it takes.
+    pub kind: String,
+    /// Records read.
+    pub read: u64,
+    /// Rows that could not become records, beside `read`.
+    pub rejected: u64,
+    /// Outcomes.
+    pub created: u64,
+    /// Outcomes.
+    pub updated: u64,
+    /// Outcomes.
+    pub unchanged: u64,
+    /// Outcomes.
+    pub skipped: u64,
+    /// Outcomes.
+    pub held: u64,
+    /// Outcomes.
+    pub failed: u64,
+    /// `waiting`, `open`, `closed` or `shut` (closed, but its gate does not let the next one open).
+    pub state: String,
+    /// When it was opened (for the last time).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<DateTime<Utc>>,
+    /// When it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+impl PhaseReport {
+    /// How many have an outcome.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.created + self.updated + self.unchanged + self.skipped + self.held + self.failed
+    }
+
+    pub(crate) fn add(&mut self, column: &str, count: u64) {
+        match column {
+            "created" => self.created += count,
+            "updated" => self.updated += count,
+            "unchanged" => self.unchanged += count,
+            "skipped" => self.skipped += count,
+            "held" => self.held += count,
+            _ => self.failed += count,
+        }
+    }
+}
+
+/// Why records of a phase were not simply created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonReport {
+    /// The phase.
+    pub phase: String,
+    /// The column.
+    pub outcome: String,
+    /// The slug or code.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// Up to three records.
+    pub examples: Vec<Example>,
+}
+
+/// A record as an example.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// Its key.
+    pub key: String,
+    /// What was said of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// A row of the source that could not become a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectReport {
+    /// What it should have become.
+    pub kind: String,
+    /// Its id, if it could be read.
+    pub id: Option<String>,
+    /// Where it broke.
+    pub path: String,
+    /// What was wrong.
+    pub reason: String,
+}
+
+/// How one field of one object compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldReport {
+    /// The object.
+    pub object: String,
+    /// The field.
+    pub field: String,
+    /// Rows compared.
+    pub compared: u64,
+    /// The same.
+    pub equal: u64,
+    /// Not the same, by a documented rule.
+    pub explained: u64,
+    /// Not the same.
+    pub different: u64,
+}
+
+/// One difference that no rule explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceReport {
+    /// The record.
+    pub key: String,
+    /// The object.
+    pub object: String,
+    /// The field.
+    pub field: String,
+    /// What the record says, shortened.
+    pub expected: String,
+    /// What stands there, shortened.
+    pub found: String,
+}
+
+impl Report {
+    /// The sum of a column over all phases.
+    #[must_use]
+    pub fn total(&self, column: impl Fn(&PhaseReport) -> u64) -> u64 {
+        self.phases.iter().map(column).sum()
+    }
+
+    /// Whether `verify` found nothing unexplained.
+    #[must_use]
+    pub fn verified(&self) -> bool {
+        !self.verify.is_empty() && self.verify.iter().all(|f| f.different == 0)
+    }
+}

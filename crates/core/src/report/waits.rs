@@ -1,0 +1,102 @@
+//! What waits for whom.
+
+use super::{ReasonReport, Report};
+
+/// Something that goes on only when somebody does something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wait {
+    /// The phase.
+    pub phase: String,
+    /// How many records.
+    pub count: u64,
+    /// Why, as it stands in the ledger.
+    pub reason: String,
+    /// For whom or what it waits.
+    pub who: &'static str,
+    /// What to do.
+    pub advice: String,
+    /// The file of the workspace in which it is decided, if it is decided in one.
+    pub file: Option<&'static str>,
+    /// A record, as an example.
+    pub example: Option<String>,
+}
+
+/// What is known of a reason: who, what to do, in which file.
+type Known = (&'static str, &'static str, Option<&'static str>);
+
+const PERSON: &str = "a person";
+const ADMIN: &str = "the target's administrator";
+const OTHERS: &str = "other records";
+const RESUME: &str = "`resume`";
+
+/// The advice for a reason; reasons that are not named here are tried again by `resume` and have nothing better to say.
+fn known(reason: &str) -> Known {
+    match reason {
+        "owner-unresolved" | "no-owner" | "undecided" => (
+            PERSON,
+            "Decide who owns the open cases of this agent, then `resume`",
+            Some("reconcile/agents.csv"),
+        ),
+        "ambiguous-match" => (
+            ADMIN,
+            "Several rows of the target fit: merge them, or give the right one the source key, then `resume`",
+            None,
+        ),
+        "same-email" => (
+            PERSON,
+            "Several people share this address: merge them at the source or in the target, then `resume`",
+            None,
+        ),
+        "parent-held" | "parent-failed" | "parent-pending" => (
+            OTHERS,
+            "The record that it belongs to is not in the target yet: see the lines above, then `resume`",
+            None,
+        ),
+        "file-pending" | "file-unavailable" => (
+            RESUME,
+            "The bytes of a file are missing: `resume` asks the source for them again",
+            None,
+        ),
+        _ => (
+            RESUME,
+            "See the example, remove the cause, then `resume`",
+            None,
+        ),
+    }
+}
+
+impl Report {
+    /// What is held or failed, and who can release it: held first, many before few.
+    #[must_use]
+    pub fn waits(&self) -> Vec<Wait> {
+        let mut reasons: Vec<&ReasonReport> = self
+            .reasons
+            .iter()
+            .filter(|r| r.outcome == "held" || r.outcome == "failed")
+            .collect();
+        reasons.sort_by_key(|r| (r.outcome != "held", std::cmp::Reverse(r.count)));
+        reasons.into_iter().map(wait).collect()
+    }
+}
+
+fn wait(reason: &ReasonReport) -> Wait {
+    let (who, advice, file) = if reason.outcome == "failed" {
+        (
+            PERSON,
+            "The target refused it: correct the mapping, the target or the record, then `resume`",
+            None,
+        )
+    } else {
+        known(&reason.reason)
+    };
+    Wait {
+        phase: reason.phase.clone(),
+        count: reason.count,
+        reason: reason.reason.clone(),
+        who,
+        advice: advice.to_owned(),
+        file,
+        example: reason.examples.first().map(|e| e.key.clone()),
+    }
+}

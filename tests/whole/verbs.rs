@@ -1,0 +1,111 @@
+//! The verbs around a run, as processes.
+
+use std::path::{Path, PathBuf};
+
+use super::program::Program;
+use super::scene::Scene;
+
+fn target_folder(workspace: &Path) -> PathBuf {
+    let targets = std::fs::read_dir(workspace.join("targets")).unwrap();
+    let folders: Vec<PathBuf> = targets.map(|e| e.unwrap().path()).collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders[0].clone()
+}
+
+/// Requests to either platform that could change something: all but reads and log-ins.
+fn writes(scene: &Scene) -> Vec<String> {
+    let counts = [scene.kayako.requests().counts, scene.org.requests().counts];
+    counts
+        .into_iter()
+        .flatten()
+        .filter(|c| c.method != "GET" && !c.route.contains("oauth2"))
+        .map(|c| format!("{} {}", c.method, c.route))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_leaves_a_page_and_report_makes_it_again() {
+    let scene = Scene::small().await;
+    let ended = Program::of(&scene).run(&["run"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    let folder = target_folder(&scene.workspace());
+    let page = folder.join("report.html");
+    let made = std::fs::read_to_string(&page).unwrap();
+    for shown in [
+        "default-src 'none'",
+        "Complete",
+        "kayako",
+        "requests a second",
+        "no differences",
+    ] {
+        assert!(made.contains(shown), "{shown} is missing in the page");
+    }
+    std::fs::remove_file(&page).unwrap();
+    let again = Program::of(&scene).run(&["report"]).await;
+    assert_eq!(again.code, Some(0), "{}", again.output);
+    assert!(again.output.contains("report.html"), "{}", again.output);
+    let again = std::fs::read_to_string(&page).unwrap();
+    let counts = |page: &str| {
+        let from = page.find("<h2>Phases</h2>").unwrap();
+        let to = page.find("<h2>When</h2>").unwrap();
+        page[from..to].to_owned()
+    };
+    assert_eq!(counts(&again), counts(&made));
+    assert!(
+        again.contains("no differences"),
+        "what verify found is kept"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_only_reads_and_says_that_a_run_can_begin() {
+    let scene = Scene::small().await;
+    let ended = Program::of(&scene).run(&["doctor"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    for line in [
+        "ok        kayako: signed in as",
+        "ok        target:",
+        "ok        mapping:",
+        "disk:",
+        "A run can begin.",
+    ] {
+        assert!(
+            ended.output.contains(line),
+            "{line} is missing:\n{}",
+            ended.output
+        );
+    }
+    assert_eq!(writes(&scene), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_what_blocks_and_answers_its_code() {
+    let scene = Scene::small().await;
+    let ended = Program::of(&scene)
+        .env("KAYAKO_PASSWORD", "wrong")
+        .run(&["doctor"])
+        .await;
+    assert_eq!(ended.code, Some(3), "{}", ended.output);
+    assert!(
+        ended.output.contains("blocking  kayako:"),
+        "{}",
+        ended.output
+    );
+    assert!(
+        ended.output.contains("ok        target:"),
+        "one end that fails does not hide the other:\n{}",
+        ended.output
+    );
+    let mapping = scene.workspace().join("mapping.toml");
+    let text = std::fs::read_to_string(&mapping).unwrap();
+    let text = text.replacen(
+        "[Case.fields]\n",
+        "[Case.fields]\nNot_There__c = { from = \"custom.nothing\" }\n",
+        1,
+    );
+    std::fs::write(&mapping, text).unwrap();
+    let ended = Program::of(&scene).run(&["doctor"]).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.output);
+    assert!(ended.output.contains("Not_There__c"), "{}", ended.output);
+    assert!(ended.output.contains("cannot begin"), "{}", ended.output);
+}
