@@ -18,7 +18,7 @@ pub struct ClientBuilder {
     settings: transport::Settings,
     timeout: Duration,
     read_timeout: Duration,
-    limit: Limit,
+    limits: Vec<Limit>,
     retry: RetryPolicy,
     max_body: usize,
     judge: Judge,
@@ -33,7 +33,7 @@ impl ClientBuilder {
             settings: transport::Settings::default(),
             timeout: Duration::from_secs(120),
             read_timeout: Duration::from_secs(60),
-            limit: Limit::none(),
+            limits: vec![Limit::none()],
             retry: RetryPolicy::default(),
             max_body: 64 * 1024 * 1024,
             judge: Arc::new(Judgement::by_status),
@@ -83,10 +83,17 @@ impl ClientBuilder {
         self
     }
 
-    /// The limit that all clones of the client obey together. Default none.
+    /// The first limit that all clones of the client obey together. Default none.
     #[must_use]
     pub fn limit(mut self, limit: Limit) -> Self {
-        self.limit = limit;
+        self.limits[0] = limit;
+        self
+    }
+
+    /// One more limit that holds beside the others: of some endpoints, say.
+    #[must_use]
+    pub fn also_limit(mut self, limit: Limit) -> Self {
+        self.limits.push(limit);
         self
     }
 
@@ -125,7 +132,7 @@ impl ClientBuilder {
             transport,
             timeout: self.timeout,
             read_timeout: self.read_timeout,
-            pacer: Pacer::new(&self.limit),
+            pacer: Pacer::new(&self.limits),
             retry: self.retry,
             max_body: self.max_body,
             judge: self.judge,
@@ -138,7 +145,7 @@ impl fmt::Debug for ClientBuilder {
         f.debug_struct("ClientBuilder")
             .field("platform", &self.platform)
             .field("base", &super::redact::raw_url(&self.base))
-            .field("limit", &self.limit)
+            .field("limits", &self.limits)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
     }

@@ -54,6 +54,7 @@ impl Client {
     ///   whole answer came.
     /// * `Config`: plain http to another machine, a header that cannot be sent, a certificate that is not trusted.
     /// * `Protocol`: too many redirects, a redirect to plain http, an answer larger than allowed.
+    /// * `Quota`: a limit's requests of a day are used up.
     /// * What [`Judgement::Fatal`](super::Judgement::Fatal) judged, by its status.
     /// * `Cancelled`; an error of a streamed body's own source.
     pub async fn send(&self, cx: &Context, request: Request) -> Result<Response> {

@@ -11,6 +11,7 @@ use super::call::{Call, Mode};
 use super::client::Inner;
 use super::delay::Delays;
 use super::failure::{self, Broken, Reached};
+use super::limit::Ticket;
 use super::multipart::Payload;
 use super::redact;
 use super::request::{Method, Request};
@@ -122,7 +123,8 @@ impl<'a> Exchange<'a> {
                 ControlFlow::Continue(again) => again,
             };
             if !self.policy.allows(self.attempts, self.spent) {
-                return Err(failure::exhausted(error, self.attempts));
+                let error = failure::exhausted(error, self.attempts);
+                return Err(self.inner.pacer.given_up(self.call.endpoint, error));
             }
             self.pause(wait).await?;
         }
@@ -163,12 +165,22 @@ impl<'a> Exchange<'a> {
     }
 
     async fn request(&mut self, url: &Url, trusted: bool) -> Result<Step> {
-        let permit = self.inner.pacer.acquire(self.cx, &self.call.tally).await?;
+        let endpoint = self.call.endpoint;
+        let permit = self
+            .inner
+            .pacer
+            .acquire(self.cx, endpoint, &self.call.tally)
+            .await
+            .map_err(|error| error.with("platform", self.inner.platform))?;
         self.call.tally.sent(
             self.call.payload.as_ref().map_or(0, Payload::len),
             self.attempts > 1,
         );
         let began = self.cx.now();
+        let ticket = Ticket {
+            endpoint,
+            sent: began,
+        };
         let talk = Talk {
             inner: self.inner,
             cx: self.cx,
@@ -188,9 +200,13 @@ impl<'a> Exchange<'a> {
                     elapsed_ms = millis,
                     "answer begins"
                 );
-                self.inner
-                    .pacer
-                    .on_response(self.cx.now(), open.status, &open.headers, None);
+                self.inner.pacer.on_response(
+                    self.cx.now(),
+                    ticket,
+                    open.status,
+                    &open.headers,
+                    None,
+                );
                 Ok(Step::Done(Arrival::Open(open)))
             }
             Ok(Arrival::Whole(response)) => {
@@ -201,7 +217,7 @@ impl<'a> Exchange<'a> {
                     "answered"
                 );
                 self.call.tally.answered(response.status);
-                self.decide(url, response)
+                self.decide(url, ticket, response)
             }
             Err(Failure::Final(error)) => Err(error),
             Err(Failure::Broken(broken)) => {
@@ -213,12 +229,12 @@ impl<'a> Exchange<'a> {
     }
 
     /// What an answer means.
-    fn decide(&mut self, url: &Url, response: Response) -> Result<Step> {
+    fn decide(&mut self, url: &Url, ticket: Ticket, response: Response) -> Result<Step> {
         let now = self.cx.now();
         if let Some(location) = self.redirect(&response) {
             self.inner
                 .pacer
-                .on_response(now, response.status, &response.headers, None);
+                .on_response(now, ticket, response.status, &response.headers, None);
             return self
                 .inner
                 .base
@@ -236,7 +252,7 @@ impl<'a> Exchange<'a> {
         let Verdict::Repeat(told) = verdict else {
             self.inner
                 .pacer
-                .on_response(now, response.status, &response.headers, None);
+                .on_response(now, ticket, response.status, &response.headers, None);
             return match verdict {
                 Verdict::Fail => Err(self
                     .call
@@ -254,6 +270,7 @@ impl<'a> Exchange<'a> {
         let shared = retry::concerns_all(response.status, asked);
         self.inner.pacer.on_response(
             now,
+            ticket,
             response.status,
             &response.headers,
             shared.then_some(time),

@@ -57,7 +57,7 @@ pub use body::{OpenBody, Part, PartBody};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use failure::answer_lost;
-pub use limit::Limit;
+pub use limit::{Limit, LimitHeaders, Reset};
 pub use meter::{Meter, MeterRow};
 pub use pager::Pager;
 pub use request::{Method, Request};

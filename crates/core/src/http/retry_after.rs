@@ -12,10 +12,7 @@ pub(super) fn retry_after(headers: &Headers, now: DateTime<Utc>) -> Option<Durat
         return Some(seconds);
     }
     let until = http_date(value)?;
-    let from = headers
-        .get("date")
-        .and_then(|date| http_date(date.trim()))
-        .unwrap_or(now);
+    let from = server_time(headers).unwrap_or(now);
     Some((until - from).to_std().unwrap_or(Duration::ZERO))
 }
 
@@ -26,6 +23,11 @@ fn seconds(value: &str) -> Option<Duration> {
     Some(Duration::from_secs(
         seconds.saturating_add(u64::from(value.contains('.'))),
     ))
+}
+
+/// The time by the clock of the server, where it tells.
+pub(super) fn server_time(headers: &Headers) -> Option<DateTime<Utc>> {
+    headers.get("date").and_then(|date| http_date(date.trim()))
 }
 
 /// The three forms of a date in HTTP (RFC 9110, section 5.6.7).

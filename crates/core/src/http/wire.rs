@@ -104,7 +104,7 @@ impl Talk<'_> {
                 subject,
                 url,
                 tally,
-                _permit: permit,
+                _permit: permit.landed(),
             })));
         }
         let body = self.read(response).await?;

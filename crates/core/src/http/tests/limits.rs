@@ -3,7 +3,8 @@ use std::sync::Arc;
 use super::server::{Server, answer, answer_with};
 use super::*;
 use crate::context::RuntimeClock;
-use crate::http::{Limit, Request};
+use crate::error::ErrorKind;
+use crate::http::{Limit, LimitHeaders, Request, Reset};
 
 #[tokio::test]
 async fn a_429_of_one_worker_holds_all_workers() {
@@ -110,6 +111,75 @@ async fn a_streamed_answer_holds_its_slot_until_it_is_read_or_dropped() {
     }
     drop(open);
     assert_eq!(second.await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn what_the_headers_of_an_answer_tell_is_obeyed() {
+    let (cx, clock) = jumping();
+    let server = Server::start(|_, n| {
+        let left = if n == 0 { "0" } else { "90" };
+        let pairs = [
+            ("X-RateLimit-Limit", "100"),
+            ("x-ratelimit-remaining", left),
+            ("x-ratelimit-reset", "40"),
+        ];
+        let pairs = pairs.map(|(name, value)| (name, value.to_owned()));
+        super::server::Reply::Answer(200, pairs.into(), Vec::new())
+    })
+    .await;
+    let headers = LimitHeaders::new("x-ratelimit-limit", "x-ratelimit-remaining")
+        .reset("x-ratelimit-reset", Reset::Guess);
+    let client = builder(&server)
+        .limit(Limit::told(headers, 60))
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        client.send(&cx, Request::get("cases", "c")).await.unwrap();
+    }
+    // One second more, since ends are told in whole seconds.
+    assert_eq!(clock.seconds(), 41);
+}
+
+#[tokio::test]
+async fn limits_of_some_endpoints_hold_beside_the_others() {
+    let server = Server::start(|_, _| answer(200, "")).await;
+    let (cx, clock) = jumping();
+    let client = builder(&server)
+        .limit(Limit::per_minute(600))
+        .also_limit(Limit::per_minute(6).only(&["search"]))
+        .build()
+        .unwrap();
+    for (endpoint, expected) in [("search", 0), ("search", 10), ("cases", 10), ("cases", 10)] {
+        client.send(&cx, Request::get(endpoint, "c")).await.unwrap();
+        assert_eq!(clock.seconds(), expected, "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_is_used_up_ends_the_run_and_says_when_to_go_on() {
+    let (cx, _) = jumping();
+    let server = Server::scripted(&[(200, &[]), (429, &[])]).await;
+    let client = builder(&server)
+        .limit(Limit::per_second(50).per_day(9))
+        .build()
+        .unwrap();
+    client.send(&cx, Request::get("cases", "c")).await.unwrap();
+    // Refused to the end: the platform has counted more than we have.
+    let refused = client
+        .send(&cx, Request::get("cases", "c"))
+        .await
+        .unwrap_err();
+    assert_eq!((refused.kind(), server.count()), (ErrorKind::Quota, 7));
+    // Two more are allowed by our own count; the third is not even sent.
+    let ours = client
+        .send(&cx, Request::get("cases", "c"))
+        .await
+        .unwrap_err();
+    assert_eq!((ours.kind(), server.count()), (ErrorKind::Quota, 9));
+    for error in [refused, ours] {
+        assert_eq!(error.context("platform"), Some("desk"));
+        assert!(error.to_string().contains("after 00:00 UTC"), "{error}");
+    }
 }
 
 /// An hour of simulated time over the network: client and server share a paused runtime.
