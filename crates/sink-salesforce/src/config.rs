@@ -1,5 +1,6 @@
 //! How the org is reached and what is decided beforehand.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use deskferry_core::error::{Error, ErrorKind, Result};
@@ -35,6 +36,19 @@ pub struct SalesforceConfig {
     /// Consumer secret of the app.
     #[serde(default)]
     pub client_secret: Option<SecretString>,
+    /// The username (not the address) that the JWT-bearer grant signs for. Needs `client_id` and a private key.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The private key whose certificate the app has, as PEM text.
+    #[serde(default)]
+    pub private_key: Option<SecretString>,
+    /// The file in which that private key stands, instead of its text. Read when the configuration is checked.
+    #[serde(default)]
+    pub private_key_file: Option<PathBuf>,
+    /// The audience that the JWT-bearer grant names. Default: the org's My Domain address, and if the org refuses that one
+    /// the login host, once.
+    #[serde(default)]
+    pub audience: Option<String>,
     /// A token that is already there, instead of a grant. It cannot be renewed.
     #[serde(default)]
     pub access_token: Option<SecretString>,
@@ -57,6 +71,18 @@ pub struct SalesforceConfig {
     /// The share of the daily requests at which a load stops by itself, in percent. Default 90.
     #[serde(default = "daily_share")]
     pub daily_share: u8,
+    /// From how many rows of one object in a batch on Bulk API 2.0 is used. Default 0: never. The platform's own advice
+    /// is 2,000.
+    #[serde(default)]
+    pub bulk_from: usize,
+    /// Where the rows of a bulk job are kept while it runs, in files without a name. Default: the system's folder for
+    /// temporary files.
+    #[serde(default)]
+    pub bulk_folder: Option<PathBuf>,
+    /// Milliseconds before a bulk job is asked for the second time; each further wait is half as long again, up to 30 s.
+    /// Default 2,000. Each question counts as a request.
+    #[serde(default = "bulk_poll_millis")]
+    pub bulk_poll: u64,
     /// A certificate authority of one's own, as PEM.
     #[serde(default)]
     pub root_certificate: Option<String>,
@@ -72,6 +98,10 @@ fn landing_seconds() -> u64 {
     600
 }
 
+fn bulk_poll_millis() -> u64 {
+    2_000
+}
+
 fn daily_share() -> u8 {
     90
 }
@@ -84,6 +114,10 @@ impl SalesforceConfig {
                 url: url.into(),
                 client_id: None,
                 client_secret: None,
+                username: None,
+                private_key: None,
+                private_key_file: None,
+                audience: None,
                 access_token: None,
                 api_version: api_version(),
                 legacy_owner: None,
@@ -91,14 +125,20 @@ impl SalesforceConfig {
                 allow_plain_http: false,
                 image_base: String::new(),
                 daily_share: daily_share(),
+                bulk_from: 0,
+                bulk_folder: None,
+                bulk_poll: bulk_poll_millis(),
                 root_certificate: None,
                 retry: RetryPolicy::default(),
             },
         }
     }
 
-    /// Begins a configuration from `SALESFORCE_URL` and either `SALESFORCE_CLIENT_ID` with `SALESFORCE_CLIENT_SECRET`
-    /// or `SALESFORCE_ACCESS_TOKEN`; and if they are set `SALESFORCE_LEGACY_OWNER` (a username or a User's id),
+    /// Begins a configuration from `SALESFORCE_URL` and one of: `SALESFORCE_CLIENT_ID` with `SALESFORCE_USERNAME` and
+    /// `SALESFORCE_PRIVATE_KEY_FILE` (JWT bearer; `SALESFORCE_AUDIENCE` if the org's address is not the audience),
+    /// `SALESFORCE_CLIENT_ID` with `SALESFORCE_CLIENT_SECRET`, or `SALESFORCE_ACCESS_TOKEN`; and if they are set
+    /// `SALESFORCE_BULK_FROM` (rows), `SALESFORCE_BULK_POLL`
+    /// (milliseconds), `SALESFORCE_LEGACY_OWNER` (a username or a User's id),
     /// `SALESFORCE_API_VERSION` and `SALESFORCE_LANDING_WINDOW` (seconds).
     ///
     /// # Errors
@@ -111,7 +151,16 @@ impl SalesforceConfig {
         let set = |name: &str| var(name).filter(|value| !value.trim().is_empty());
         let url = set("SALESFORCE_URL").ok_or_else(|| wrong("SALESFORCE_URL is not set"))?;
         let mut builder = Self::builder(url);
-        if let (Some(id), Some(secret)) =
+        if let (Some(id), Some(user), Some(file)) = (
+            set("SALESFORCE_CLIENT_ID"),
+            set("SALESFORCE_USERNAME"),
+            set("SALESFORCE_PRIVATE_KEY_FILE"),
+        ) {
+            builder = builder.jwt_bearer_file(id, user, file);
+            if let Some(audience) = set("SALESFORCE_AUDIENCE") {
+                builder = builder.audience(audience);
+            }
+        } else if let (Some(id), Some(secret)) =
             (set("SALESFORCE_CLIENT_ID"), set("SALESFORCE_CLIENT_SECRET"))
         {
             builder = builder.client_credentials(id, secret);
@@ -130,6 +179,18 @@ impl SalesforceConfig {
                 .map_err(|_| wrong("SALESFORCE_LANDING_WINDOW is no number of seconds"))?;
             builder = builder.landing_window(Duration::from_secs(seconds));
         }
+        if let Some(rows) = set("SALESFORCE_BULK_FROM") {
+            let rows = rows
+                .parse()
+                .map_err(|_| wrong("SALESFORCE_BULK_FROM is no number of rows"))?;
+            builder = builder.bulk_from(rows);
+        }
+        if let Some(wait) = set("SALESFORCE_BULK_POLL") {
+            let millis = wait
+                .parse()
+                .map_err(|_| wrong("SALESFORCE_BULK_POLL is no number of milliseconds"))?;
+            builder = builder.bulk_poll(Duration::from_millis(millis));
+        }
         Ok(builder)
     }
 
@@ -139,10 +200,12 @@ impl SalesforceConfig {
     /// `Config`, saying what to set.
     pub(crate) fn validated(mut self) -> Result<Self> {
         self.url = api_host(self.url.trim().trim_end_matches('/'));
-        let grant = self.client_id.is_some() && self.client_secret.is_some();
-        if !grant && self.access_token.is_none() {
+        self.check_signing()?;
+        let signs = self.username.is_some();
+        let grant = self.client_id.is_some() && self.client_secret.is_some() && !signs;
+        if !grant && !signs && self.access_token.is_none() {
             return Err(wrong("there are no credentials")
-                .advise("Set SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET of an app with the client-credentials flow, or SALESFORCE_ACCESS_TOKEN"));
+                .advise("Set SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET of an app with the client-credentials flow, SALESFORCE_CLIENT_ID, SALESFORCE_USERNAME and SALESFORCE_PRIVATE_KEY_FILE of one with a certificate, or SALESFORCE_ACCESS_TOKEN"));
         }
         let login_host = ["login.salesforce.com", "test.salesforce.com"]
             .iter()
@@ -165,6 +228,38 @@ impl SalesforceConfig {
         }
         self.api_version = version;
         Ok(self)
+    }
+
+    /// What the JWT-bearer grant needs is there, and its key can be signed with.
+    fn check_signing(&mut self) -> Result<()> {
+        if self.username.is_none() {
+            return match (&self.private_key, &self.private_key_file) {
+                (None, None) => Ok(()),
+                _ => Err(wrong("there is a private key, but no username to sign for")
+                    .advise("Set SALESFORCE_USERNAME to the migration user's username")),
+            };
+        }
+        if self.client_id.is_none() {
+            return Err(
+                wrong("there is a username to sign for, but no consumer key")
+                    .advise("Set SALESFORCE_CLIENT_ID to the app's consumer key"),
+            );
+        }
+        if let (None, Some(file)) = (&self.private_key, &self.private_key_file) {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                wrong(format!(
+                    "the private key `{}` cannot be read: {error}",
+                    file.display()
+                ))
+                .advise("Set SALESFORCE_PRIVATE_KEY_FILE to a readable PEM file")
+            })?;
+            self.private_key = Some(SecretString::new(text));
+        }
+        let key = self.private_key.as_ref().ok_or_else(|| {
+            wrong("there is a username to sign for, but no private key")
+                .advise("Set SALESFORCE_PRIVATE_KEY_FILE to the key of the app's certificate")
+        })?;
+        crate::auth::read_key(key).map(|_| ())
     }
 
     pub(crate) fn landing(&self) -> Duration {
@@ -196,6 +291,62 @@ impl SalesforceConfigBuilder {
     pub fn client_credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.config.client_id = Some(id.into());
         self.config.client_secret = Some(SecretString::new(secret));
+        self
+    }
+
+    /// Asks for tokens with the JWT-bearer grant, signed for this username with a private key (PEM text).
+    #[must_use]
+    pub fn jwt_bearer(
+        mut self,
+        id: impl Into<String>,
+        username: impl Into<String>,
+        private_key: impl Into<String>,
+    ) -> Self {
+        self.config.client_id = Some(id.into());
+        self.config.username = Some(username.into());
+        self.config.private_key = Some(SecretString::new(private_key));
+        self
+    }
+
+    /// The same with the private key in a PEM file.
+    #[must_use]
+    pub fn jwt_bearer_file(
+        mut self,
+        id: impl Into<String>,
+        username: impl Into<String>,
+        private_key_file: impl Into<PathBuf>,
+    ) -> Self {
+        self.config.client_id = Some(id.into());
+        self.config.username = Some(username.into());
+        self.config.private_key_file = Some(private_key_file.into());
+        self
+    }
+
+    /// Names this audience in the JWT-bearer grant, and no other.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.config.audience = Some(audience.into());
+        self
+    }
+
+    /// Uses Bulk API 2.0 from this many rows of one object in a batch on; 0 for never.
+    #[must_use]
+    pub fn bulk_from(mut self, rows: usize) -> Self {
+        self.config.bulk_from = rows;
+        self
+    }
+
+    /// Waits this long (at least a millisecond) before it asks for a bulk job the second time.
+    #[must_use]
+    pub fn bulk_poll(mut self, wait: Duration) -> Self {
+        self.config.bulk_poll = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+        self
+    }
+
+    /// Keeps the rows of bulk jobs in this folder while they run.
+    #[must_use]
+    pub fn bulk_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.bulk_folder = Some(folder.into());
         self
     }
 
@@ -289,6 +440,14 @@ mod tests {
                     .api_version("30.0"),
                 "no API version",
             ),
+            (
+                at("https://example.my.salesforce.com").jwt_bearer("a", "b", "no key"),
+                "no RSA key",
+            ),
+            (
+                at("https://example.my.salesforce.com").jwt_bearer_file("a", "b", "/no/such/key"),
+                "cannot be read",
+            ),
         ] {
             let error = builder.build().unwrap_err();
             assert!(error.to_string().contains(said), "{error}");
@@ -306,6 +465,27 @@ mod tests {
         assert_eq!(config.url, "https://example.my.salesforce.com");
         assert_eq!(config.api_version, "62.0");
         assert!(!format!("{config:?}").contains("secret!token"));
+    }
+
+    #[test]
+    fn the_environment_names_a_key_to_sign_with_before_a_secret() {
+        let vars = |name: &str| match name {
+            "SALESFORCE_URL" => Some("https://example.my.salesforce.com".to_owned()),
+            "SALESFORCE_CLIENT_ID" => Some("id".to_owned()),
+            "SALESFORCE_CLIENT_SECRET" => Some("secret".to_owned()),
+            "SALESFORCE_USERNAME" => Some("mover@example.org.migration".to_owned()),
+            "SALESFORCE_PRIVATE_KEY_FILE" => Some("key.pem".to_owned()),
+            "SALESFORCE_BULK_FROM" => Some("2000".to_owned()),
+            _ => None,
+        };
+        let config = SalesforceConfig::from_vars(vars).unwrap().config;
+        assert_eq!(
+            config.username.as_deref(),
+            Some("mover@example.org.migration")
+        );
+        assert_eq!(config.private_key_file, Some("key.pem".into()));
+        assert!(config.client_secret.is_none());
+        assert_eq!(config.bulk_from, 2_000);
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Sink for Salesforce {
     }
 
     fn phases(&self) -> Vec<Phase> {
-        load::phases()
+        load::phases(self.api.config().bulk_from > 0)
     }
 
     async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>> {

@@ -1,4 +1,6 @@
-//! Tokens: the client-credentials grant, or one that is given.
+//! Tokens: the client-credentials grant, the JWT-bearer grant, or one that is given.
+
+mod jwt;
 
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind, Result};
@@ -7,6 +9,11 @@ use serde::Deserialize;
 
 use crate::client::error::{Refusal, error_of, refusal_of};
 use crate::config::SalesforceConfig;
+
+pub(crate) use jwt::Audience;
+pub(crate) use jwt::read_key;
+
+const DOING: &str = "log in to Salesforce";
 
 /// A session: where the org is and the token that opens it.
 #[derive(Debug)]
@@ -56,13 +63,32 @@ pub(crate) fn client_at(config: &SalesforceConfig, url: &str) -> Result<Client> 
 const CONCURRENT: usize = 10;
 
 /// Opens a session.
-pub(crate) async fn login(cx: &Context, config: &SalesforceConfig, home: &Client) -> Result<Login> {
+pub(crate) async fn login(
+    cx: &Context,
+    config: &SalesforceConfig,
+    home: &Client,
+    audience: &Audience,
+) -> Result<Login> {
+    if let (Some(id), Some(user)) = (&config.client_id, &config.username) {
+        return jwt::grant(cx, config, home, audience, id, user).await;
+    }
     match (
         &config.client_id,
         &config.client_secret,
         &config.access_token,
     ) {
-        (Some(id), Some(secret), _) => grant(cx, config, home, id, secret).await,
+        (Some(id), Some(secret), _) => {
+            let form = [
+                ("grant_type", "client_credentials"),
+                ("client_id", id),
+                ("client_secret", secret.expose()),
+            ];
+            let response = ask(cx, home, &form).await?;
+            if !response.is_success() {
+                return Err(denied(&response));
+            }
+            opened(config, home, &response)
+        }
         (_, _, Some(token)) => Ok(Login {
             client: home.clone(),
             token: token.clone(),
@@ -75,28 +101,19 @@ pub(crate) async fn login(cx: &Context, config: &SalesforceConfig, home: &Client
     }
 }
 
-async fn grant(
-    cx: &Context,
-    config: &SalesforceConfig,
-    home: &Client,
-    id: &str,
-    secret: &SecretString,
-) -> Result<Login> {
-    let form = [
-        ("grant_type", "client_credentials"),
-        ("client_id", id),
-        ("client_secret", secret.expose()),
-    ];
+/// Asks the token end point.
+async fn ask(cx: &Context, home: &Client, form: &[(&str, &str)]) -> Result<Response> {
     let request = Request::post("token", "services/oauth2/token")
-        .operation("log in to Salesforce")
-        .form(&form)
+        .operation(DOING)
+        .form(form)
         // A grant changes nothing: asking twice opens a second session at worst.
         .idempotent(true);
-    let response = home.send(cx, request).await?;
-    if !response.is_success() {
-        return Err(denied(&response));
-    }
-    let token: Token = response.json("log in to Salesforce")?;
+    home.send(cx, request).await
+}
+
+/// The session that a grant opened. The address is taken anew each time: an org may move.
+fn opened(config: &SalesforceConfig, home: &Client, response: &Response) -> Result<Login> {
+    let token: Token = response.json(DOING)?;
     let url = token.instance_url.trim_end_matches('/');
     let client = if url == home.base().trim_end_matches('/') {
         home.clone()
@@ -122,7 +139,6 @@ fn identity(url: &str) -> Option<Identity> {
 
 /// What the token end point refused (Salesforce APIs, section 2.4).
 fn denied(response: &Response) -> Error {
-    const DOING: &str = "log in to Salesforce";
     let Some(refusal) = refusal_of(response) else {
         return error_of(response, DOING);
     };
@@ -144,11 +160,34 @@ fn denied(response: &Response) -> Error {
         ),
         ("invalid_client_id" | "invalid_client" | "invalid_client_credentials", _) => (
             ErrorKind::Credentials,
-            "Check consumer key and secret; a new app takes about ten minutes to be known",
+            "Check consumer key and secret (or private key); a new app takes about ten minutes to be known",
         ),
+        (_, said) if said.contains("hasn't approved this consumer") => (
+            ErrorKind::Interactive,
+            "Let admin-approved users be pre-authorized in the app, and give the migration user its permission set",
+        ),
+        (_, said) if said.contains("udience") => (
+            ErrorKind::Config,
+            "Set the audience (SALESFORCE_AUDIENCE) to the org's My Domain address or to the login host that the app expects",
+        ),
+        (_, said) if said.contains("expired authorization code") => (
+            ErrorKind::Credentials,
+            "The assertion was too old when it arrived: set this machine's clock",
+        ),
+        (_, said) if said.contains("invalid assertion") => (
+            ErrorKind::Credentials,
+            "Check that the private key belongs to the certificate of the app, and that the username is the user's, not an address",
+        ),
+        (_, said) if said.contains("ip restricted") => (
+            ErrorKind::Forbidden,
+            "Allow this machine's address in the app's IP relaxation or in the user's profile",
+        ),
+        (_, said) if said.contains("inactive user") => {
+            (ErrorKind::Credentials, "Activate the migration user")
+        }
         ("unsupported_grant_type", _) => (
             ErrorKind::Config,
-            "Enable the client-credentials flow in the app",
+            "Enable the flow in the app: client credentials, or JWT bearer where a private key is used",
         ),
         (
             "invalid_app_access"
@@ -164,7 +203,10 @@ fn denied(response: &Response) -> Error {
         ("inactive_user" | "inactive_org", _) => {
             (ErrorKind::Credentials, "Activate the migration user")
         }
-        _ => (ErrorKind::Credentials, "Check the app and its run-as user"),
+        _ => (
+            ErrorKind::Credentials,
+            "Check the app and its user: the run-as user, or the username that is signed for",
+        ),
     };
     Error::new(
         kind,
@@ -246,7 +288,27 @@ mod tests {
                 "External client app is not installed in this org",
                 ErrorKind::Forbidden,
             ),
-            ("invalid_grant", "ip restricted", ErrorKind::Credentials),
+            ("invalid_grant", "ip restricted", ErrorKind::Forbidden),
+            (
+                "invalid_grant",
+                "user hasn't approved this consumer",
+                ErrorKind::Interactive,
+            ),
+            (
+                "invalid_grant",
+                "Audience validation failed",
+                ErrorKind::Config,
+            ),
+            (
+                "invalid_grant",
+                "expired authorization code",
+                ErrorKind::Credentials,
+            ),
+            (
+                "invalid_grant",
+                "authentication failure",
+                ErrorKind::Credentials,
+            ),
         ] {
             let body = serde_json::json!({"error": error, "error_description": text}).to_string();
             let denied = denied(&Response::new(

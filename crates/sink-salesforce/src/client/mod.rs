@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind, Result};
-use deskferry_core::http::{Client, Request, Response, Session};
+use deskferry_core::http::{Client, Request, Response, Session, StreamResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::auth::{self, Login};
+use crate::auth::{self, Audience, Login};
+use crate::bulk::job::read_whole;
 use crate::config::SalesforceConfig;
 use error::{Class, error_of, refusal_of};
 use gauge::Gauge;
@@ -24,6 +25,7 @@ pub(crate) struct Api {
     config: SalesforceConfig,
     home: Client,
     session: Session<Login>,
+    audience: Audience,
     gauge: Gauge,
 }
 
@@ -40,6 +42,7 @@ impl Api {
             config,
             home,
             session: Session::new(),
+            audience: Audience::default(),
             gauge,
         })
     }
@@ -51,7 +54,7 @@ impl Api {
     /// The session, opened if it is not.
     pub(crate) async fn login(&self, cx: &Context) -> Result<Arc<Login>> {
         self.session
-            .get(|| auth::login(cx, &self.config, &self.home))
+            .get(|| auth::login(cx, &self.config, &self.home, &self.audience))
             .await
     }
 
@@ -69,20 +72,7 @@ impl Api {
         if !session_ended(&first) {
             return Ok(first);
         }
-        let refusal = refusal_of(&first);
-        let given = self.config.client_id.is_none();
-        if given || auth::never_heals(refusal.as_ref()) {
-            return Err(auth::session_refused(
-                refusal.as_ref(),
-                "use the session".into(),
-                given,
-            ));
-        }
-        tracing::debug!("the session ended; opening another one");
-        let login = self
-            .session
-            .renew(&login, || auth::login(cx, &self.config, &self.home))
-            .await?;
+        let login = self.renewed(cx, &login, &first).await?;
         let second = self.send_as(cx, &login, request).await?;
         if session_ended(&second) {
             return Err(auth::session_refused(
@@ -94,14 +84,68 @@ impl Api {
         Ok(second)
     }
 
+    /// The same for an answer that is read as it arrives.
+    pub(crate) async fn stream(&self, cx: &Context, request: Request) -> Result<StreamResponse> {
+        self.gauge.check()?;
+        let login = self.login(cx).await?;
+        let first = self.stream_as(cx, &login, request.clone()).await?;
+        if !matches!(first.status, 401 | 403) {
+            return Ok(first);
+        }
+        let first = read_whole(first).await;
+        if !session_ended(&first) {
+            return Err(error_of(&first, "read an answer"));
+        }
+        let login = self.renewed(cx, &login, &first).await?;
+        let second = self.stream_as(cx, &login, request).await?;
+        if second.status == 401 {
+            let refusal = refusal_of(&read_whole(second).await);
+            return Err(auth::session_refused(
+                refusal.as_ref(),
+                "use the session".into(),
+                false,
+            ));
+        }
+        Ok(second)
+    }
+
+    /// Another session than the one that this answer says is over.
+    async fn renewed(
+        &self,
+        cx: &Context,
+        login: &Arc<Login>,
+        answer: &Response,
+    ) -> Result<Arc<Login>> {
+        let refusal = refusal_of(answer);
+        let given = self.config.client_id.is_none();
+        if given || auth::never_heals(refusal.as_ref()) {
+            return Err(auth::session_refused(
+                refusal.as_ref(),
+                "use the session".into(),
+                given,
+            ));
+        }
+        tracing::debug!("the session ended; opening another one");
+        self.session
+            .renew(login, || {
+                auth::login(cx, &self.config, &self.home, &self.audience)
+            })
+            .await
+    }
+
+    async fn stream_as(
+        &self,
+        cx: &Context,
+        login: &Login,
+        request: Request,
+    ) -> Result<StreamResponse> {
+        let response = login.client.stream(cx, signed(request, login)).await?;
+        self.gauge.note(response.header("Sforce-Limit-Info"));
+        Ok(response)
+    }
+
     async fn send_as(&self, cx: &Context, login: &Login, request: Request) -> Result<Response> {
-        let request = request
-            .header(
-                "Sforce-Call-Options",
-                concat!("client=deskferry/", env!("CARGO_PKG_VERSION")),
-            )
-            .secret_header("Authorization", login.bearer());
-        let response = login.client.send(cx, request).await?;
+        let response = login.client.send(cx, signed(request, login)).await?;
         self.gauge.note(response.header("Sforce-Limit-Info"));
         Ok(response)
     }
@@ -169,6 +213,15 @@ impl Api {
         }
         response.json(DOING).map(Some)
     }
+}
+
+fn signed(request: Request, login: &Login) -> Request {
+    request
+        .header(
+            "Sforce-Call-Options",
+            concat!("client=deskferry/", env!("CARGO_PKG_VERSION")),
+        )
+        .secret_header("Authorization", login.bearer())
 }
 
 /// Whether an answer says that the session is over: a 401, or the 403 with which the identity end points say it.

@@ -5,9 +5,11 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use deskferry_core::error::Result;
 use deskferry_core::key::RecordId;
+use md5::{Digest, Md5};
 use serde_json::Value;
 
 use super::writer::{Outgoing, Writer};
+use crate::bulk::results::Fingerprint;
 use crate::mapping::build::Fields;
 use crate::mapping::{BATCH_MARK, SOURCE_KEY};
 
@@ -112,6 +114,28 @@ type Saying = (String, String, bool);
 /// A row that stands, and the record that claimed it.
 type Owned<'a> = (&'a Value, Option<RecordId>);
 
+/// What makes a row recognisable among the results of a job, by how it is known again. Nothing for one that says too
+/// little.
+pub(super) fn fingerprint(
+    identity: Identity,
+    cell: &dyn Fn(&str) -> Option<String>,
+) -> Option<Fingerprint> {
+    let mut hash = Md5::new();
+    match identity {
+        Identity::Key => hash.update(cell(SOURCE_KEY)?),
+        Identity::Comment => {
+            let text = |name: &str| cell(name).unwrap_or_default();
+            let id = |name: &str| text(name).chars().take(15).collect::<String>();
+            let created = moment(&Value::String(text("CreatedDate")))?.timestamp();
+            let published = text("IsPublished").eq_ignore_ascii_case("true");
+            let (parent, author) = (id("ParentId"), id("CreatedById"));
+            hash.update(format!("{parent}|{author}|{created}|{published}|"));
+            hash.update(normalised(&text("CommentBody")));
+        }
+    }
+    Some(hash.finalize().into())
+}
+
 /// Gives each expected row one of the rows that say the same and that no other record claimed.
 fn count(rows: &[&Outgoing], found: Vec<Owned<'_>>) -> Vec<Option<(String, bool)>> {
     let mut standing: HashMap<Saying, Vec<Owned<'_>>> = HashMap::new();
@@ -196,6 +220,7 @@ mod tests {
             fields,
             hash: [0; 16],
             sent_before: None,
+            job: None,
             content: None,
         }
     }
@@ -230,6 +255,48 @@ mod tests {
             .collect();
         let some = |id: &str| Some(id.to_owned());
         assert_eq!(ids, [some("a"), some("claimed"), some("b"), None, None]);
+    }
+
+    #[test]
+    fn a_comment_is_recognised_in_either_spelling_of_its_results_and_by_nothing_less_than_all_it_says()
+     {
+        let print = |parent: &str, body: &str, published: &str, created: &str| {
+            let cell = |name: &str| {
+                let text = match name {
+                    "ParentId" => parent,
+                    "CommentBody" => body,
+                    "IsPublished" => published,
+                    "CreatedDate" => created,
+                    _ => return None,
+                };
+                Some(text.to_owned())
+            };
+            fingerprint(Identity::Comment, &cell)
+        };
+        let noon = "2021-03-04T12:00:00.000Z";
+        let known = print("500000000000001AAA", "Thanks", "true", noon);
+        assert!(known.is_some());
+        let again = print(
+            "500000000000001",
+            "Thanks\r\n",
+            "TRUE",
+            "2021-03-04T12:00:00.000+0000",
+        );
+        assert_eq!(known, again);
+        for other in [
+            print("500000000000002AAA", "Thanks", "true", noon),
+            print("500000000000001AAA", "Thank", "true", noon),
+            print("500000000000001AAA", "Thanks", "false", noon),
+            print(
+                "500000000000001AAA",
+                "Thanks",
+                "true",
+                "2021-03-04T12:00:01.000Z",
+            ),
+            print("500000000000001AAA", "Thanks", "true", ""),
+        ] {
+            assert_ne!(known, other);
+        }
     }
 
     #[test]

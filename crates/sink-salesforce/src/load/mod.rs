@@ -28,31 +28,43 @@ use deskferry_core::journal::{Effect, EffectState, Journal, Known, Operation};
 use deskferry_core::key::{RecordId, RecordKey, RecordKind};
 use deskferry_core::sink::{Batch, Loaded, Order, Outcome, Phase, Verdict};
 
+use crate::bulk::REQUEST;
 use crate::client::Api;
 use crate::mapping::build::{Fields, payload_hash};
 use crate::mapping::{Mapping, ObjectMapping};
 use crate::org::Org;
 
-/// The steps of a load, in dependency order.
-pub(crate) fn phases() -> Vec<Phase> {
+/// The most rows and bytes of a batch where bulk jobs are used: the platform's own batch, and what fits memory as
+/// records, as rows and as what is known of them.
+const BULK: (usize, usize) = (10_000, 16 << 20);
+
+/// The steps of a load, in dependency order. In `bulk`, fewer and larger batches.
+pub(crate) fn phases(bulk: bool) -> Vec<Phase> {
     use RecordKind::{
         Account, Agent, Attachment, Contact, Conversation, FieldDefinition, Message, Tag, Team,
     };
+    let sized = |phase: Phase, records: usize, bytes: usize, parallel: usize| {
+        if bulk {
+            phase.sized(BULK.0, BULK.1, 1)
+        } else {
+            phase.sized(records, bytes, parallel)
+        }
+    };
+    let contacts = Phase::new("contacts", &[Contact]).needing(&[Account, Contact]);
+    let cases = Phase::new("cases", &[Conversation])
+        .needing(&[Conversation, Agent, Team, Contact, Account])
+        .ordered(Order::Waves);
+    let messages = Phase::new("messages", &[Message]).ordered(Order::Timeline);
     vec![
         Phase::new("agents", &[Agent]),
         Phase::new("values", &[FieldDefinition, Team, Tag]),
-        Phase::new("accounts", &[Account]),
-        Phase::new("contacts", &[Contact]).needing(&[Account, Contact]),
-        Phase::new("cases", &[Conversation])
-            .needing(&[Conversation, Agent, Team, Contact, Account])
-            .ordered(Order::Waves)
-            .sized(200, 8 << 20, 4),
+        sized(Phase::new("accounts", &[Account]), 200, 8 << 20, 1),
+        sized(contacts, 200, 8 << 20, 1),
+        sized(cases, 200, 8 << 20, 4),
         Phase::new("files", &[Attachment])
             .ordered(Order::Timeline)
             .sized(200, 8 << 20, 4),
-        Phase::new("messages", &[Message])
-            .ordered(Order::Timeline)
-            .sized(1_000, 16 << 20, 2),
+        sized(messages, 1_000, 16 << 20, 2),
     ]
 }
 
@@ -149,9 +161,12 @@ impl<'a> Run<'a> {
         object: &'static str,
         fields: Fields,
     ) -> Outgoing {
-        let sent_before = match self.prior(loaded, n).map(|effect| &effect.state) {
-            Some(EffectState::Intended { sent_at, .. }) => Some(*sent_at),
-            _ => None,
+        let (sent_before, job) = match self.prior(loaded, n).map(|effect| &effect.state) {
+            Some(EffectState::Intended { sent_at, request }) => {
+                let job = request.strip_prefix(REQUEST).map(str::to_owned);
+                (Some(*sent_at), job)
+            }
+            _ => (None, None),
         };
         let hash = payload_hash(self.mapping, &fields);
         Outgoing {
@@ -161,6 +176,7 @@ impl<'a> Run<'a> {
             fields,
             hash,
             sent_before,
+            job,
             content: None,
         }
     }

@@ -1,6 +1,8 @@
 //! The write protocol (contract, "One write protocol"): an intent is durable before a row is sent, what became of it
 //! after; a row whose answer was lost is looked for before it is sent again.
 
+mod bulk;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub(crate) struct Outgoing {
     pub(crate) hash: [u8; 16],
     /// When it was sent before without an answer that we know of.
     pub(crate) sent_before: Option<DateTime<Utc>>,
+    /// The bulk job that carried it then, if one did.
+    pub(crate) job: Option<String>,
     /// For files: their bytes.
     pub(crate) content: Option<Content>,
 }
@@ -70,6 +74,10 @@ pub(crate) trait Transport: Send + Sync {
     fn most_rows(&self) -> usize;
     /// Sends rows of one object.
     async fn send(&self, cx: &Context, rows: &[&Outgoing]) -> Result<CallAnswer>;
+    /// Whether many of its rows may go by a bulk job instead.
+    fn may_go_in_bulk(&self) -> bool {
+        false
+    }
 }
 
 /// By collections.
@@ -84,6 +92,10 @@ impl Transport for Collections<'_> {
     async fn send(&self, cx: &Context, rows: &[&Outgoing]) -> Result<CallAnswer> {
         let fields: Vec<&Fields> = rows.iter().map(|row| &row.fields).collect();
         self.0.insert(cx, rows[0].object, &fields).await
+    }
+
+    fn may_go_in_bulk(&self) -> bool {
+        true
     }
 }
 
@@ -120,8 +132,9 @@ impl Writer<'_> {
             landed: vec![None; rows.len()],
             queue: VecDeque::new(),
         };
+        self.rejoin_jobs(&mut rows, &mut progress).await?;
         let doubtful: Vec<usize> = (0..rows.len())
-            .filter(|i| rows[*i].sent_before.is_some())
+            .filter(|i| rows[*i].sent_before.is_some() && progress.landed[*i].is_none())
             .collect();
         if !doubtful.is_empty() {
             self.look_for(&rows, &doubtful, &mut progress).await?;
@@ -129,6 +142,7 @@ impl Writer<'_> {
         let open: Vec<usize> = (0..rows.len())
             .filter(|i| progress.landed[*i].is_none())
             .collect();
+        let open = self.by_jobs(&rows, open, &mut progress).await?;
         progress
             .queue
             .extend(calls(&rows, &open, self.transport.most_rows()));
@@ -152,7 +166,8 @@ impl Writer<'_> {
     }
 
     async fn send(&self, rows: &mut [Outgoing], call: Call, progress: &mut Progress) -> Result<()> {
-        let sent_at = self.intend(rows, &call.rows).await?;
+        let request = request_id(self.cx.now(), rows[call.rows[0]].record);
+        let sent_at = self.intend(rows, &call.rows, &request).await?;
         let travelling: Vec<&Outgoing> = call.rows.iter().map(|i| &rows[*i]).collect();
         match self.transport.send(self.cx, &travelling).await? {
             CallAnswer::Rows(answers) => self.take(rows, &call, answers, progress).await,
@@ -179,15 +194,19 @@ impl Writer<'_> {
         }
     }
 
-    async fn intend(&self, rows: &[Outgoing], call: &[usize]) -> Result<DateTime<Utc>> {
+    async fn intend(
+        &self,
+        rows: &[Outgoing],
+        call: &[usize],
+        request: &str,
+    ) -> Result<DateTime<Utc>> {
         let sent_at = self.cx.now();
-        let request = request_id(sent_at, rows[call[0]].record);
         let intents = call.iter().map(|i| &rows[*i]).map(|row| Intent {
             record: row.record,
             row: row.row,
             object: row.object.to_owned(),
             operation: Operation::Insert,
-            request: request.clone(),
+            request: request.to_owned(),
             sent_at,
             hash: row.hash,
             before: None,
@@ -502,6 +521,7 @@ mod tests {
             fields,
             hash: [7; 16],
             sent_before: None,
+            job: None,
             content: None,
         }
     }
