@@ -9,7 +9,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use super::auth::Sessions;
+use super::auth::{self, Sessions};
 use super::bulk::Bulk;
 use super::error::Refusal;
 use super::ids::Ids;
@@ -125,6 +125,9 @@ impl Engine {
         }
         let is_new = known.is_none();
         let settings = if is_new { given } else { reopened(&db, given)? };
+        if let Some(pem) = &settings.jwt_public_key {
+            auth::jwt::public_key(pem)?;
+        }
         let schema = Schema::build(&settings)?;
         let pod = match store::meta(&db, "pod").map_err(text)? {
             Some(pod) => pod,
@@ -375,5 +378,6 @@ fn reopened(db: &Connection, given: OrgSettings) -> Result<OrgSettings, String> 
             settings.custom_fields.push(field);
         }
     }
+    settings.jwt_public_key = given.jwt_public_key.or(settings.jwt_public_key);
     Ok(settings)
 }

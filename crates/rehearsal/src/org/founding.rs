@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::automation;
 use super::engine::Ctx;
 use super::error::Refusal;
 use super::options::NewUser;
@@ -62,6 +63,7 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
             "PermissionsUpdateWithInactiveOwner": settings.inactive_owners,
             "PermissionsCanUpdateEmailMessage": settings.update_email_messages,
             "PermissionsQueryAllFiles": settings.query_all_files,
+            "PermissionsBulkApiHardDelete": settings.bulk_hard_delete,
         }),
     )?;
     add(
@@ -76,6 +78,7 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
             json!({"DeveloperName": rule.name, "MasterLabel": rule.name, "SobjectType": rule.object, "IsActive": true}),
         )?;
     }
+    automation::declare(ctx)?;
     case_status(ctx)
 }
 
@@ -118,7 +121,7 @@ fn user(ctx: &Ctx<'_>, person: &NewUser, profile: &str) -> Value {
     })
 }
 
-fn add(ctx: &Ctx<'_>, object: &str, values: Value) -> Result<String, Refusal> {
+pub(super) fn add(ctx: &Ctx<'_>, object: &str, values: Value) -> Result<String, Refusal> {
     let object = ctx.object(object)?;
     let Value::Object(values) = values else {
         return Err(Refusal::broken("a row is an object"));

@@ -33,6 +33,7 @@
 //! with 204), `bulk-gone` (the job is not known).
 
 mod auth;
+mod automation;
 mod bulk;
 mod engine;
 mod error;
@@ -58,6 +59,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use self::automation::{Automation, AutomationKind};
 use self::bulk::Worker;
 use self::engine::Engine;
 use self::front::Front;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::automation::{Automation, AutomationKind};
 use super::limits::Limit;
 
-/// How an org is started. Everything but addresses and custom fields is kept in the state folder, and what is kept
+/// How an org is started. Everything but addresses, custom fields and the key of assertions is kept in the state folder, and what is kept
 /// there wins over what is given when the folder is opened again.
 #[derive(Clone, Debug)]
 pub struct OrgOptions {
@@ -140,6 +141,41 @@ impl OrgOptions {
         self
     }
 
+    /// Something that runs by itself when rows are written; the org declares it and does not run it.
+    #[must_use]
+    pub fn automation(mut self, kind: AutomationKind, object: &str, name: &str) -> Self {
+        let (object, name) = (object.to_owned(), name.to_owned());
+        self.settings.automations.push(Automation {
+            kind,
+            object,
+            name,
+            active: true,
+        });
+        self
+    }
+
+    /// Lets assertions pass that are signed with RS256 and the private half of this key: PEM of a public key, or of the
+    /// certificate that was uploaded to the app.
+    #[must_use]
+    pub fn jwt_public_key(mut self, pem: impl Into<String>) -> Self {
+        self.settings.jwt_public_key = Some(pem.into());
+        self
+    }
+
+    /// The audiences that assertions may name, instead of the login host and the org's own address.
+    #[must_use]
+    pub fn jwt_audiences(mut self, urls: impl IntoIterator<Item = String>) -> Self {
+        self.settings.jwt_audiences = Some(urls.into_iter().collect());
+        self
+    }
+
+    /// The login names of those who may use the app by assertion; everybody when not given.
+    #[must_use]
+    pub fn approved_users(mut self, usernames: impl IntoIterator<Item = String>) -> Self {
+        self.settings.approved_users = Some(usernames.into_iter().collect());
+        self
+    }
+
     /// One of the numbers that `limits` answers, such as `DataStorageMB`, and what is left of it.
     #[must_use]
     pub fn limit(mut self, name: &str, max: u64, remaining: u64) -> Self {
@@ -210,6 +246,15 @@ pub struct OrgSettings {
     pub session_calls: Option<u64>,
     /// API calls per day; beyond it every call is refused. Counted from the start of the process.
     pub daily_api_requests: u64,
+    /// What runs by itself when rows are written: declared to clients, never run.
+    pub automations: Vec<Automation>,
+    /// PEM of the public key, or of the certificate, that proves assertions; the JWT bearer grant is refused when not
+    /// given.
+    pub jwt_public_key: Option<String>,
+    /// The audiences of assertions; the login host and the org's own address when not given.
+    pub jwt_audiences: Option<Vec<String>>,
+    /// Login names of those who may use the app by assertion; everybody when not given.
+    pub approved_users: Option<Vec<String>>,
     /// Other limits by name, where they are not the usual ones. What bulk jobs use up is counted from the start of the
     /// process.
     pub limits: BTreeMap<String, Limit>,
@@ -240,6 +285,10 @@ impl Default for OrgSettings {
             access_token: None,
             session_calls: None,
             daily_api_requests: 5_000_000,
+            automations: Vec::new(),
+            jwt_public_key: None,
+            jwt_audiences: None,
+            approved_users: None,
             limits: BTreeMap::new(),
             bulk_job_seconds: 7 * 86_400,
             bulk_hard_delete: false,

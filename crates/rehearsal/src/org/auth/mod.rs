@@ -1,5 +1,7 @@
 //! Tokens: who may ask for one, how long one lasts, and what the token end points answer.
 
+pub(crate) mod jwt;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -145,8 +147,12 @@ pub(crate) fn token(
     basic: Option<&str>,
     base: &str,
 ) -> Result<Value, TokenError> {
-    let given = basic.and_then(basic_credentials);
     let field = |name: &str| form.get(name).map(String::as_str);
+    if field("grant_type") == Some(jwt::GRANT) {
+        // An assertion proves the app by its signature.
+        return issued(ctx, jwt::user(ctx, form, base)?, base);
+    }
+    let given = basic.and_then(basic_credentials);
     let id = given
         .as_ref()
         .map(|(id, _)| id.as_str())
@@ -170,13 +176,6 @@ pub(crate) fn token(
             "invalid client credentials",
         ));
     }
-    let broken = |_: Refusal| {
-        TokenError(
-            500,
-            "unknown_error",
-            "the local org failed to keep the session",
-        )
-    };
     let user = match field("grant_type") {
         Some("client_credentials") => INTEGRATION_USER,
         Some("password") => {
@@ -196,6 +195,16 @@ pub(crate) fn token(
             ));
         }
     };
+    issued(ctx, user, base)
+}
+
+fn broken(_: Refusal) -> TokenError {
+    let description = "the local org failed to keep the session";
+    TokenError(500, "unknown_error", description)
+}
+
+/// A session of the user, as the end point answers it.
+fn issued(ctx: &Ctx<'_>, user: i64, base: &str) -> Result<Value, TokenError> {
     let access_token = ctx.engine.sessions.issue(ctx, user).map_err(broken)?;
     let engine = ctx.engine;
     Ok(json!({
@@ -219,6 +228,10 @@ fn by_password(ctx: &Ctx<'_>, name: &str, password: &str) -> Result<Option<i64>,
     {
         return Ok(None);
     }
+    active_user(ctx, name)
+}
+
+fn active_user(ctx: &Ctx<'_>, name: &str) -> Result<Option<i64>, Refusal> {
     let object = ctx.object("User")?;
     let Some(field) = object.field("Username") else {
         return Ok(None);

@@ -74,6 +74,7 @@ pub(super) fn global(ctx: &Ctx<'_>) -> Reply {
         .schema
         .objects
         .iter()
+        .filter(|object| !object.tooling)
         .map(|object| schema::global_row(object, ctx.version))
         .collect();
     Reply::json(
@@ -86,6 +87,7 @@ fn known<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a schema::Object, Refusal> {
     ctx.engine
         .schema
         .object(name)
+        .filter(|object| !object.tooling)
         .ok_or_else(Refusal::not_found)
 }
 

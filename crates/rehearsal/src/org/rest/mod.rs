@@ -186,7 +186,10 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
                 &decoded(&rest.join("/")),
             )
         }
-        ("GET", ["query"]) => query(ctx, request, false),
+        ("GET", ["query"]) => {
+            not_of_tooling(ctx, request).and_then(|()| query(ctx, request, false))
+        }
+        ("GET", ["tooling", "query"]) => query(ctx, request, false),
         ("GET", ["queryAll"]) => query(ctx, request, true),
         ("GET", ["query" | "queryAll", locator]) => {
             soql::more(ctx, locator, request.batch()).map(|a| Reply::json(200, a.0))
@@ -197,6 +200,19 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
             collections::collections(ctx, request, method, rest)
         }
         _ => Err(Refusal::not_found()),
+    }
+}
+
+/// Some objects are known to the Tooling API only.
+fn not_of_tooling(ctx: &Ctx<'_>, request: &Request) -> Result<(), Refusal> {
+    let subject = request.parameter("q").and_then(soql::subject);
+    let object = subject.and_then(|name| ctx.engine.schema.object(&name));
+    match object.filter(|object| object.tooling) {
+        Some(object) => {
+            let message = format!("sObject type '{}' is not supported.", object.name);
+            Err(Refusal::new("INVALID_TYPE", message))
+        }
+        None => Ok(()),
     }
 }
 

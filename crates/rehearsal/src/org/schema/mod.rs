@@ -28,6 +28,8 @@ pub(crate) struct Object {
     pub(crate) updateable: bool,
     pub(crate) deletable: bool,
     pub(crate) queryable: bool,
+    /// Known to the Tooling API only.
+    pub(crate) tooling: bool,
     /// Users, queues and the like, which never share a transaction with data.
     pub(crate) setup: bool,
     pub(crate) takes_custom_fields: bool,

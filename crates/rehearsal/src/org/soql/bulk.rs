@@ -30,6 +30,12 @@ impl BulkQuery {
     pub(crate) fn read(ctx: &Ctx<'_>, text: &str) -> Result<Self, Refusal> {
         let query = parse(text)?;
         let of = object(ctx, &query.from)?;
+        if of.tooling {
+            return Err(Refusal::new(
+                "INVALID_TYPE",
+                format!("sObject type '{}' is not supported.", of.name),
+            ));
+        }
         let refuse = |what: &str| {
             let message = format!("{what} are not supported in Bulk Query");
             Err(Refusal::new("API_ERROR", message))

@@ -95,5 +95,10 @@ pub(crate) struct Order {
     pub(crate) nulls_last: bool,
 }
 
+/// The object a query is about; none if it is no query.
+pub(crate) fn subject(text: &str) -> Option<String> {
+    parser::parse(text).ok().map(|query| query.from)
+}
+
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,7 @@ impl Bench {
     }
 
     /// Asks until the job is at its end.
-    async fn ended(&self, job: &str) -> Value {
+    pub(super) async fn ended(&self, job: &str) -> Value {
         loop {
             let info = self.get(&format!("jobs/{job}")).await;
             assert_eq!(info.status, 200, "{}", info.body);

@@ -2,8 +2,10 @@
 
 mod answers;
 mod bulk;
+mod grants;
 mod objects;
 mod outside;
+mod plans;
 mod state;
 mod writes;
 
