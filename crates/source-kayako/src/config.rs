@@ -1,6 +1,7 @@
 //! How to reach a Kayako instance, and how to treat it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use deskferry_core::http::SecretString;
 use deskferry_core::{Error, ErrorKind, Result};
@@ -36,8 +37,8 @@ pub struct KayakoConfigBuilder {
     url: String,
     email: String,
     password: SecretString,
-    #[serde(default = "default_rate")]
-    requests_per_minute: u32,
+    #[serde(default)]
+    requests_per_minute: Rate,
     #[serde(default = "default_parallel")]
     parallel: usize,
     #[serde(default)]
@@ -50,8 +51,44 @@ pub struct KayakoConfigBuilder {
     root_certificate: Option<String>,
 }
 
-const fn default_rate() -> u32 {
-    60
+/// How many requests a minute go out. In a file, `requests_per_minute = 120` or `requests_per_minute = "adaptive"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RateText")]
+pub(crate) enum Rate {
+    /// Found out while reading.
+    #[default]
+    Adaptive,
+    /// At most so many.
+    AtMost(u32),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RateText {
+    Number(u32),
+    Word(String),
+}
+
+impl TryFrom<RateText> for Rate {
+    type Error = String;
+    fn try_from(text: RateText) -> Result<Self, String> {
+        match text {
+            RateText::Number(requests) => Ok(Self::AtMost(requests)),
+            RateText::Word(word) => word.parse(),
+        }
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "adaptive" => Ok(Self::Adaptive),
+            number => number.parse().map(Self::AtMost).map_err(|_| {
+                format!("requests a minute are a number or `adaptive`, not `{number}`")
+            }),
+        }
+    }
 }
 
 const fn default_parallel() -> usize {
@@ -72,7 +109,7 @@ impl KayakoConfig {
             url: url.into(),
             email: email.into(),
             password: password.into(),
-            requests_per_minute: default_rate(),
+            requests_per_minute: Rate::Adaptive,
             parallel: default_parallel(),
             email_headers: false,
             keep_raw: false,
@@ -82,7 +119,7 @@ impl KayakoConfig {
     }
 
     /// From the environment: `KAYAKO_URL`, `KAYAKO_EMAIL`, `KAYAKO_PASSWORD`, and if they are set `KAYAKO_RATE` (requests a
-    /// minute), `KAYAKO_PARALLEL`, `KAYAKO_EMAIL_HEADERS` and `KAYAKO_KEEP_RAW` (`true` or `false`).
+    /// minute, or `adaptive`), `KAYAKO_PARALLEL`, `KAYAKO_EMAIL_HEADERS` and `KAYAKO_KEEP_RAW` (`true` or `false`).
     ///
     /// # Errors
     /// `Config`: a variable is missing or cannot be read; names it, never shows it.
@@ -104,7 +141,11 @@ impl KayakoConfig {
             needed("KAYAKO_EMAIL")?,
             needed("KAYAKO_PASSWORD")?,
         );
-        if let Some(rate) = parsed(&variable, "KAYAKO_RATE", "a number of requests a minute")? {
+        if let Some(rate) = parsed(
+            &variable,
+            "KAYAKO_RATE",
+            "a number of requests a minute or `adaptive`",
+        )? {
             builder.requests_per_minute = rate;
         }
         if let Some(parallel) = parsed(
@@ -139,7 +180,7 @@ impl KayakoConfig {
         &self.settings.password
     }
 
-    pub(crate) fn requests_per_minute(&self) -> u32 {
+    pub(crate) fn rate(&self) -> Rate {
         self.settings.requests_per_minute
     }
 
@@ -165,10 +206,14 @@ impl KayakoConfig {
 }
 
 impl KayakoConfigBuilder {
-    /// How many requests a minute may be sent. Default 60: Kayako publishes no limits (Kayako reference, section 5).
+    /// The most requests that go out in a minute.
+    ///
+    /// Without it the pace is [adaptive](deskferry_core::http::Limit::adaptive): Kayako publishes no limits and tells of none
+    /// until one is passed (Kayako reference, section 5), so it begins with 60 a minute and finds out. In a file and in
+    /// `KAYAKO_RATE` that is the word `adaptive`.
     #[must_use]
     pub fn requests_per_minute(mut self, requests: u32) -> Self {
-        self.requests_per_minute = requests;
+        self.requests_per_minute = Rate::AtMost(requests);
         self
     }
 
@@ -225,7 +270,7 @@ impl KayakoConfigBuilder {
         if self.password.is_empty() {
             return Err(wrong("the password is empty"));
         }
-        if self.requests_per_minute == 0 || self.parallel == 0 {
+        if self.requests_per_minute == Rate::AtMost(0) || self.parallel == 0 {
             return Err(wrong(
                 "requests a minute and shards at once must be at least one",
             ));
@@ -391,6 +436,27 @@ mod tests {
     }
 
     #[test]
+    fn the_pace_is_adaptive_unless_a_number_is_given() {
+        let with = |rate: &str| {
+            let json = format!(r#"{{"url":"acme","email":"a@example.org","password":"p"{rate}}}"#);
+            serde_json::from_str::<KayakoConfig>(&json).map(|config| config.rate())
+        };
+        for (rate, expected) in [
+            ("", Rate::Adaptive),
+            (r#","requests_per_minute":"adaptive""#, Rate::Adaptive),
+            (r#","requests_per_minute":90"#, Rate::AtMost(90)),
+        ] {
+            assert_eq!(with(rate).unwrap(), expected, "{rate}");
+        }
+        for rate in [
+            r#","requests_per_minute":0"#,
+            r#","requests_per_minute":"fast""#,
+        ] {
+            assert!(with(rate).is_err(), "{rate}");
+        }
+    }
+
+    #[test]
     fn the_environment_and_serde_pass_the_same_checks() {
         let set = |pairs: &'static [(&str, &str)]| {
             move |name: &str| {
@@ -409,12 +475,8 @@ mod tests {
         ]))
         .unwrap();
         assert_eq!(
-            (
-                config.requests_per_minute(),
-                config.email_headers(),
-                config.parallel()
-            ),
-            (600, true, 4)
+            (config.rate(), config.email_headers(), config.parallel()),
+            (Rate::AtMost(600), true, 4)
         );
         assert!(!format!("{config:?}").contains("hidden"));
 

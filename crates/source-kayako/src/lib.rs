@@ -14,7 +14,7 @@
 //! | files | streamed, from the start (no ranges); inline images once per conversation |
 //! | moving lists | overlap, catch-up, gap-fill by id; a case that vanishes is named |
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
-//! | limit | 60 requests a minute unless configured; `Retry-After` holds all workers |
+//! | limit | found out while reading, from 60 requests a minute, unless configured; `Retry-After` holds all workers |
 //! | changes only | cases, from a watermark; the other lists are short and read whole |
 //! | not read | trash, spam, activities, side conversations, time tracking, ratings' comments, help centre, Kayako Classic |
 //!

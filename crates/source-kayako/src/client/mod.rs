@@ -17,11 +17,14 @@ pub(crate) use answer::{Listed, Place};
 use answer::{decoded, single};
 use login::{Login, dressed};
 
-use crate::config::KayakoConfig;
+use crate::config::{KayakoConfig, Rate};
 use crate::wire::{EmailOriginal, Locale, Raw, Setting, User};
 
 /// Rows asked for per page: the largest number that is known to be safe (Kayako reference, section 4).
 pub(crate) const PAGE: u64 = 100;
+
+/// Requests a minute to begin with where none are configured (Kayako reference, section 5).
+const FIRST_RATE: u32 = 60;
 
 const ORGANIZATION_PARTS: &str = "identity_domain,identity_phone,contact_address,contact_website";
 const USER_PARTS: &str = "identity_email,identity_phone,identity_twitter,identity_facebook,role";
@@ -101,8 +104,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(config: &KayakoConfig, retry: RetryPolicy) -> Result<Self> {
-        let limit = Limit::per_minute(config.requests_per_minute())
-            .concurrent(config.parallel().saturating_mul(2));
+        let limit = match config.rate() {
+            Rate::Adaptive => Limit::adaptive(FIRST_RATE),
+            Rate::AtMost(requests) => Limit::per_minute(requests),
+        }
+        .concurrent(config.parallel().saturating_mul(2));
         let mut builder =
             http::Client::builder(crate::PLATFORM, &format!("{}/api/v1", config.url()))
                 .allow_plain_http(config.allow_plain_http())
