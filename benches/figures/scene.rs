@@ -1,0 +1,143 @@
+//! A local Kayako and a local org in this process, a workspace, and the migrating process beside them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use deskferry::rehearsal::kayako::{Content, Kayako, KayakoOptions};
+use deskferry::rehearsal::oracle::{Difference, Oracle, OracleOptions};
+use deskferry::rehearsal::org::{CustomField, NewUser, Org, OrgOptions};
+use deskferry::rehearsal::world::World;
+use deskferry::salesforce::Mapping;
+use tempfile::TempDir;
+
+use super::child::{self, Task};
+
+pub(crate) struct Scene {
+    pub(crate) kayako: Kayako,
+    pub(crate) org: Org,
+    folder: TempDir,
+}
+
+impl Scene {
+    pub(crate) async fn of(content: Content) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kayako = helpdesk(content).await;
+        let org = org(&folder.path().join("org"), Some(kayako.world())).await;
+        let workspace = folder.path().join("workspace");
+        std::fs::create_dir_all(&workspace).expect("a workspace");
+        std::fs::write(workspace.join("mapping.toml"), mapping_text()).expect("a mapping");
+        Self {
+            kayako,
+            org,
+            folder,
+        }
+    }
+
+    pub(crate) fn workspace(&self) -> PathBuf {
+        self.folder.path().join("workspace")
+    }
+
+    /// Whether anything was loaded: a run becomes a resume then.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.workspace().join("targets").exists()
+    }
+
+    /// How many requests both platforms have seen.
+    pub(crate) fn requests(&self) -> u64 {
+        self.kayako.requests().total + self.org.requests().total
+    }
+
+    fn task(&self, what: &str) -> Task {
+        let settings = self.org.settings();
+        Task {
+            what: what.to_owned(),
+            kayako: self.kayako.url(),
+            org: self.org.url(),
+            client_id: settings.client_id.clone(),
+            client_secret: settings.client_secret.0.clone(),
+            folder: self.workspace(),
+        }
+    }
+
+    /// Starts the migrating process: `run` or `resume`, `run-and-verify`.
+    pub(crate) fn start(&self, what: &str) -> Child {
+        start(&self.task(what))
+    }
+
+    /// What the oracle finds.
+    pub(crate) fn differences(&self) -> Vec<Difference> {
+        let mut options = OracleOptions::new("acme", self.org.user_id());
+        options.audit_fields = self.org.settings().audit_fields;
+        options.sandbox = self.org.settings().is_sandbox;
+        options.tolerated_keys.insert("custom.legacy_id".to_owned());
+        Oracle::new(options)
+            .compare(self.kayako.world(), &self.org)
+            .expect("a comparison")
+    }
+}
+
+/// Starts this program once more, with a task.
+pub(crate) fn start(task: &Task) -> Child {
+    Command::new(std::env::current_exe().expect("this program"))
+        .env(child::VARIABLE, serde_json::to_string(task).expect("JSON"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("this program starts")
+}
+
+/// Waits for a started process and takes what it printed.
+pub(crate) async fn answer<T: serde::de::DeserializeOwned>(child: Child) -> T {
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output())
+        .await
+        .expect("a thread")
+        .expect("an output");
+    assert!(
+        output.status.success(),
+        "the process failed: {}",
+        output.status
+    );
+    serde_json::from_slice(&output.stdout).expect("its figures as JSON")
+}
+
+pub(crate) async fn helpdesk(content: Content) -> Kayako {
+    let mut options = KayakoOptions::default();
+    options.content = content;
+    Kayako::start(options).await.expect("a local helpdesk")
+}
+
+/// An org that has the mapping's fields, and users for a world's people.
+pub(crate) async fn org(folder: &Path, world: Option<&World>) -> Org {
+    let fields = Mapping::parse(&mapping_text())
+        .expect("a mapping")
+        .required_fields();
+    let fields: Vec<CustomField> =
+        serde_json::from_value(serde_json::to_value(fields).expect("JSON")).expect("fields");
+    let mut options = OrgOptions::new(folder)
+        .audit_fields(true)
+        .custom_fields(fields);
+    for user in world.map(World::suggested_users).unwrap_or_default() {
+        options = options.user(NewUser {
+            username: format!("{}.rehearsal", user.email),
+            email: user.email,
+            name: user.name,
+            active: user.active,
+            user_type: "Standard".to_owned(),
+        });
+    }
+    Org::start(options).await.expect("a local org")
+}
+
+/// The shipped mapping with the world's custom fields.
+pub(crate) fn mapping_text() -> String {
+    deskferry::cli::rehearsal_mapping()
+}
+
+/// A runtime for platforms that answer in this process.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
