@@ -1,6 +1,7 @@
 //! Whole migrations from a local Kayako into a local org, judged by the oracle: one program, so that one build serves all.
 
 mod bad_input;
+mod bulk;
 mod kills;
 mod program;
 mod requests;
