@@ -30,13 +30,25 @@ pub struct KayakoConfig {
 
 /// What a [`KayakoConfig`] is made of; [`build`](Self::build) checks it.
 ///
-/// With serde: `url`, `email` and `password` are needed, the rest has the defaults that stand at the methods.
+/// With serde: `url` is needed, and an account: `email` and `password`, or `access_token`, or `client_id`, `client_secret`
+/// and `refresh_token` (an `access_token` beside these is used until it expires). The rest has the defaults that stand at
+/// the methods.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KayakoConfigBuilder {
     url: String,
+    #[serde(default)]
     email: String,
+    #[serde(default)]
     password: SecretString,
+    #[serde(default)]
+    access_token: SecretString,
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    client_secret: SecretString,
+    #[serde(default)]
+    refresh_token: SecretString,
     #[serde(default)]
     requests_per_minute: Rate,
     #[serde(default = "default_parallel")]
@@ -49,6 +61,29 @@ pub struct KayakoConfigBuilder {
     allow_plain_http: bool,
     #[serde(default)]
     root_certificate: Option<String>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Account {
+    /// Basic once, then a session.
+    Password {
+        email: String,
+        password: SecretString,
+    },
+    /// A bearer token; there is one, or a way to one.
+    OAuth {
+        access: Option<SecretString>,
+        renewal: Option<Renewal>,
+    },
+}
+
+/// What gives access tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Renewal {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: SecretString,
+    pub(crate) token: SecretString,
 }
 
 /// How many requests a minute go out. In a file, `requests_per_minute = 120` or `requests_per_minute = "adaptive"`.
@@ -106,9 +141,47 @@ impl KayakoConfig {
         password: impl Into<SecretString>,
     ) -> KayakoConfigBuilder {
         KayakoConfigBuilder {
-            url: url.into(),
             email: email.into(),
             password: password.into(),
+            ..Self::at(url)
+        }
+    }
+
+    /// Starts with an OAuth access token instead of an account. It cannot be renewed: when it expires, the run ends.
+    pub fn with_access_token(
+        url: impl Into<String>,
+        token: impl Into<SecretString>,
+    ) -> KayakoConfigBuilder {
+        KayakoConfigBuilder {
+            access_token: token.into(),
+            ..Self::at(url)
+        }
+    }
+
+    /// Starts with an OAuth client of the instance and a refresh token, which gives access tokens as they are needed.
+    pub fn with_refresh_token(
+        url: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl Into<SecretString>,
+        token: impl Into<SecretString>,
+    ) -> KayakoConfigBuilder {
+        KayakoConfigBuilder {
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            refresh_token: token.into(),
+            ..Self::at(url)
+        }
+    }
+
+    fn at(url: impl Into<String>) -> KayakoConfigBuilder {
+        KayakoConfigBuilder {
+            url: url.into(),
+            email: String::new(),
+            password: SecretString::default(),
+            access_token: SecretString::default(),
+            client_id: String::new(),
+            client_secret: SecretString::default(),
+            refresh_token: SecretString::default(),
             requests_per_minute: Rate::Adaptive,
             parallel: default_parallel(),
             email_headers: false,
@@ -118,7 +191,8 @@ impl KayakoConfig {
         }
     }
 
-    /// From the environment: `KAYAKO_URL`, `KAYAKO_EMAIL`, `KAYAKO_PASSWORD`, and if they are set `KAYAKO_RATE` (requests a
+    /// From the environment: `KAYAKO_URL` and an account (`KAYAKO_EMAIL`, `KAYAKO_PASSWORD`, or `KAYAKO_ACCESS_TOKEN`, or
+    /// `KAYAKO_CLIENT_ID`, `KAYAKO_CLIENT_SECRET` and `KAYAKO_REFRESH_TOKEN`), and if they are set `KAYAKO_RATE` (requests a
     /// minute, or `adaptive`), `KAYAKO_PARALLEL`, `KAYAKO_EMAIL_HEADERS` and `KAYAKO_KEEP_RAW` (`true` or `false`).
     ///
     /// # Errors
@@ -133,14 +207,20 @@ impl KayakoConfig {
                 .filter(|value| !value.trim().is_empty())
                 .ok_or_else(|| {
                     wrong(format!("{name} is not set"))
-                        .advise("Set KAYAKO_URL, KAYAKO_EMAIL and KAYAKO_PASSWORD")
+                        .advise("Set KAYAKO_URL, KAYAKO_EMAIL and KAYAKO_PASSWORD, or tokens instead of the last two")
                 })
         };
-        let mut builder = Self::builder(
-            needed("KAYAKO_URL")?,
-            needed("KAYAKO_EMAIL")?,
-            needed("KAYAKO_PASSWORD")?,
-        );
+        let given = |name: &str| variable(name).unwrap_or_default().trim().to_owned();
+        let mut builder = Self::at(needed("KAYAKO_URL")?);
+        builder.access_token = given("KAYAKO_ACCESS_TOKEN").into();
+        builder.refresh_token = given("KAYAKO_REFRESH_TOKEN").into();
+        if !builder.refresh_token.is_empty() {
+            builder.client_id = needed("KAYAKO_CLIENT_ID")?;
+            builder.client_secret = needed("KAYAKO_CLIENT_SECRET")?.into();
+        } else if builder.access_token.is_empty() {
+            builder.email = needed("KAYAKO_EMAIL")?;
+            builder.password = needed("KAYAKO_PASSWORD")?.into();
+        }
         if let Some(rate) = parsed(
             &variable,
             "KAYAKO_RATE",
@@ -170,14 +250,29 @@ impl KayakoConfig {
         &self.root
     }
 
-    /// Whose account is used.
+    /// Whose account is used; nobody's name with OAuth.
     #[must_use]
-    pub fn email(&self) -> &str {
-        &self.settings.email
+    pub fn email(&self) -> Option<&str> {
+        Some(self.settings.email.trim()).filter(|email| !email.is_empty())
     }
 
-    pub(crate) fn password(&self) -> &SecretString {
-        &self.settings.password
+    pub(crate) fn account(&self) -> Account {
+        let settings = &self.settings;
+        if self.email().is_some() {
+            return Account::Password {
+                email: settings.email.trim().to_owned(),
+                password: settings.password.clone(),
+            };
+        }
+        let some = |token: &SecretString| Some(token.clone()).filter(|token| !token.is_empty());
+        Account::OAuth {
+            access: some(&settings.access_token),
+            renewal: some(&settings.refresh_token).map(|token| Renewal {
+                client_id: settings.client_id.clone(),
+                client_secret: settings.client_secret.clone(),
+                token,
+            }),
+        }
     }
 
     pub(crate) fn rate(&self) -> Rate {
@@ -256,9 +351,40 @@ impl KayakoConfigBuilder {
     /// Checks everything that can be checked without the network.
     ///
     /// # Errors
-    /// `Config`: no address, no e-mail address or no password; plain http to another machine; a number that makes no sense.
+    /// `Config`: no address; no account, or two; a refresh token without its client; plain http to another machine; a number that makes no sense.
     pub fn build(self) -> Result<KayakoConfig> {
         let root = root_of(&self.url, self.allow_plain_http)?;
+        self.check_account()?;
+        if self.requests_per_minute == Rate::AtMost(0) || self.parallel == 0 {
+            return Err(wrong(
+                "requests a minute and shards at once must be at least one",
+            ));
+        }
+        Ok(KayakoConfig {
+            root,
+            settings: self,
+        })
+    }
+}
+
+impl KayakoConfigBuilder {
+    fn check_account(&self) -> Result<()> {
+        let by_token = !self.access_token.is_empty() || !self.refresh_token.is_empty();
+        if by_token {
+            if !self.email.trim().is_empty() || !self.password.is_empty() {
+                return Err(
+                    wrong("both a token and an e-mail address or password are given")
+                        .advise("Keep one of the two"),
+                );
+            }
+            let client = !self.client_id.trim().is_empty() && !self.client_secret.is_empty();
+            if !self.refresh_token.is_empty() && !client {
+                return Err(wrong(
+                    "a refresh token needs the id and the secret of its OAuth client",
+                ));
+            }
+            return Ok(());
+        }
         if self.email.trim().is_empty() {
             return Err(wrong("the e-mail address of the account is empty"));
         }
@@ -270,15 +396,7 @@ impl KayakoConfigBuilder {
         if self.password.is_empty() {
             return Err(wrong("the password is empty"));
         }
-        if self.requests_per_minute == Rate::AtMost(0) || self.parallel == 0 {
-            return Err(wrong(
-                "requests a minute and shards at once must be at least one",
-            ));
-        }
-        Ok(KayakoConfig {
-            root,
-            settings: self,
-        })
+        Ok(())
     }
 }
 
@@ -433,6 +551,32 @@ mod tests {
                 .build()
                 .is_err()
         );
+    }
+
+    #[test]
+    fn an_account_is_a_password_or_tokens_never_both_nor_half_of_one() {
+        let with = |account: &str| {
+            serde_json::from_str::<KayakoConfig>(&format!(r#"{{"url":"acme",{account}}}"#))
+        };
+        let client = r#""client_id":"c","client_secret":"hidden","refresh_token":"hidden""#;
+        for account in [
+            r#""email":"a@example.org","password":"hidden""#.to_owned(),
+            r#""access_token":"hidden""#.to_owned(),
+            client.to_owned(),
+            format!(r#""access_token":"hidden",{client}"#),
+        ] {
+            let config = with(&account).unwrap();
+            assert!(!format!("{config:?} {:?}", config.account()).contains("hidden"));
+        }
+        for account in [
+            r#""email":"a@example.org""#.to_owned(),
+            r#""refresh_token":"hidden""#.to_owned(),
+            r#""refresh_token":"hidden","client_id":"c""#.to_owned(),
+            format!(r#""email":"a@example.org","password":"hidden",{client}"#),
+        ] {
+            let error = with(&account).unwrap_err().to_string();
+            assert!(!error.contains("hidden"), "{error}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | | |
 //! |---|---|
 //! | account | an administrator's or owner's, without two-factor login; others see only a part, which [`check`] warns of |
-//! | login | e-mail address and password once, then one session for all calls; renewed when Kayako forgets it |
+//! | login | e-mail address and password once, then one session for all calls; or OAuth tokens. Renewed when Kayako forgets them |
 //! | kinds | field definitions, teams, agents, accounts, contacts, conversations, messages, attachments |
 //! | custom values | by the API key of their field, typed by its definition, options in the default language |
 //! | posts | messages, notes (always internal), chats, tweets, Facebook; anything else by its plain rendering |

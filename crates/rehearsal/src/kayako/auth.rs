@@ -1,4 +1,4 @@
-//! Who may ask: Basic logins, sessions, one-time passwords, locks (Kayako reference, section 2).
+//! Who may ask: Basic logins, sessions, tokens, one-time passwords, locks (Kayako reference, section 2).
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::oauth::Tokens;
 use super::{KayakoOptions, StaleSession};
 
 /// After so many wrong passwords nobody gets in any more.
@@ -21,6 +22,7 @@ pub(super) struct Guard {
     begun: u64,
     wrong: u32,
     auth_token: Option<String>,
+    pub(super) tokens: Tokens,
 }
 
 /// A caller who may go on.
@@ -42,7 +44,7 @@ pub(super) struct Refusal {
     pub(super) retry_after: Option<u64>,
 }
 
-fn refuse(status: u16, code: &'static str) -> Refusal {
+pub(super) fn refuse(status: u16, code: &'static str) -> Refusal {
     Refusal {
         status,
         code,
@@ -57,6 +59,7 @@ impl Guard {
         options: &KayakoOptions,
         headers: &HeaderMap,
         query: &HashMap<String, String>,
+        path: &str,
     ) -> Result<Pass, Refusal> {
         let header = |name: &str| {
             headers
@@ -72,9 +75,17 @@ impl Guard {
             return Err(refuse(400, "PARAMETERS_INCONSISTENT"));
         }
         let session = in_header.or(in_query);
-        match (session, header("authorization")) {
+        let authorization = header("authorization").or_else(|| {
+            let token = query.get("access_token")?;
+            Some(format!("Bearer {token}"))
+        });
+        match (session, authorization) {
             (Some(_), Some(_)) => Err(refuse(454, "SESSION_LOADING_FAILED")),
             (Some(session), None) => self.known(options, session),
+            (None, Some(bearer)) if bearer.starts_with("Bearer ") => {
+                self.tokens
+                    .judge(options.oauth.as_ref(), &bearer["Bearer ".len()..], path)
+            }
             (None, Some(authorization)) => {
                 self.login(options, &authorization, header("x-token"), header("x-otp"))
             }
@@ -160,7 +171,7 @@ impl Guard {
     }
 
     /// Not to be guessed by a client that only saw earlier ones; not a secret worth keeping either.
-    fn opaque(&mut self, what: &str) -> String {
+    pub(super) fn opaque(&mut self, what: &str) -> String {
         self.begun += 1;
         let place = std::ptr::from_ref(self) as usize;
         let digest = Sha256::digest(format!(

@@ -29,6 +29,7 @@ mod case;
 mod desk;
 mod include;
 mod least;
+mod oauth;
 mod reads;
 mod routes;
 mod setup;
@@ -81,6 +82,41 @@ pub struct RateLimit {
     pub retry_after: bool,
 }
 
+/// An OAuth client that may ask for tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuth {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// The refresh token that it was given.
+    pub refresh_token: String,
+    /// Whether each use of a refresh token brings a new one, and the old one is over.
+    pub rotates: bool,
+    /// An access token that is good from the start.
+    pub access_token: Option<String>,
+    /// After so many calls an access token is over.
+    pub token_calls: Option<u64>,
+    /// What its tokens may read: `users`, `conversations`, `configuration`, each alone or with `:read`.
+    pub scopes: Vec<String>,
+}
+
+impl Default for OAuth {
+    fn default() -> Self {
+        Self {
+            client_id: "rehearsal-client".to_owned(),
+            client_secret: "rehearsal-secret".to_owned(),
+            refresh_token: "rehearsal-refresh".to_owned(),
+            rotates: true,
+            access_token: None,
+            token_calls: None,
+            scopes: ["users:read", "conversations:read", "configuration:read"]
+                .map(str::to_owned)
+                .to_vec(),
+        }
+    }
+}
+
 /// How the helpdesk is set up.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -107,6 +143,8 @@ pub struct KayakoOptions {
     pub session_calls: Option<u64>,
     /// What is answered then.
     pub stale_session: StaleSession,
+    /// An OAuth client beside the account.
+    pub oauth: Option<OAuth>,
     /// A limit of requests.
     pub rate_limit: Option<RateLimit>,
     /// Scheme and host for addresses in answers. Default: its own.
@@ -129,6 +167,7 @@ impl Default for KayakoOptions {
             password_expired: false,
             session_calls: None,
             stale_session: StaleSession::Status454,
+            oauth: None,
             rate_limit: None,
             public_url: None,
             serve: ServeOptions::default(),

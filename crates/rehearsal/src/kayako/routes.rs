@@ -11,18 +11,21 @@ use bytes::Bytes;
 use chrono::Utc;
 use serde_json::Value;
 
-use super::Shared;
 use super::answer::{Denied, error, json_response, refused, set};
 use super::auth::Pass;
 use super::case::message_of_original;
+use super::{Shared, oauth};
 use crate::fault::Action;
 use crate::serve::RouteLabel;
 
 /// Files leave in pieces of this size, without a length ahead.
 const PIECE: usize = 64 * 1024;
 
+/// No request for a token is larger.
+const TOKEN_REQUEST: usize = 64 * 1024;
+
 pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (head, _) = request.into_parts();
+    let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let query: HashMap<String, String> =
         url::form_urlencoded::parse(head.uri.query().unwrap_or("").as_bytes())
@@ -46,6 +49,10 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
             path: rest,
         };
         (label(rest), call.answer())
+    } else if path == "/oauth/token" && head.method == Method::POST {
+        let body = axum::body::to_bytes(body, TOKEN_REQUEST).await;
+        let response = oauth::token(&shared, &body.unwrap_or_default());
+        ("/oauth/token".to_owned(), response)
     } else if let Some(rest) = path.strip_prefix("/rehearsal/") {
         ("/rehearsal".to_owned(), hook(&shared, &head.method, rest))
     } else {
@@ -164,10 +171,10 @@ impl Call<'_> {
         if !is_download && !accept.contains("json") && !accept.contains("*/*") {
             return StatusCode::NOT_ACCEPTABLE.into_response();
         }
-        let judged = self
-            .shared
-            .guard()
-            .judge(&self.shared.options, self.headers, self.query);
+        let judged =
+            self.shared
+                .guard()
+                .judge(&self.shared.options, self.headers, self.query, self.path);
         let pass = match judged {
             Ok(pass) => pass,
             Err(refusal) => return refused(refusal),

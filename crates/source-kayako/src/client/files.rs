@@ -59,14 +59,13 @@ impl Client {
             };
             let request = Request::get(endpoint, address)
                 .operation(operation)
-                .about(about.clone())
-                .secret_header("X-Session-ID", login.id());
-            let answer = self.http.stream(cx, request).await?;
+                .about(about.clone());
+            let answer = self.http.stream(cx, login.dress(request)).await?;
             if answer.is_success() {
                 return Ok(answer);
             }
             let (status, code) = (answer.status, refused_code(answer).await);
-            if renewed || !errors::is_stale(status, &code) {
+            if renewed || !login.is_stale(status, &code) {
                 return Err(file_error(operation, status, &code, about));
             }
             login = self.session.renew(&login, || self.log_in(cx)).await?;

@@ -7,33 +7,79 @@ use base64::Engine as _;
 use deskferry_core::http::{Request, Response, SecretString};
 use deskferry_core::{Context, Error, ErrorKind, Result, Tenant};
 
-use super::{Client, errors};
+use super::{Client, errors, oauth};
+use crate::config::Account;
 use crate::wire::{self, Single};
 
 const PROBE: &str = "find out what answers at this address";
-const LOG_IN: &str = "log in to Kayako";
+pub(super) const LOG_IN: &str = "log in to Kayako";
 /// Between two questions to an instance that says it is not there.
 pub(super) const PAUSE: Duration = Duration::from_secs(3);
 
+/// What lets calls in.
+pub(super) enum Pass {
+    Session(RwLock<SecretString>),
+    Bearer(SecretString),
+}
+
 /// What a login gave.
 pub(crate) struct Login {
-    id: RwLock<SecretString>,
+    pass: Pass,
     /// Whose data this is, by the instance's own name.
     pub(crate) tenant: Tenant,
 }
 
 impl Login {
-    pub(super) fn id(&self) -> SecretString {
-        self.id
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub(super) fn new(pass: Pass, tenant: String) -> Self {
+        Self {
+            pass,
+            tenant: Tenant::new(crate::PLATFORM, tenant),
+        }
+    }
+
+    pub(super) fn is_bearer(&self) -> bool {
+        matches!(self.pass, Pass::Bearer(_))
+    }
+
+    /// The token, where there is one.
+    pub(super) fn bearer(&self) -> Option<&SecretString> {
+        match &self.pass {
+            Pass::Bearer(token) => Some(token),
+            Pass::Session(_) => None,
+        }
+    }
+
+    /// The request with what lets it in.
+    pub(super) fn dress(&self, request: Request) -> Request {
+        match &self.pass {
+            Pass::Session(id) => {
+                let id = id.read().unwrap_or_else(PoisonError::into_inner).clone();
+                request.secret_header("X-Session-ID", id)
+            }
+            Pass::Bearer(token) => oauth::with_token(request, token),
+        }
+    }
+
+    /// Whether a new login may help.
+    pub(super) fn is_stale(&self, status: u16, code: &str) -> bool {
+        match &self.pass {
+            Pass::Session(_) => errors::is_stale(status, code),
+            Pass::Bearer(_) => status == 401,
+        }
+    }
+
+    /// The error that an answer means.
+    pub(super) fn refusal(&self, operation: &'static str, response: &Response) -> Error {
+        match &self.pass {
+            Pass::Session(_) => errors::refusal(operation, response),
+            Pass::Bearer(_) => oauth::refusal(operation, response),
+        }
     }
 
     /// Kayako may hand out a new id with any answer; it counts from then on.
     pub(super) fn replaced_by(&self, id: Option<String>) {
-        if let Some(id) = id {
-            *self.id.write().unwrap_or_else(PoisonError::into_inner) = SecretString::new(id);
+        if let (Some(id), Pass::Session(known)) = (id, &self.pass) {
+            *known.write().unwrap_or_else(PoisonError::into_inner) = SecretString::new(id);
         }
     }
 }
@@ -75,7 +121,19 @@ impl Client {
     /// A new session. Called under the guard that lets only one login run, and none after a refused one.
     pub(super) async fn log_in(&self, cx: &Context) -> Result<Login> {
         self.probe_once(cx).await?;
-        let pair = format!("{}:{}", self.email, self.password.expose());
+        match &self.account {
+            Account::Password { email, password } => self.log_in_with(cx, email, password).await,
+            Account::OAuth { renewal, .. } => self.authorize(cx, renewal.as_ref()).await,
+        }
+    }
+
+    async fn log_in_with(
+        &self,
+        cx: &Context,
+        email: &str,
+        password: &SecretString,
+    ) -> Result<Login> {
+        let pair = format!("{email}:{}", password.expose());
         let basic = format!(
             "Basic {}",
             base64::engine::general_purpose::STANDARD.encode(pair)
@@ -103,13 +161,21 @@ impl Client {
                 "Kayako accepted the login but gave no session",
             )
         })?;
-        let tenant = session.instance_name.or_else(|| self.subdomain()).ok_or_else(|| {
-            Error::new(ErrorKind::Protocol, LOG_IN, "Kayako did not tell the name of its instance")
-                .advise("Use the instance's own address, `https://<name>.kayako.com`, in the configuration")
-        })?;
-        Ok(Login {
-            id: RwLock::new(SecretString::new(id)),
-            tenant: Tenant::new(crate::PLATFORM, tenant),
+        let pass = Pass::Session(RwLock::new(SecretString::new(id)));
+        Ok(Login::new(pass, self.instance(session.instance_name)?))
+    }
+
+    /// The instance's name, as it was told or as its address says.
+    pub(super) fn instance(&self, told: Option<String>) -> Result<String> {
+        told.or_else(|| self.subdomain()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Protocol,
+                LOG_IN,
+                "Kayako did not tell the name of its instance",
+            )
+            .advise(
+                "Use the instance's own address, `https://<name>.kayako.com`, in the configuration",
+            )
         })
     }
 

@@ -4,10 +4,11 @@ mod answer;
 mod errors;
 mod files;
 mod login;
+mod oauth;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
 
 use chrono::{DateTime, Utc};
 use deskferry_core::http::{self, Limit, Request, Response, RetryPolicy, SecretString, Session};
@@ -17,7 +18,7 @@ pub(crate) use answer::{Listed, Place};
 use answer::{decoded, single};
 use login::{Login, dressed};
 
-use crate::config::{KayakoConfig, Rate};
+use crate::config::{Account, KayakoConfig, Rate};
 use crate::wire::{EmailOriginal, Locale, Raw, Setting, User};
 
 /// Rows asked for per page: the largest number that is known to be safe (Kayako reference, section 4).
@@ -96,8 +97,11 @@ impl FieldOwner {
 pub(crate) struct Client {
     http: http::Client,
     root: String,
-    email: String,
-    password: SecretString,
+    account: Account,
+    /// Kayako may give a new refresh token with an access token; it counts from then on.
+    refresh_token: RwLock<Option<SecretString>>,
+    /// An access token of the configuration is used once.
+    given: Mutex<Option<SecretString>>,
     session: Session<Login>,
     probed: AtomicBool,
 }
@@ -118,11 +122,20 @@ impl Client {
         if let Some(pem) = config.root_certificate() {
             builder = builder.root_certificate(pem);
         }
+        let account = config.account();
+        let (given, refresh_token) = match &account {
+            Account::Password { .. } => (None, None),
+            Account::OAuth { access, renewal } => {
+                let token = renewal.as_ref().map(|renewal| renewal.token.clone());
+                (access.clone(), token)
+            }
+        };
         Ok(Self {
             http: builder.build()?,
             root: config.url().to_owned(),
-            email: config.email().trim().to_owned(),
-            password: config.password().clone(),
+            account,
+            refresh_token: RwLock::new(refresh_token),
+            given: Mutex::new(given),
             session: Session::new(),
             probed: AtomicBool::new(false),
         })
@@ -155,13 +168,15 @@ impl Client {
         let Some(login) = self.session.take().await else {
             return Ok(());
         };
+        if login.is_bearer() {
+            // A token is not a session: it stays good for whoever gave it.
+            self.keep_for_later(&login);
+            return Ok(());
+        }
         let request = dressed(Request::delete("session", "session"))
             .operation("log out of Kayako")
             .idempotent(true);
-        let response = self
-            .http
-            .send(cx, request.secret_header("X-Session-ID", login.id()))
-            .await?;
+        let response = self.http.send(cx, login.dress(request)).await?;
         // A session that is gone already needs no goodbye.
         if response.is_success() || errors::is_stale(response.status, "") || response.status == 404
         {
@@ -182,13 +197,7 @@ impl Client {
         let mut renewed = false;
         let mut outages = 2;
         loop {
-            let response = self
-                .http
-                .send(
-                    cx,
-                    request.clone().secret_header("X-Session-ID", login.id()),
-                )
-                .await?;
+            let response = self.http.send(cx, login.dress(request.clone())).await?;
             if response.is_success() {
                 return Ok((response, login));
             }
@@ -201,8 +210,8 @@ impl Client {
                 cx.sleep(login::PAUSE, operation).await?;
                 continue;
             }
-            if renewed || !errors::is_stale(response.status, &errors::code(&response)) {
-                return Err(errors::refusal(operation, &response));
+            if renewed || !login.is_stale(response.status, &errors::code(&response)) {
+                return Err(login.refusal(operation, &response));
             }
             login = self.session.renew(&login, || self.log_in(cx)).await?;
             renewed = true;

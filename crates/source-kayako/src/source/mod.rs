@@ -116,7 +116,10 @@ impl Source for Kayako {
         let role = me.role.map(|role| role.kind).unwrap_or_default();
         let mut readiness = Readiness::new(
             tenant,
-            format!("{} <{}>", me.full_name, self.config.email()),
+            match self.config.email() {
+                Some(email) => format!("{} <{email}>", me.full_name),
+                None => me.full_name.clone(),
+            },
         );
         if !matches!(role.to_ascii_uppercase().as_str(), "ADMIN" | "OWNER") {
             let is = if role.is_empty() {

@@ -3,7 +3,7 @@
 use deskferry_core::source::Source as _;
 use deskferry_core::{ErrorKind, RecordKind};
 use deskferry_rehearsal::fault::{Action, Rule};
-use deskferry_rehearsal::kayako::{KayakoOptions, StaleSession};
+use deskferry_rehearsal::kayako::{KayakoOptions, OAuth, StaleSession};
 use deskferry_rehearsal::world::Role;
 use deskferry_source_kayako::KayakoConfig;
 
@@ -185,4 +185,113 @@ async fn an_account_below_administrator_is_warned_of() {
         "{:?}",
         reader.read.notes
     );
+}
+
+fn with_oauth(oauth: OAuth) -> KayakoOptions {
+    let mut options = options(40);
+    options.oauth = Some(oauth);
+    options
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_expire_in_mid_run_are_renewed_once_for_all_and_no_password_is_needed() {
+    for given in [None, Some("given".to_owned())] {
+        let oauth = OAuth {
+            token_calls: Some(11),
+            access_token: given.clone(),
+            ..OAuth::default()
+        };
+        let desk = desk(with_oauth(oauth)).await;
+        let config = KayakoConfig::with_refresh_token(
+            desk.url(),
+            "rehearsal-client",
+            "rehearsal-secret",
+            "rehearsal-refresh",
+        )
+        .requests_per_minute(1_000_000);
+        let source = source(config);
+        let cx = Reader::new().cx;
+        assert_eq!(source.check(&cx).await.unwrap().tenant.id, "acme");
+        let reader = read_all(&source).await.unwrap();
+        let file = reader
+            .read
+            .attachments()
+            .find(|file| file.size.is_some_and(|size| size > 0))
+            .unwrap();
+        let together = (0..6).map(|_| bytes(&source, &reader.cx, file));
+        for got in futures::future::join_all(together).await {
+            assert_eq!(Some(got.unwrap().len() as u64), file.size);
+        }
+        assert!(reader.read.count(RecordKind::Message) > 40);
+        assert_eq!(reader.read.rejects, Vec::new());
+        let renewals = desk.requests().count("POST", "/oauth/token");
+        let calls = desk.requests().total;
+        // The old refresh token is over after each use, so one renewal too many would have ended the run.
+        assert!(
+            renewals >= 2 && renewals <= calls / 10 + 1,
+            "{renewals} in {calls}"
+        );
+        source.log_out(&reader.cx).await.unwrap();
+        assert_eq!(desk.requests().count("DELETE", "/session"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_token_alone_ends_the_run_when_it_expires_and_is_never_shown() {
+    let oauth = OAuth {
+        token_calls: Some(3),
+        access_token: Some("only-this-one".to_owned()),
+        ..OAuth::default()
+    };
+    let desk = desk(with_oauth(oauth)).await;
+    let source = source(KayakoConfig::with_access_token(desk.url(), "only-this-one"));
+    let error = read_all(&source).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    let shown = format!("{error:?} {source:?}");
+    assert!(
+        shown.contains("access token") && shown.contains("`resume`"),
+        "{shown}"
+    );
+    assert!(!shown.contains("only-this-one"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_refused_is_sent_exactly_once() {
+    let desk = desk(with_oauth(OAuth::default())).await;
+    let config =
+        KayakoConfig::with_refresh_token(desk.url(), "rehearsal-client", "hidden-1", "hidden-2");
+    let source = source(config);
+    let cx = Reader::new().cx;
+    for _ in 0..2 {
+        let error = source.check(&cx).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        let shown = format!("{error:?} {source:?}");
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+    assert_eq!(desk.requests().count("POST", "/oauth/token"), 1);
+}
+
+#[tokio::test]
+async fn a_token_without_a_scope_is_a_note_for_settings_and_an_error_for_cases() {
+    let scoped = |scopes: &[&str]| {
+        with_oauth(OAuth {
+            access_token: Some("given".to_owned()),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            ..OAuth::default()
+        })
+    };
+    let without_settings = desk(scoped(&["users", "conversations:read"])).await;
+    let config = KayakoConfig::with_access_token(without_settings.url(), "given");
+    let reader = read_all(&source(config)).await.unwrap();
+    let notes = &reader.read.notes;
+    assert!(
+        notes.iter().any(|note| note.contains("settings")),
+        "{notes:?}"
+    );
+
+    let without_cases = desk(scoped(&["users:read", "configuration:read"])).await;
+    let config = KayakoConfig::with_access_token(without_cases.url(), "given");
+    let error = read_all(&source(config)).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert!(error.to_string().contains("conversations:read"), "{error}");
 }
