@@ -102,6 +102,64 @@ async fn a_killed_org_has_every_row_and_file_that_it_answered() {
 }
 
 #[tokio::test]
+async fn a_killed_org_goes_on_with_its_bulk_job_and_writes_no_row_twice() {
+    const ROWS: usize = 2_000;
+    let folder = TempDir::new().unwrap();
+    let client = reqwest::Client::new();
+    let (mut child, url) = org_of_its_own(&folder);
+    let call = |method: reqwest::Method, resource: String| {
+        client
+            .request(method, format!("{url}/services/data/v66.0/jobs/{resource}"))
+            .bearer_auth(TOKEN)
+    };
+    let body = json!({"object": "Account", "operation": "insert"}).to_string();
+    let made = call(reqwest::Method::POST, "ingest".into())
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let made: Value = serde_json::from_str(&made.text().await.unwrap()).unwrap();
+    let job = format!("ingest/{}", made["id"].as_str().unwrap());
+    let names: String = (0..ROWS).map(|n| format!("A{n}\n")).collect();
+    let upload =
+        call(reqwest::Method::PUT, format!("{job}/batches")).header("Content-Type", "text/csv");
+    let sent = upload.body(format!("Name\n{names}")).send().await.unwrap();
+    assert_eq!(sent.status(), 201);
+    let close = call(reqwest::Method::PATCH, job.clone()).body(r#"{"state": "UploadComplete"}"#);
+    assert_eq!(close.send().await.unwrap().status(), 200);
+    loop {
+        let info = call(reqwest::Method::GET, job.clone())
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let info: Value = serde_json::from_str(&info).unwrap();
+        if info["numberRecordsProcessed"] != 0 {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let org = Org::start(OrgOptions::new(folder.path())).await.unwrap();
+    let bench = Bench {
+        org,
+        folder,
+        client: client.clone(),
+    };
+    let info = bench.ended(&job).await;
+    assert_eq!(
+        (&info["state"], &info["numberRecordsProcessed"]),
+        (&json!("JobComplete"), &json!(ROWS))
+    );
+    let accounts = bench.org.dump("Account").unwrap();
+    let names: std::collections::BTreeSet<_> =
+        accounts.iter().map(|row| row["Name"].to_string()).collect();
+    assert_eq!((accounts.len(), names.len()), (ROWS, ROWS));
+}
+
+#[tokio::test]
 async fn an_org_is_the_same_after_a_restart_and_its_first_settings_win() {
     let bench = Bench::new().await;
     let account = bench.add("Account", json!({"Name": "Acme"})).await;
