@@ -5,6 +5,8 @@
 mod journal;
 mod sqlite;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,8 @@ pub trait Ledger: Send + Sync {
     async fn outcomes(&self, records: &[RecordId]) -> Result<Vec<Option<Verdict>>>;
     /// Forgets the outcomes of a phase that are held or failed, so that they are tried again; answers how many.
     async fn reopen(&self, phase: &str) -> Result<u64>;
+    /// Forgets those that are held, so that they are tried again; answers how many.
+    async fn reopen_held(&self, phase: &str) -> Result<u64>;
     /// Claims values of a space: the first wins. Answers the winners, in order.
     async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>>;
     /// Who claimed values, in order.
@@ -92,6 +96,8 @@ pub trait Ledger: Send + Sync {
     async fn close_phase(&self, phase: &str, at: DateTime<Utc>, passed: bool) -> Result<()>;
     /// Counts per phase, column and reason, with up to three examples each.
     async fn counts(&self) -> Result<Vec<VerdictCount>>;
+    /// How many records of one phase have which column.
+    async fn settled(&self, phase: &str) -> Result<HashMap<String, u64>>;
     /// The text that came with a failed record.
     async fn message(&self, record: RecordId) -> Result<Option<String>>;
     /// The next records of a phase that stand in the target, by id, after an id.

@@ -1,5 +1,6 @@
 //! The ledger in SQLite.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -51,6 +52,27 @@ impl SqliteLedger {
         Ok(Self {
             db: Db::open(path, &SCHEMA)?,
         })
+    }
+
+    /// Forgets the outcomes of a phase with these verdicts.
+    async fn forget(&self, phase: &str, verdicts: &'static str) -> Result<u64> {
+        let phase = phase.to_owned();
+        self.db
+            .call("reopen a phase", move |c| {
+                let t = c.transaction()?;
+                let phase = word(&t, &phase)?;
+                t.execute(
+                    &format!("DELETE FROM messages WHERE record IN (SELECT record FROM outcomes WHERE phase = ?1 AND verdict IN ({verdicts}))"),
+                    [phase],
+                )?;
+                let n = t.execute(
+                    &format!("DELETE FROM outcomes WHERE phase = ?1 AND verdict IN ({verdicts})"),
+                    [phase],
+                )?;
+                t.commit()?;
+                Ok(n as u64)
+            })
+            .await
     }
 }
 
@@ -337,19 +359,11 @@ impl Ledger for SqliteLedger {
     }
 
     async fn reopen(&self, phase: &str) -> Result<u64> {
-        let phase = phase.to_owned();
-        self.db
-            .call("reopen a phase", move |c| {
-                let t = c.transaction()?;
-                let phase = word(&t, &phase)?;
-                let n = t.execute(
-                    "DELETE FROM outcomes WHERE phase = ?1 AND verdict IN (5, 6)",
-                    [phase],
-                )?;
-                t.commit()?;
-                Ok(n as u64)
-            })
-            .await
+        self.forget(phase, "5, 6").await
+    }
+
+    async fn reopen_held(&self, phase: &str) -> Result<u64> {
+        self.forget(phase, "5").await
     }
 
     async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>> {
@@ -467,6 +481,25 @@ impl Ledger for SqliteLedger {
                     });
                 }
                 Ok(counts)
+            })
+            .await
+    }
+
+    async fn settled(&self, phase: &str) -> Result<HashMap<String, u64>> {
+        let phase = phase.to_owned();
+        self.db
+            .call("count a phase", move |c| {
+                let mut statement = c.prepare_cached(
+                    "SELECT verdict, count(*) FROM outcomes
+                     WHERE phase = (SELECT id FROM words WHERE word = ?1) GROUP BY verdict",
+                )?;
+                let rows = statement.query_map([phase], |r| {
+                    Ok((
+                        column(r.get(0)?).to_owned(),
+                        r.get::<_, i64>(1)?.cast_unsigned(),
+                    ))
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
             })
             .await
     }

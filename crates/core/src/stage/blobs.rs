@@ -51,47 +51,62 @@ impl FolderBlobs {
     ///
     /// # Errors
     /// Those of the stream, and `Storage`.
-    pub async fn put(&self, mut bytes: ByteStream) -> Result<BlobInfo> {
+    pub async fn put(&self, bytes: ByteStream) -> Result<BlobInfo> {
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = self
-            .folder
-            .join("unfinished")
-            .join(format!("{}-{number}", std::process::id()));
-        let io = |e| Error::storage("stage a file", e);
-        let mut file = tokio::fs::File::create(&temporary).await.map_err(io)?;
-        let (mut blake3, mut md5, mut size) = (blake3::Hasher::new(), Md5::new(), 0u64);
-        let mut head = Vec::new();
-        while let Some(chunk) = bytes.next().await {
-            let chunk = chunk?;
-            blake3.update(&chunk);
-            md5.update(&chunk);
-            let wanted = HEAD_BYTES.saturating_sub(head.len()).min(chunk.len());
-            head.extend_from_slice(&chunk[..wanted]);
-            size += chunk.len() as u64;
-            file.write_all(&chunk).await.map_err(io)?;
-        }
-        file.flush().await.map_err(io)?;
-        file.sync_all().await.map_err(io)?;
-        drop(file);
-        let info = BlobInfo {
-            blake3: blake3.finalize().to_hex().to_string(),
-            md5: hex(&md5.finalize()),
-            size,
-            media_type: infer::get(&head).map(|kind| kind.mime_type().to_owned()),
-        };
+        let name = format!("{}-{number}", std::process::id());
+        let temporary = Temporary(self.folder.join("unfinished").join(name));
+        let info = write_hashed(&temporary.0, bytes).await?;
         let place = self.place(&info.blake3);
-        let parent = place.parent().unwrap_or(&self.folder).to_owned();
+        let folder = self.folder.clone();
         tokio::task::spawn_blocking(move || {
-            std::fs::create_dir_all(&parent)?;
+            let parent = place.parent().unwrap_or(&folder).to_owned();
+            if !parent.exists() {
+                std::fs::create_dir_all(&parent)?;
+                std::fs::File::open(&folder)?.sync_all()?;
+            }
             point("blob-rename")?;
-            std::fs::rename(&temporary, &place)?;
+            std::fs::rename(&temporary.0, &place)?;
             std::fs::File::open(&parent)?.sync_all()
         })
         .await
         .map_err(|e| Error::bug("stage a file", e.to_string()))?
-        .map_err(io)?;
+        .map_err(|e| Error::storage("stage a file", e))?;
         Ok(info)
     }
+}
+
+/// A file that goes when it was not renamed: downloads that break must not fill the disk.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After the rename there is none.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+async fn write_hashed(path: &Path, mut bytes: ByteStream) -> Result<BlobInfo> {
+    let io = |e| Error::storage("stage a file", e);
+    let mut file = tokio::fs::File::create(path).await.map_err(io)?;
+    let (mut blake3, mut md5, mut size) = (blake3::Hasher::new(), Md5::new(), 0u64);
+    let mut head = Vec::new();
+    while let Some(chunk) = bytes.next().await {
+        let chunk = chunk?;
+        blake3.update(&chunk);
+        md5.update(&chunk);
+        let wanted = HEAD_BYTES.saturating_sub(head.len()).min(chunk.len());
+        head.extend_from_slice(&chunk[..wanted]);
+        size += chunk.len() as u64;
+        file.write_all(&chunk).await.map_err(io)?;
+    }
+    file.flush().await.map_err(io)?;
+    file.sync_all().await.map_err(io)?;
+    Ok(BlobInfo {
+        blake3: blake3.finalize().to_hex().to_string(),
+        md5: hex(&md5.finalize()),
+        size,
+        media_type: infer::get(&head).map(|kind| kind.mime_type().to_owned()),
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -179,8 +194,6 @@ mod tests {
             Err(cut),
         ]));
         assert!(blobs.put(broken).await.is_err());
-        drop(blobs);
-        FolderBlobs::open(folder.path()).unwrap();
         let left: Vec<_> = std::fs::read_dir(folder.path().join("unfinished"))
             .unwrap()
             .collect();

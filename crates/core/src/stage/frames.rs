@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,9 @@ pub(super) const FRAME_BYTES: usize = 256 << 10;
 const SEGMENT_BYTES: u64 = 256 << 20;
 const LEVEL: i32 = 3;
 const FORMAT: u32 = 1;
+/// The version of the records' fields.
+const SCHEMA: u32 = 1;
+const NAME: &str = "deskferry-stage";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
@@ -76,7 +79,9 @@ impl FrameWriter {
     pub(super) fn open(folder: &Path, known: Vec<SegmentInfo>) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| Error::storage("open the stage", e))?;
         for info in &known {
-            cut_back(&folder.join(&info.file), info.end)?;
+            let path = folder.join(&info.file);
+            check_header(&path, info.kind)?;
+            cut_back(&path, info.end)?;
         }
         remove_strangers(folder, &known)?;
         let next = known.iter().map(|s| s.id).max().unwrap_or(0) + 1;
@@ -188,10 +193,10 @@ impl FrameWriter {
             .open(&path)
             .map_err(io("begin a segment"))?;
         let header = Header {
-            format: "deskferry-stage".into(),
+            format: NAME.into(),
             version: FORMAT,
             kind,
-            schema: 1,
+            schema: SCHEMA,
             writer: concat!("deskferry ", env!("CARGO_PKG_VERSION")).into(),
         };
         let line = serde_json::to_vec(&header)
@@ -244,12 +249,60 @@ fn pack(lines: &[Vec<u8>]) -> Result<Vec<u8>> {
     zstd::bulk::compress(&plain, LEVEL).map_err(io("compress a frame"))
 }
 
+fn damaged_segment(path: &Path, found: String) -> Error {
+    Error::new(ErrorKind::Storage, "open the stage", found)
+        .with("file", path.display())
+        .advise("The stage was damaged from outside: restore the workspace from a copy, or read the source again into a new one")
+}
+
+/// A segment says in its first line what it is. One of a newer version is refused, never misread.
+fn check_header(path: &Path, kind: RecordKind) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Versions {
+        format: String,
+        version: u32,
+        schema: u32,
+        writer: String,
+    }
+    let damaged = |found: String| damaged_segment(path, found);
+    let line = first_line(path).map_err(|e| damaged(e.to_string()))?;
+    let header: Versions = serde_json::from_slice(&line)
+        .map_err(|e| damaged(format!("its first line is no header: {e}")))?;
+    if header.format != NAME {
+        return Err(damaged(format!("it holds `{}`", header.format)));
+    }
+    if header.version > FORMAT || header.schema > SCHEMA {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            "open the stage",
+            format!(
+                "a segment has version {} and schema {} (written by {}), this Deskferry knows up to {FORMAT} and {SCHEMA}",
+                header.version, header.schema, header.writer
+            ),
+        )
+        .with("file", path.display())
+        .advise("Use the Deskferry that wrote it, or a newer one"));
+    }
+    let header: Header =
+        serde_json::from_slice(&line).map_err(|e| damaged(format!("its header: {e}")))?;
+    if header.kind != kind {
+        return Err(damaged(format!(
+            "it holds records of kind {}, its index says {kind}",
+            header.kind
+        )));
+    }
+    Ok(())
+}
+
+fn first_line(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let plain = zstd::stream::Decoder::new(File::open(path)?)?.single_frame();
+    BufReader::new(plain.take(64 << 10)).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
 fn cut_back(path: &Path, end: u64) -> Result<()> {
-    let damaged = |found: String| {
-        Error::new(ErrorKind::Storage, "open the stage", found)
-            .with("file", path.display())
-            .advise("The stage was damaged from outside: restore the workspace from a copy, or read the source again into a new one")
-    };
+    let damaged = |found: String| damaged_segment(path, found);
     let file = OpenOptions::new()
         .write(true)
         .open(path)
@@ -418,6 +471,42 @@ mod tests {
         let error = FrameWriter::open(folder.path(), known).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Storage);
         assert!(error.to_string().contains("its index knows"), "{error}");
+    }
+
+    #[test]
+    fn a_segment_of_a_newer_version_or_another_kind_is_refused_by_name() {
+        let newer = |version: u32, schema: u32, kind: &str| {
+            format!(
+                r#"{{"format":"deskferry-stage","version":{version},"kind":"{kind}","schema":{schema},"writer":"deskferry 9"}}"#
+            )
+        };
+        for (header, kind, says) in [
+            (
+                newer(2, 1, "message"),
+                ErrorKind::Mismatch,
+                "version 2 and schema 1 (written by deskferry 9)",
+            ),
+            (
+                newer(1, 7, "something-new"),
+                ErrorKind::Mismatch,
+                "schema 7",
+            ),
+            (newer(1, 1, "account"), ErrorKind::Storage, "kind account"),
+            ("{}".to_owned(), ErrorKind::Storage, "no header"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let packed = pack(&[header.into_bytes()]).unwrap();
+            std::fs::write(folder.path().join("m.jsonl.zst"), &packed).unwrap();
+            let known = SegmentInfo {
+                id: 1,
+                kind: RecordKind::Message,
+                file: "m.jsonl.zst".into(),
+                end: packed.len() as u64,
+            };
+            let error = FrameWriter::open(folder.path(), vec![known]).err().unwrap();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(says), "{error}");
+        }
     }
 
     #[test]

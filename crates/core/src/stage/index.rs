@@ -195,6 +195,8 @@ pub trait Index: Send + Sync {
     async fn children(&self, kinds: &[RecordKind]) -> Result<Vec<Row>>;
     /// Groups that may be loaded (complete, all files fetched or given up), after a place, with the new place.
     async fn ready_groups(&self, after: i64, limit: usize) -> Result<Vec<(i64, i64)>>;
+    /// Groups that may not be loaded yet, by name, after one.
+    async fn unready_groups(&self, after: i64, limit: usize) -> Result<Vec<i64>>;
     /// How many rows of these kinds the ready groups after a place have.
     async fn ready_rows(&self, kinds: &[RecordKind], after: i64) -> Result<u64>;
     /// The rows of groups.

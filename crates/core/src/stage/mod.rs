@@ -63,7 +63,9 @@ impl Stage {
     /// `Storage`; `Mismatch` for one of a newer version.
     pub async fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| Error::storage("open the stage", e))?;
+        refuse_without_index(folder)?;
         let index = Arc::new(SqliteIndex::open(&folder.join("index.sqlite"))?);
+        frames::sync_folder(folder)?;
         let blobs = Arc::new(FolderBlobs::open(&folder.join("files"))?);
         let known = segments(index.as_ref()).await?;
         let writer = FrameWriter::open(&folder.join("segments"), known)?;
@@ -178,6 +180,26 @@ fn writer_gone() -> Error {
         "the stage's writer has stopped",
     )
     .advise("Run `resume`: what was committed is safe")
+}
+
+/// Segments that no index knows are dropped as unfinished: with the index lost that would be everything.
+fn refuse_without_index(folder: &Path) -> Result<()> {
+    let segments = folder.join("segments");
+    if folder.join("index.sqlite").exists() || !segments.exists() {
+        return Ok(());
+    }
+    let mut entries =
+        std::fs::read_dir(&segments).map_err(|e| Error::storage("open the stage", e))?;
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Mismatch,
+        "open the stage",
+        "its index.sqlite is gone, its segments are there",
+    )
+    .with("folder", folder.display())
+    .advise("Restore index.sqlite, with its -wal and -shm files, from a copy; or read the source again into a new workspace"))
 }
 
 async fn segments(index: &dyn Index) -> Result<Vec<SegmentInfo>> {

@@ -1,5 +1,6 @@
 //! The index in SQLite.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -158,7 +159,7 @@ fn prefix(connection: &Connection) -> Result<String, DbError> {
 
 fn find_one(connection: &Connection, key: &RecordKey) -> Result<Option<Found>, DbError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, kind, source_id, hash, revision FROM records WHERE name = ?1",
+        "SELECT id, kind, source_id, hash, revision, grp FROM records WHERE name = ?1",
     )?;
     let mut rows = statement.query([name_of(key.as_str())])?;
     while let Some(r) = rows.next()? {
@@ -169,6 +170,7 @@ fn find_one(connection: &Connection, key: &RecordKey) -> Result<Option<Found>, D
                 id: r.get(0)?,
                 hash: r.get(3)?,
                 revision: r.get(4)?,
+                group: r.get(5)?,
             }));
         }
     }
@@ -179,6 +181,7 @@ struct Found {
     id: i64,
     hash: [u8; 16],
     revision: Option<i64>,
+    group: i64,
 }
 
 fn insert_row(t: &Transaction<'_>, new: &NewRow, read_at: i64) -> Result<(), DbError> {
@@ -190,7 +193,7 @@ fn insert_row(t: &Transaction<'_>, new: &NewRow, read_at: i64) -> Result<(), DbE
         t.prepare_cached("UPDATE records SET read_at = max(read_at, ?2) WHERE id = ?1")?
             .execute(params![found.id, read_at])?;
         if !older && !same {
-            update_row(t, found.id, new, group)?;
+            update_row(t, &found, new, group)?;
         }
         return Ok(());
     }
@@ -226,15 +229,27 @@ fn insert_row(t: &Transaction<'_>, new: &NewRow, read_at: i64) -> Result<(), DbE
         t.prepare_cached("INSERT INTO files(record, grp, state) VALUES(?1, ?2, 0)")?
             .execute(params![id, group])?;
     }
+    reopen_group(t, group)
+}
+
+/// A group that was complete and grows waits until it is called complete again: the rest of it may be on its way.
+fn reopen_group(t: &Transaction<'_>, group: i64) -> Result<(), DbError> {
     if group != 0 {
-        // A group that was complete and grows must be looked at again.
-        t.prepare_cached("DELETE FROM ready WHERE grp = ?1")?
+        t.prepare_cached("DELETE FROM complete WHERE grp = ?1")?
             .execute([group])?;
+        unready(t, group)?;
     }
     Ok(())
 }
 
-fn update_row(t: &Transaction<'_>, id: i64, new: &NewRow, group: i64) -> Result<(), DbError> {
+/// A group that is ready again later has a new place, so that it is looked at again.
+fn unready(t: &Transaction<'_>, group: i64) -> Result<(), DbError> {
+    t.prepare_cached("DELETE FROM ready WHERE grp = ?1")?
+        .execute([group])?;
+    Ok(())
+}
+
+fn update_row(t: &Transaction<'_>, found: &Found, new: &NewRow, group: i64) -> Result<(), DbError> {
     let f = &new.facts;
     let after = |n: usize| f.after.get(n).map_or(0, |a| name_of(a));
     t.prepare_cached(
@@ -242,7 +257,7 @@ fn update_row(t: &Transaction<'_>, id: i64, new: &NewRow, group: i64) -> Result<
             sequence=?11, parent=?12, alias=?13, after1=?14, after2=?15 WHERE id=?1",
     )?
     .execute(params![
-        id,
+        found.id,
         new.address.segment,
         new.address.offset.cast_signed(),
         new.address.length,
@@ -259,8 +274,16 @@ fn update_row(t: &Transaction<'_>, id: i64, new: &NewRow, group: i64) -> Result<
         after(1),
     ])?;
     if new.kind == RecordKind::Attachment {
-        t.prepare_cached("UPDATE files SET grp = ?2 WHERE record = ?1")?
-            .execute(params![id, group])?;
+        // Its bytes may be others now.
+        t.prepare_cached(
+            "UPDATE files SET grp = ?2, state = 0, detail = NULL WHERE record = ?1
+               AND EXISTS (SELECT 1 FROM records WHERE id = ?1 AND skip IS NULL)",
+        )?
+        .execute(params![found.id, group])?;
+        unready(t, group)?;
+    }
+    if found.group != group {
+        reopen_group(t, group)?;
     }
     Ok(())
 }
@@ -576,6 +599,20 @@ impl Index for SqliteIndex {
             .await
     }
 
+    async fn unready_groups(&self, after: i64, limit: usize) -> Result<Vec<i64>> {
+        self.db
+            .call("read the stage's unfinished conversations", move |c| {
+                let mut statement = c.prepare_cached(
+                    "SELECT DISTINCT grp FROM records WHERE grp <> 0 AND grp > ?1
+                       AND NOT EXISTS (SELECT 1 FROM ready WHERE ready.grp = records.grp)
+                     ORDER BY grp LIMIT ?2",
+                )?;
+                let rows = statement.query_map(params![after, limit as i64], |r| r.get(0))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
     async fn ready_rows(&self, kinds: &[RecordKind], after: i64) -> Result<u64> {
         let kinds = kinds_list(kinds);
         self.db
@@ -692,22 +729,25 @@ impl Index for SqliteIndex {
     async fn counts(&self) -> Result<Vec<(RecordKind, KindCount)>> {
         self.db
             .call("count the stage", |c| {
-                let mut counts = Vec::new();
-                for kind in RecordKind::ALL {
-                    let count = |sql: &str| -> rusqlite::Result<i64> {
-                        c.query_row(sql, [kind_number(kind)], |r| r.get(0))
+                let count = |sql: &str| -> rusqlite::Result<HashMap<i64, i64>> {
+                    c.prepare(sql)?
+                        .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+                        .collect()
+                };
+                let read = count("SELECT kind, count(*) FROM records GROUP BY kind")?;
+                let rejected = count("SELECT kind, count(*) FROM rejects GROUP BY kind")?;
+                let of = |counts: &HashMap<i64, i64>, kind| {
+                    let count = counts.get(&kind_number(kind)).copied();
+                    count.unwrap_or(0).cast_unsigned()
+                };
+                let counts = RecordKind::ALL.into_iter().map(|kind| {
+                    let count = KindCount {
+                        read: of(&read, kind),
+                        rejected: of(&rejected, kind),
                     };
-                    let read = count("SELECT count(*) FROM records WHERE kind = ?1")?;
-                    let rejected = count("SELECT count(*) FROM rejects WHERE kind = ?1")?;
-                    counts.push((
-                        kind,
-                        KindCount {
-                            read: read.cast_unsigned(),
-                            rejected: rejected.cast_unsigned(),
-                        },
-                    ));
-                }
-                Ok(counts)
+                    (kind, count)
+                });
+                Ok(counts.collect())
             })
             .await
     }
