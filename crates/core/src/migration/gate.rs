@@ -33,7 +33,11 @@ impl Gate {
 
     pub(super) fn lets_pass(&self, settled: &HashMap<String, u64>, read: u64) -> bool {
         let count = |column: &str| settled.get(column).copied().unwrap_or(0);
-        let bad = count("failed") + count("held");
+        self.allows(count("failed") + count("held"), read)
+    }
+
+    /// Whether so many of so many may fail or be held.
+    pub(super) fn allows(&self, bad: u64, read: u64) -> bool {
         bad <= self.always || bad as f64 <= self.share * read as f64
     }
 }

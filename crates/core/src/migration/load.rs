@@ -1,17 +1,21 @@
 //! Loading a stage into a target, phase by phase.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::band::Tally;
 use super::gate::Gate;
+use super::late::Late;
 use super::progress::{Progress, Step};
+use super::underway::Underway;
 use super::walk::{Visitor, Walk};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, PhaseState};
 use crate::sink::{Batch, Order, Outcome, Phase, Sink, Verdict};
 
 /// The phases of records that no phase of the sink takes: each is skipped with a reason, none is forgotten.
@@ -40,6 +44,9 @@ pub(super) struct Loader {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) gate: Gate,
     pub(super) progress: Arc<dyn Progress>,
+    pub(super) late: Arc<Late>,
+    pub(super) underway: Underway,
+    pub(super) tally: Tally,
 }
 
 impl Loader {
@@ -47,12 +54,12 @@ impl Loader {
     pub(super) async fn run(&self, cx: &Context) -> Result<()> {
         let phases = all_phases(self.sink.phases());
         loop {
-            for phase in &phases {
-                self.phase(cx, phase).await?;
+            for step in steps(&phases) {
+                self.step(cx, &phases[..step.start], &phases[step]).await?;
             }
             self.walk.wait(cx, |read| read.done).await?;
             // A record may arrive after its phase was closed (a person whom only a late message names).
-            if !self.reopen_grown(cx, &phases).await? {
+            if !self.has_grown(&phases).await? {
                 return Ok(());
             }
         }
@@ -62,64 +69,114 @@ impl Loader {
         self.walk.ledger.as_ref()
     }
 
-    async fn phase(&self, cx: &Context, phase: &Phase) -> Result<()> {
-        let known = self
-            .ledger()
-            .phases()
-            .await?
-            .into_iter()
-            .find(|p| p.phase == phase.name);
-        match known {
-            Some(state) if state.closed_at.is_some() && state.passed => return Ok(()),
-            // A gate that was shut: whoever runs again has changed something, so held and failed ones have their chance.
-            Some(state) if state.closed_at.is_some() => {
-                self.ledger().reopen(phase.name).await?;
-            }
-            _ => {}
+    /// Phases that are opened together, after others.
+    async fn step(&self, cx: &Context, earlier: &[Phase], step: &[Phase]) -> Result<()> {
+        let mut wanted = self.unfinished(step).await?;
+        if wanted.is_empty() {
+            return Ok(());
         }
-        // The barrier: what the phase needs is read to its end.
+        // The barrier: what the phases need is read to its end.
         self.walk
             .wait(cx, |read| {
-                phase.needs.iter().all(|kind| !read.open.contains(kind))
+                let mut needs = wanted.iter().flat_map(|phase| phase.needs);
+                needs.all(|kind| !read.open.contains(kind))
             })
             .await?;
-        if is_unclaimed(phase) && self.read_of(phase).await? == 0 {
-            return Ok(());
+        self.catch_up(cx, earlier).await?;
+        let mut open = Vec::with_capacity(wanted.len());
+        for phase in wanted.drain(..) {
+            if is_unclaimed(&phase) && self.read_of(&phase).await? == 0 {
+                continue;
+            }
+            self.open(cx, &phase).await?;
+            open.push(phase);
         }
-        self.ledger().open_phase(phase.name, cx.now()).await?;
-        self.progress.report(Step::Opened { phase: phase.name });
-        self.walk.phase(cx, phase, self).await?;
-        let late = self.sink.flush(cx).await?;
-        self.finish(phase, late).await?;
-        self.close(cx, phase).await
+        match open.as_slice() {
+            [] => Ok(()),
+            [phase] if phase.order != Order::Timeline => {
+                self.walk.phase(cx, phase, self).await?;
+                self.close(cx, phase).await
+            }
+            band => self.band(cx, earlier, band).await,
+        }
     }
 
-    /// Makes outcomes final: one per record, the gravest of its parts.
-    async fn finish(&self, phase: &Phase, outcomes: Vec<Outcome>) -> Result<()> {
-        let mut finals: HashMap<RecordId, Verdict> = HashMap::new();
-        for outcome in outcomes {
-            let verdict = match finals.remove(&outcome.record) {
-                Some(other) => graver(other, outcome.verdict),
-                None => outcome.verdict,
-            };
-            finals.insert(outcome.record, verdict);
+    /// The phases that are not closed, or that grew since.
+    async fn unfinished(&self, phases: &[Phase]) -> Result<Vec<Phase>> {
+        let states = self.ledger().phases().await?;
+        let mut unfinished = Vec::new();
+        for phase in phases {
+            let done = states
+                .iter()
+                .any(|s| s.phase == phase.name && s.closed_at.is_some() && s.passed);
+            if !done || self.grew(phase).await? {
+                unfinished.push(phase.clone());
+            }
         }
-        if finals.is_empty() {
-            return Ok(());
+        Ok(unfinished)
+    }
+
+    /// Opens a phase. Behind a gate that was shut held and failed ones have their chance: whoever runs again has changed
+    /// something.
+    pub(super) async fn open(&self, cx: &Context, phase: &Phase) -> Result<()> {
+        let states = self.ledger().phases().await?;
+        let shut = |s: &PhaseState| s.phase == phase.name && s.closed_at.is_some() && !s.passed;
+        if states.iter().any(shut) {
+            self.ledger().reopen(phase.name).await?;
         }
-        let count = finals.len();
-        self.ledger()
-            .finish(phase.name, finals.into_iter().collect())
-            .await?;
-        self.progress.report(Step::Settled {
-            phase: phase.name,
-            records: count,
-        });
+        self.ledger().open_phase(phase.name, cx.now()).await?;
+        self.tally.begin(phase.name, &self.settled_of(phase).await?);
+        self.progress.report(Step::Opened { phase: phase.name });
         Ok(())
     }
 
+    /// Loads what came to closed phases meanwhile, before others refer to it.
+    async fn catch_up(&self, cx: &Context, earlier: &[Phase]) -> Result<()> {
+        for phase in earlier {
+            // What is durable is found by the books; the whole phase is looked through.
+            self.late_rows(phase.kinds).await?;
+            if phase.order == Order::Timeline || !self.grew(phase).await? {
+                continue;
+            }
+            self.open(cx, phase).await?;
+            self.walk.phase(cx, phase, self).await?;
+            self.close(cx, phase).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes outcomes final, each in its record's own phase.
+    pub(super) async fn finish(&self, outcomes: Vec<Outcome>) -> Result<()> {
+        for (phase, finals) in self.underway.answer(outcomes)? {
+            self.make_final(phase, finals).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_final(
+        &self,
+        phase: &'static str,
+        finals: Vec<(RecordId, Verdict)>,
+    ) -> Result<()> {
+        if finals.is_empty() {
+            return Ok(());
+        }
+        let records = finals.len();
+        self.tally.count(phase, &finals);
+        self.ledger().finish(phase, finals).await?;
+        self.progress.report(Step::Settled { phase, records });
+        Ok(())
+    }
+
+    /// Has the sink finish what is under way.
+    pub(super) async fn flush(&self, cx: &Context) -> Result<()> {
+        let outcomes = self.sink.flush(cx).await?;
+        self.finish(outcomes).await
+    }
+
     /// Closes a phase whose books balance, and asks its gate.
-    async fn close(&self, cx: &Context, phase: &Phase) -> Result<()> {
+    pub(super) async fn close(&self, cx: &Context, phase: &Phase) -> Result<()> {
+        self.flush(cx).await?;
         let (read, settled) = (self.read_of(phase).await?, self.settled_of(phase).await?);
         let total: u64 = settled.values().sum();
         if total < read && !self.walk.read.borrow().done {
@@ -145,23 +202,10 @@ impl Loader {
         if passed {
             return Ok(());
         }
-        let count = |column: &str| settled.get(column).copied().unwrap_or(0);
-        Err(Error::new(
-            ErrorKind::Refused,
-            "pass a gate",
-            format!(
-                "of {read} records {} failed and {} are held",
-                count("failed"),
-                count("held")
-            ),
-        )
-        .with("phase", phase.name)
-        .advise(
-            "See the reasons in report.json, mend them and run `resume`, or allow more with --gate",
-        ))
+        Err(shut(phase, &settled, read))
     }
 
-    async fn read_of(&self, phase: &Phase) -> Result<u64> {
+    pub(super) async fn read_of(&self, phase: &Phase) -> Result<u64> {
         let counts = self.walk.stage.index().counts().await?;
         Ok(counts
             .iter()
@@ -170,27 +214,57 @@ impl Loader {
             .sum())
     }
 
-    async fn settled_of(&self, phase: &Phase) -> Result<HashMap<String, u64>> {
-        let mut settled = HashMap::new();
-        for count in self.ledger().counts().await? {
-            if count.phase == phase.name {
-                *settled.entry(count.column).or_insert(0) += count.count;
-            }
-        }
-        Ok(settled)
+    pub(super) async fn settled_of(&self, phase: &Phase) -> Result<HashMap<String, u64>> {
+        self.ledger().settled(phase.name).await
     }
 
-    async fn reopen_grown(&self, cx: &Context, phases: &[Phase]) -> Result<bool> {
-        let mut grown = false;
+    /// Whether records of a phase have no outcome.
+    async fn grew(&self, phase: &Phase) -> Result<bool> {
+        let total: u64 = self.settled_of(phase).await?.values().sum();
+        Ok(total < self.read_of(phase).await?)
+    }
+
+    async fn has_grown(&self, phases: &[Phase]) -> Result<bool> {
         for phase in phases {
-            let total: u64 = self.settled_of(phase).await?.values().sum();
-            if total < self.read_of(phase).await? {
-                self.ledger().open_phase(phase.name, cx.now()).await?;
-                grown = true;
+            if self.grew(phase).await? {
+                return Ok(true);
             }
         }
-        Ok(grown)
+        Ok(false)
     }
+}
+
+/// The error of a gate that is shut.
+pub(super) fn shut(phase: &Phase, settled: &HashMap<String, u64>, read: u64) -> Error {
+    let count = |column: &str| settled.get(column).copied().unwrap_or(0);
+    Error::new(
+        ErrorKind::Refused,
+        "pass a gate",
+        format!(
+            "of {read} records {} failed and {} are held",
+            count("failed"),
+            count("held")
+        ),
+    )
+    .with("phase", phase.name)
+    .advise("See the reasons in report.json, mend them and run `resume`, or allow more with --gate")
+}
+
+/// Phases one after the other; those that take conversations as they come, next to each other, together.
+fn steps(phases: &[Phase]) -> Vec<Range<usize>> {
+    let mut steps: Vec<Range<usize>> = Vec::new();
+    for (n, phase) in phases.iter().enumerate() {
+        match steps.last_mut() {
+            Some(last)
+                if phase.order == Order::Timeline
+                    && phases[last.start].order == Order::Timeline =>
+            {
+                last.end = n + 1;
+            }
+            _ => steps.push(n..n + 1),
+        }
+    }
+    steps
 }
 
 #[async_trait]
@@ -205,15 +279,11 @@ impl Visitor for Loader {
         phase: &Phase,
         skipped: Vec<(RecordId, Verdict)>,
     ) -> Result<()> {
-        let outcomes = skipped.into_iter().map(|(record, verdict)| Outcome {
-            record,
-            part: 0,
-            verdict,
-        });
-        self.finish(phase, outcomes.collect()).await
+        self.make_final(phase.name, skipped).await
     }
 
     async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()> {
+        self.underway.hand_over(phase.name, &batch.records);
         let outcomes = if is_unclaimed(phase) {
             let verdict = || Verdict::Skipped("no-phase".into());
             batch
@@ -228,26 +298,7 @@ impl Visitor for Loader {
         } else {
             self.sink.write(cx, batch).await?
         };
-        self.finish(phase, outcomes).await
-    }
-}
-
-/// The verdict of a record of two parts: what went wrong outweighs what went well.
-fn graver(one: Verdict, two: Verdict) -> Verdict {
-    const fn weight(verdict: &Verdict) -> u8 {
-        match verdict {
-            Verdict::Skipped(_) => 0,
-            Verdict::Unchanged(_) => 1,
-            Verdict::Updated => 2,
-            Verdict::Created => 3,
-            Verdict::Held(_) => 4,
-            Verdict::Failed { .. } => 5,
-        }
-    }
-    if weight(&two) > weight(&one) {
-        two
-    } else {
-        one
+        self.finish(outcomes).await
     }
 }
 

@@ -9,12 +9,15 @@
 //! books, and lets the next one open when its gate is passed. The process may die at any moment; [`Migration::resume`]
 //! goes on where it was.
 
+mod band;
 mod batches;
 mod gate;
+mod late;
 mod load;
 mod progress;
 mod read;
 mod reporting;
+mod underway;
 mod verifying;
 mod walk;
 mod waves;
@@ -37,9 +40,12 @@ use crate::sink::{Sink, TargetInfo};
 use crate::source::Source;
 use crate::stage::Stage;
 use crate::transform::Transform;
+use band::Tally;
+use late::Late;
 use load::Loader;
 use progress::Recorder;
 use read::{ReadState, Reader};
+use underway::Underway;
 use walk::Walk;
 
 /// Moves a tenant into a target, durably.
@@ -153,6 +159,10 @@ impl Migration {
     pub async fn resume(&self, cx: &Context) -> Result<Report> {
         let opened = self.open(cx, false).await?;
         self.retry_files_of_shut_phases(&opened).await?;
+        // What waits for a person: the person is here.
+        for phase in load::all_phases(self.sink.phases()) {
+            opened.target.ledger.reopen_held(phase.name).await?;
+        }
         self.go(cx, &opened).await
     }
 
@@ -191,7 +201,9 @@ impl Migration {
         reporting::remember(opened.ledger().as_ref(), &phases).await?;
         let recorder = Recorder::new(cx, &self.progress);
         let (state, watched) = watch::channel(ReadState::unknown());
+        let late = Arc::new(Late::default());
         let reader = Reader {
+            late: Arc::clone(&late),
             source: Arc::clone(&self.source),
             stage: opened.stage.clone(),
             state,
@@ -206,6 +218,9 @@ impl Migration {
         };
         let loader = Loader {
             walk,
+            late,
+            underway: Underway::default(),
+            tally: Tally::default(),
             sink: Arc::clone(&self.sink),
             gate: self.gate,
             progress: Arc::clone(&recorder) as Arc<dyn Progress>,
@@ -293,9 +308,7 @@ pub async fn status(folder: &std::path::Path) -> Result<Vec<Report>> {
 ///
 /// # Errors
 /// `NotFound` without a workspace; `Storage`.
-pub async fn write_reports(
-    folder: &std::path::Path,
-) -> Result<Vec<(std::path::PathBuf, Report)>> {
+pub async fn write_reports(folder: &std::path::Path) -> Result<Vec<(std::path::PathBuf, Report)>> {
     let mut reports = look(folder).await?;
     for (folder, report) in &mut reports {
         reporting::add_the_last(folder, report);

@@ -7,6 +7,7 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
+use super::late::Late;
 use super::progress::{Progress, Step};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,6 +54,7 @@ pub(super) struct Reader {
     pub(super) stage: Stage,
     pub(super) state: watch::Sender<ReadState>,
     pub(super) progress: Arc<dyn Progress>,
+    pub(super) late: Arc<Late>,
 }
 
 impl Reader {
@@ -112,6 +114,7 @@ impl Reader {
         }
         match failed.into_values().next() {
             None => {
+                nothing_is_left(&self.stage.index().open_shards().await?)?;
                 self.state.send_modify(|s| {
                     s.turn += 1;
                     s.rows_done = true;
@@ -133,6 +136,7 @@ impl Reader {
                 let page = self.source.page(cx, &shard, cursor.take()).await?;
                 let (records, rejects) = (page.records.len(), page.rejects.len());
                 let next = page.next.clone();
+                self.late.note(&shard, &page.records);
                 self.stage.append(&shard, page, cx.now()).await?;
                 self.progress.report(Step::Read {
                     shard: &shard.id,
@@ -271,6 +275,22 @@ fn is_blocked(state: &ShardState, open: &[ShardState]) -> bool {
     others
         .flat_map(brings)
         .any(|kind| state.shard.needs.contains(&kind))
+}
+
+/// Shards that were never begun because each waits for another: what they would bring must not pass for read.
+fn nothing_is_left(open: &[ShardState]) -> Result<()> {
+    if open.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = open.iter().map(|s| s.shard.id.as_str()).take(5).collect();
+    Err(Error::bug(
+        "read the source",
+        format!(
+            "{} parts wait for each other and were not read: {}",
+            open.len(),
+            names.join(", ")
+        ),
+    ))
 }
 
 /// Errors after which nothing else of the read can go well, or must not be tried.

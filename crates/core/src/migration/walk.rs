@@ -14,7 +14,7 @@ use crate::blob::Blobs;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
-use crate::key::{RecordId, RecordKey};
+use crate::key::{RecordId, RecordKey, RecordKind};
 use crate::ledger::Ledger;
 use crate::model::{Facts, Record};
 use crate::related;
@@ -24,7 +24,7 @@ use crate::stage::index::Row;
 use crate::transform::{Transform, Transformed};
 
 /// How many conversations are ordered at once.
-const GROUPS: usize = 200;
+pub(super) const GROUPS: usize = 200;
 
 /// What is done with the batches of a walk.
 #[async_trait]
@@ -135,23 +135,75 @@ impl Walk {
         Ok(())
     }
 
-    /// Conversations as they become complete, many at a time; within a chunk what is answered comes before its reply.
+    /// All conversations of the stage, ready or not.
     async fn timeline(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
-        let wanted = phase.batch_records * phase.parallel.max(1) * 4;
         let mut after = 0;
         loop {
-            let read_is_over = self.wait_for_groups(cx, phase, after, wanted).await?;
-            let groups = self.stage.index().ready_groups(after, GROUPS).await?;
+            let ready = self.stage.index().ready_groups(after, GROUPS).await?;
+            let Some((last, _)) = ready.last() else { break };
+            after = *last;
+            let names: Vec<i64> = ready.into_iter().map(|(_, group)| group).collect();
+            self.groups(cx, phase, &names, visitor).await?;
+        }
+        let mut after = i64::MIN;
+        loop {
+            let names = self.stage.index().unready_groups(after, GROUPS).await?;
+            let Some(last) = names.last() else {
+                return Ok(());
+            };
+            after = *last;
+            self.groups(cx, phase, &names, visitor).await?;
+        }
+    }
+
+    /// Hands the wanted records of conversations to the visitor: what is answered comes before its reply. Gives all of
+    /// the phase's rows.
+    pub(super) async fn groups(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        groups: &[i64],
+        visitor: &dyn Visitor,
+    ) -> Result<Vec<Row>> {
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.stage.index().group_rows(groups, phase.kinds).await?;
+        self.rows(cx, phase, rows.clone(), visitor).await?;
+        Ok(rows)
+    }
+
+    /// Hands those of these rows that are wanted to the visitor, parents first.
+    pub(super) async fn rows(
+        &self,
+        cx: &Context,
+        phase: &Phase,
+        rows: Vec<Row>,
+        visitor: &dyn Visitor,
+    ) -> Result<()> {
+        for wave in by_wave(rows) {
+            self.batches(cx, phase, visitor, wave).await?;
+        }
+        Ok(())
+    }
+
+    /// The next conversations that may be loaded, many at a time; none when the read is over and all were given.
+    pub(super) async fn next_groups(
+        &self,
+        cx: &Context,
+        kinds: &[RecordKind],
+        enough: usize,
+        after: &mut i64,
+    ) -> Result<Option<Vec<i64>>> {
+        loop {
+            let read_is_over = self.wait_for_groups(cx, kinds, *after, enough).await?;
+            let groups = self.stage.index().ready_groups(*after, GROUPS).await?;
             match groups.last() {
-                Some((last, _)) => after = *last,
-                None if read_is_over => return Ok(()),
+                Some((last, _)) => *after = *last,
+                None if read_is_over => return Ok(None),
                 None => continue,
             }
-            let names: Vec<i64> = groups.into_iter().map(|(_, group)| group).collect();
-            let rows = self.stage.index().group_rows(&names, phase.kinds).await?;
-            for wave in by_wave(rows) {
-                self.batches(cx, phase, visitor, wave).await?;
-            }
+            return Ok(Some(groups.into_iter().map(|(_, group)| group).collect()));
         }
     }
 
@@ -159,7 +211,7 @@ impl Walk {
     async fn wait_for_groups(
         &self,
         cx: &Context,
-        phase: &Phase,
+        kinds: &[RecordKind],
         after: i64,
         wanted: usize,
     ) -> Result<bool> {
@@ -172,7 +224,7 @@ impl Walk {
             if failed {
                 return Err(read_failed());
             }
-            if done || self.stage.index().ready_rows(phase.kinds, after).await? >= wanted as u64 {
+            if done || self.stage.index().ready_rows(kinds, after).await? >= wanted as u64 {
                 return Ok(done);
             }
             tokio::select! {
@@ -236,7 +288,7 @@ impl Walk {
             .map(|p| (p.row.id, Verdict::Skipped(p.row.skip.unwrap_or_default())))
             .collect();
         let (records, related) = self.with_records(planned).await?;
-        let (parts, more) = self.transform(cx, records).await?;
+        let (more, parts) = self.transform(cx, records).await?;
         skipped.extend(more);
         if !skipped.is_empty() {
             visitor.skip(cx, phase, skipped).await?;
@@ -285,7 +337,7 @@ impl Walk {
         &self,
         cx: &Context,
         batch: Vec<(Planned, Record)>,
-    ) -> Result<(Vec<Part>, Vec<(RecordId, Verdict)>)> {
+    ) -> Result<(Vec<(RecordId, Verdict)>, Vec<Part>)> {
         let mut parts: Vec<Part> = batch
             .into_iter()
             .map(|(planned, record)| Part {
@@ -312,23 +364,23 @@ impl Walk {
             for (part, verdict) in parts.into_iter().zip(verdicts) {
                 match verdict {
                     Transformed::Keep(record) => kept.push(Part { record, ..part }),
-                    Transformed::Skip(reason) => {
-                        skipped.push((part.planned.row.id, Verdict::Skipped(reason)));
+                    Transformed::Skip(reason) => skipped.push((part.planned.row.id, reason)),
+                    Transformed::Split(records) if records.is_empty() => {
+                        skipped.push((part.planned.row.id, "split-into-nothing".into()));
                     }
                     Transformed::Split(records) => {
-                        kept.extend(records.into_iter().zip(0..).map(|(record, part_number)| {
-                            Part {
-                                planned: part.planned.clone(),
-                                part: part_number,
-                                record,
-                            }
+                        kept.extend(records.into_iter().map(|record| Part {
+                            planned: part.planned.clone(),
+                            part: 0,
+                            record,
                         }));
                     }
                 }
             }
             parts = kept;
         }
-        Ok((parts, skipped))
+        number(&mut parts);
+        Ok((wholly_skipped(skipped, &parts), parts))
     }
 
     /// Resolves each record's parent: it counts when it stands in the target.
@@ -374,6 +426,26 @@ struct Part {
     planned: Planned,
     part: u32,
     record: Record,
+}
+
+/// Numbers the parts of each record: several transforms may have split it.
+fn number(parts: &mut [Part]) {
+    let mut next: HashMap<RecordId, u32> = HashMap::new();
+    for part in parts {
+        let number = next.entry(part.planned.row.id).or_insert(0);
+        part.part = *number;
+        *number += 1;
+    }
+}
+
+/// The records that are skipped as a whole, each with the first reason: of the others a part goes on.
+fn wholly_skipped(skipped: Vec<(RecordId, String)>, parts: &[Part]) -> Vec<(RecordId, Verdict)> {
+    let mut known: HashSet<RecordId> = parts.iter().map(|p| p.planned.row.id).collect();
+    skipped
+        .into_iter()
+        .filter(|(id, _)| known.insert(*id))
+        .map(|(id, reason)| (id, Verdict::Skipped(reason)))
+        .collect()
 }
 
 fn read_failed() -> Error {

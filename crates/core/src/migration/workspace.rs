@@ -125,10 +125,14 @@ impl Workspace {
     /// there is none and it may not be made.
     pub async fn target(&self, info: &TargetInfo, tenant: &str, create: bool) -> Result<Target> {
         let name = plain(&info.name);
-        let folder = self
-            .folder
-            .join("targets")
-            .join(format!("{name}-{}", plain_id(&info.id)));
+        let folder = match self.folder_of(&plain_id(&info.id))? {
+            // An org may be given another name; it is the same target all the same.
+            Some(folder) => folder,
+            None => self
+                .folder
+                .join("targets")
+                .join(format!("{name}-{}", plain_id(&info.id))),
+        };
         let is_new = !folder.join("ledger.sqlite").exists();
         if is_new {
             self.refuse_a_taken_name(&name, info)?;
@@ -176,6 +180,16 @@ impl Workspace {
             owner,
             is_new,
         })
+    }
+
+    /// The folder of the target with this id, whatever its name.
+    fn folder_of(&self, id: &str) -> Result<Option<PathBuf>> {
+        let known = |folder: &PathBuf| {
+            let name = folder.file_name().and_then(|n| n.to_str());
+            name.and_then(|n| n.rsplit_once('-'))
+                .is_some_and(|(_, known)| known == id)
+        };
+        Ok(self.targets()?.into_iter().find(known))
     }
 
     fn refuse_a_taken_name(&self, name: &str, info: &TargetInfo) -> Result<()> {

@@ -288,6 +288,8 @@ pub(crate) struct Maps {
     pub(crate) lose_answer: AtomicUsize,
     /// Keys that the org refuses.
     pub(crate) refuse: Mutex<HashSet<String>>,
+    /// Keys that wait for a person.
+    pub(crate) hold: Mutex<HashSet<String>>,
     pub(crate) batches: Mutex<Vec<(&'static str, Vec<RecordId>)>>,
 }
 
@@ -300,6 +302,7 @@ impl Maps {
             writes: AtomicUsize::new(0),
             lose_answer: AtomicUsize::new(0),
             refuse: Mutex::default(),
+            hold: Mutex::default(),
             batches: Mutex::default(),
         }
     }
@@ -366,7 +369,10 @@ impl Sink for Maps {
         let (mut effects, mut outcomes) = (Vec::new(), Vec::new());
         for r in &batch.records {
             let id = format!("{}#{}", r.record.key(), r.part);
-            let verdict = if self
+            let key = r.record.key().as_str();
+            let verdict = if self.hold.lock().unwrap().contains(key) {
+                Verdict::Held("waits".into())
+            } else if self
                 .refuse
                 .lock()
                 .unwrap()
