@@ -51,6 +51,11 @@ pub(super) enum Verb {
     Status,
     /// Make report.html and report.json again from what is on disk; works beside a run.
     Report,
+    /// Read the helpdesk into the workspace, load nothing, and show what it holds.
+    Discover,
+    /// After `discover`: show what the mapping leaves behind, and write the package that the org's administrator
+    /// installs. Writes nothing to a platform.
+    Plan,
     /// Ask both platforms and this machine whether a run could begin, and say what to do. Only reads.
     Doctor,
     /// Read back everything that was loaded and compare it field by field.

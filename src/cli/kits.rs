@@ -1,10 +1,21 @@
 //! What a program needs to know of its platforms.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use deskferry_core::{Result, Sink, Source};
+use deskferry_core::{RecordKind, Result, Sink, Source};
+
+/// What a target's administrator installs before a run.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Package {
+    /// Each file: its place in the package, and its text.
+    pub files: Vec<(String, String)>,
+    /// All of them in one zip file.
+    pub zip: Vec<u8>,
+}
 
 /// How a source is made.
 #[derive(Clone, Copy)]
@@ -33,6 +44,10 @@ pub struct SinkKit {
     pub mapping: fn() -> String,
     /// Makes the sink from the environment and a mapping file.
     pub from_env: fn(&Path) -> Result<Arc<dyn Sink>>,
+    /// What the administrator must install for a mapping file.
+    pub package: fn(&Path) -> Result<Package>,
+    /// The source's custom fields that a mapping file takes.
+    pub taken: fn(&Path) -> Result<BTreeSet<(RecordKind, String)>>,
     /// The mapping file of a workspace that rehearses.
     #[cfg(feature = "rehearsal")]
     pub local_mapping: fn() -> String,
@@ -87,7 +102,7 @@ pub fn kayako() -> SourceKit {
 #[cfg(feature = "salesforce")]
 #[must_use]
 pub fn salesforce() -> SinkKit {
-    use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig};
+    use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, metadata};
     SinkKit {
         name: "salesforce",
         variable: "SALESFORCE_URL",
@@ -97,6 +112,19 @@ pub fn salesforce() -> SinkKit {
                 SalesforceConfig::from_env()?.build()?,
                 read_mapping(mapping)?,
             )?))
+        },
+        package: |mapping| {
+            let files = metadata::package(&read_mapping(mapping)?);
+            let zip = metadata::zip(&files);
+            let files = files.into_iter().map(|f| (f.path, f.content)).collect();
+            Ok(Package { files, zip })
+        },
+        taken: |mapping| {
+            let taken = metadata::taken_fields(&read_mapping(mapping)?);
+            Ok(taken
+                .into_iter()
+                .filter_map(|(object, name)| Some((carrier(object)?, name)))
+                .collect())
         },
         #[cfg(feature = "rehearsal")]
         local_mapping: super::rehearsal_mapping,
@@ -123,4 +151,15 @@ fn read_mapping(path: &Path) -> Result<deskferry_sink_salesforce::Mapping> {
         deskferry_core::Error::storage("read the mapping", e).with("file", path.display())
     })?;
     deskferry_sink_salesforce::Mapping::parse(&text).map_err(|e| e.with("file", path.display()))
+}
+
+/// The kind of record from which an object is made and that has custom fields.
+#[cfg(feature = "salesforce")]
+fn carrier(object: &str) -> Option<RecordKind> {
+    match object {
+        "Account" => Some(RecordKind::Account),
+        "Contact" => Some(RecordKind::Contact),
+        "Case" => Some(RecordKind::Conversation),
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! It knows `run` (the default), `resume`, `status`, `verify`, `report` and `doctor`. Addresses and credentials come from the environment.
+//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover` and `plan`. Addresses and credentials come from the environment.
 //! Where the environment names no helpdesk, or no org, and the feature `rehearsal` is on, local ones are started as
 //! processes of their own and filled with a made-up world, so that the whole can be tried without an account.
 
@@ -21,6 +21,7 @@ mod exit;
 mod kits;
 #[cfg(feature = "rehearsal")]
 mod local;
+mod plan;
 mod progress;
 mod verbs;
 
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 pub use kits::kayako;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
-pub use kits::{SinkKit, SourceKit};
+pub use kits::{Package, SinkKit, SourceKit};
 
 /// The shipped Salesforce mapping with a line for each custom field of the made-up world: what a rehearsal's workspace
 /// gets.

@@ -29,6 +29,11 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
             let folder = workspace_of_a_run(&args)?;
             doctor(app, &args, &folder).await
         }
+        Some(Verb::Discover) => {
+            let folder = workspace_of_a_run(&args)?;
+            discover(app, &args, &folder).await
+        }
+        Some(Verb::Plan) => plan(app, &args, &needed(&args)?).await,
         Some(Verb::Resume) => move_it(app, &args, &needed(&args)?, Go::Resume).await,
         Some(Verb::Verify) => move_it(app, &args, &needed(&args)?, Go::Verify).await,
         Some(Verb::Status) => status(&needed(&args)?).await,
@@ -142,6 +147,30 @@ async fn doctor(app: &App, args: &Args, folder: &Path) -> Result<Done> {
     };
     let ends = ends(app, args, folder).await?;
     super::doctor::examine(ends.source.as_ref(), ends.sink.as_ref(), folder).await
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+async fn discover(app: &App, args: &Args, folder: &Path) -> Result<Done> {
+    let workspace = Workspace::open(folder)?;
+    let ends = ends(app, args, folder).await?;
+    let cx = Context::new();
+    let interrupted = stop_on_interrupt(&cx);
+    let progress = Arc::new(Lines::default());
+    let read = migration::extract(&cx, &workspace, Arc::clone(&ends.source), progress).await;
+    interrupted.abort();
+    read?;
+    let found = migration::discover(&cx, &workspace).await?;
+    println!("{}", found.summary());
+    println!("scope: {}", folder.join("scope.json").display());
+    Ok(Done::Well)
+}
+
+async fn plan(app: &App, args: &Args, folder: &Path) -> Result<Done> {
+    Workspace::look(folder)?;
+    let workspace = Workspace::open(folder)?;
+    let found = migration::discover(&Context::new(), &workspace).await?;
+    let ends = ends(app, args, folder).await?;
+    super::plan::make(&app.sink, ends.sink.as_ref(), &found, folder).await
 }
 
 fn is_set(variable: &str) -> bool {

@@ -109,3 +109,84 @@ async fn doctor_names_what_blocks_and_answers_its_code() {
     assert!(ended.output.contains("Not_There__c"), "{}", ended.output);
     assert!(ended.output.contains("cannot begin"), "{}", ended.output);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discover_and_plan_only_read_and_a_run_goes_on_from_there() {
+    let scene = Scene::small().await;
+    let early = Program::of(&scene).run(&["plan"]).await;
+    assert_eq!(early.code, Some(7), "nothing was read: {}", early.output);
+    let found = Program::of(&scene).run(&["discover"]).await;
+    assert_eq!(found.code, Some(0), "{}", found.output);
+    for shown in ["conversation", "custom field", "channels: ", "scope.json"] {
+        assert!(
+            found.output.contains(shown),
+            "{shown} is missing:\n{}",
+            found.output
+        );
+    }
+    let read = scene.kayako.requests().total;
+    let planned = Program::of(&scene).run(&["plan"]).await;
+    assert_eq!(planned.code, Some(0), "{}", planned.output);
+    assert!(
+        planned.output.contains("The mapping fits"),
+        "{}",
+        planned.output
+    );
+    assert_eq!(
+        scene.kayako.requests().total,
+        read,
+        "a plan asks the helpdesk nothing"
+    );
+    assert_eq!(writes(&scene), Vec::<String>::new());
+
+    let plan = scene.workspace().join("plan");
+    let manifest = std::fs::read_to_string(plan.join("package/package.xml")).unwrap();
+    assert!(
+        manifest.contains("<members>Case.Source_Key__c</members>"),
+        "{manifest}"
+    );
+    assert!(
+        std::fs::read(plan.join("package.zip"))
+            .unwrap()
+            .starts_with(b"PK")
+    );
+    assert!(plan.join("README.txt").exists());
+
+    let ran = Program::of(&scene).run(&["run"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.output);
+    scene.assert_exact();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_names_fields_that_the_mapping_leaves_behind_and_that_the_org_lacks() {
+    let scene = Scene::small().await;
+    let found = Program::of(&scene).run(&["discover"]).await;
+    assert_eq!(found.code, Some(0), "{}", found.output);
+    let mapping = scene.workspace().join("mapping.toml");
+    let text = std::fs::read_to_string(&mapping).unwrap();
+    let text = text.replacen(
+        "[Case.fields]\n",
+        "[Case.fields]\nNew_One__c = { from = \"custom.nobody_has_it\", create = { type = \"Text\", length = 80 } }\n",
+        1,
+    );
+    std::fs::write(&mapping, text).unwrap();
+    let planned = Program::of(&scene).run(&["plan"]).await;
+    assert_eq!(planned.code, Some(2), "{}", planned.output);
+    for shown in [
+        "conversation custom.nobody_has_it",
+        "New_One__c",
+        "Install the package",
+    ] {
+        assert!(
+            planned.output.contains(shown),
+            "{shown} is missing:\n{}",
+            planned.output
+        );
+    }
+    let object = scene.workspace().join("plan/package/objects/Case.object");
+    assert!(
+        std::fs::read_to_string(object)
+            .unwrap()
+            .contains("New_One__c")
+    );
+}

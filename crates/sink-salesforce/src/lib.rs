@@ -92,6 +92,7 @@ mod config;
 mod files;
 mod load;
 pub mod mapping;
+pub mod metadata;
 mod org;
 mod preflight;
 pub mod schema;

@@ -11,6 +11,7 @@
 
 mod band;
 mod batches;
+mod extract;
 mod gate;
 mod late;
 mod load;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use extract::{discover, extract};
 pub use gate::Gate;
 pub use progress::{Progress, Silent, Step};
 pub use workspace::{Target, Workspace};
@@ -242,20 +244,7 @@ impl Migration {
         if let Some(name) = &self.target_name {
             info.name.clone_from(name);
         }
-        let stage = Stage::open(&self.workspace.stage()).await?;
-        match stage.index().tenant().await? {
-            None => stage.index().set_tenant(&readiness.tenant).await?,
-            Some(tenant) if tenant == readiness.tenant => {}
-            Some(tenant) => {
-                return Err(Error::new(
-                    ErrorKind::Mismatch,
-                    "open the workspace",
-                    format!("it holds {tenant}, the source is {}", readiness.tenant),
-                )
-                .with("folder", self.workspace.folder().display())
-                .advise("Each workspace belongs to one source tenant: use another workspace, or point to the tenant that was meant"));
-            }
-        }
+        let stage = stage_of(&self.workspace, &readiness.tenant).await?;
         let target = self
             .workspace
             .target(&info, &readiness.tenant.to_string(), create)
@@ -292,6 +281,25 @@ impl Migration {
         reporting::write(&opened.target.folder, &report)?;
         Ok(report)
     }
+}
+
+/// The stage of a workspace, if it is this tenant's or nobody's yet.
+async fn stage_of(workspace: &Workspace, wanted: &Tenant) -> Result<Stage> {
+    let stage = Stage::open(&workspace.stage()).await?;
+    match stage.index().tenant().await? {
+        None => stage.index().set_tenant(wanted).await?,
+        Some(tenant) if tenant == *wanted => {}
+        Some(tenant) => {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "open the workspace",
+                format!("it holds {tenant}, the source is {wanted}"),
+            )
+            .with("folder", workspace.folder().display())
+            .advise("Each workspace belongs to one source tenant: use another workspace, or point to the tenant that was meant"));
+        }
+    }
+    Ok(stage)
 }
 
 /// Where the targets of a workspace stand, from what is on disk: works beside a running migration.

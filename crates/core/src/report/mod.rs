@@ -1,10 +1,12 @@
 //! What a run did, for people and programs.
 
+mod discovery;
 mod html;
 mod pulse;
 mod summary;
 mod waits;
 
+pub use discovery::{Discovery, FieldFound, FileFound, KindFound, Oddity};
 pub use pulse::{Beat, Pulse, Used};
 pub use waits::Wait;
 

@@ -1,0 +1,94 @@
+//! Reading a source without loading it, and counting what was read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::progress::Progress;
+use super::read::{ReadState, Reader};
+use super::workspace::{Workspace, write_whole};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::RecordKind;
+use crate::report::{Discovery, KindFound};
+use crate::source::Source;
+use crate::stage::Stage;
+
+/// How many records are looked at together.
+const TOGETHER: usize = 500;
+
+/// Reads a source to its end into the workspace's stage and loads nothing: `run` then finds everything there. What was
+/// read before is not read again.
+///
+/// # Errors
+/// `Mismatch` when the workspace belongs to another tenant, and what can go wrong on the way. Whatever was read is durable.
+pub async fn extract(
+    cx: &Context,
+    workspace: &Workspace,
+    source: Arc<dyn Source>,
+    progress: Arc<dyn Progress>,
+) -> Result<()> {
+    let readiness = source.check(cx).await?;
+    let stage = super::stage_of(workspace, &readiness.tenant).await?;
+    let (state, _watched) = watch::channel(ReadState::unknown());
+    let reader = Reader {
+        source,
+        stage,
+        state,
+        progress,
+    };
+    reader.run(cx).await
+}
+
+/// Counts what the stage of a workspace holds, and writes it as `scope.json`. Not beside a run.
+///
+/// # Errors
+/// `NotFound` when nothing was read yet; `Storage`.
+pub async fn discover(cx: &Context, workspace: &Workspace) -> Result<Discovery> {
+    let stage = Stage::open(&workspace.stage()).await?;
+    let index = stage.index();
+    let Some(tenant) = index.tenant().await? else {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "count what was read",
+            "nothing was read yet",
+        )
+        .advise("`discover` reads the source first"));
+    };
+    let mut found = Discovery {
+        format: 1,
+        source: tenant.to_string(),
+        made_at: cx.now(),
+        complete: index.open_shards().await?.is_empty(),
+        ..Discovery::default()
+    };
+    for (kind, count) in index.counts().await? {
+        found.kinds.push(KindFound {
+            kind,
+            read: count.read,
+            rejected: count.rejected,
+        });
+    }
+    for kind in RecordKind::ALL {
+        let mut after = None;
+        loop {
+            cx.check("count what was read")?;
+            let rows = index.scan(&[kind], after.as_ref(), TOGETHER).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.place());
+            for record in stage.records(&rows).await? {
+                found.see(&record);
+            }
+        }
+    }
+    found.finish();
+    write_scope(workspace.folder(), &found)?;
+    Ok(found)
+}
+
+fn write_scope(folder: &Path, found: &Discovery) -> Result<()> {
+    let text = serde_json::to_vec_pretty(found)
+        .map_err(|e| Error::bug("write what was found", e.to_string()))?;
+    write_whole(&folder.join("scope.json"), &text)
+}

@@ -1,0 +1,287 @@
+//! What a source holds, counted from what was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::key::{RecordKey, RecordKind};
+use crate::model::{CustomValue, FieldDefinition, Meta, Record};
+
+/// How many shapes of a field's values are shown, and how many records of an oddity.
+const SHOWN: usize = 3;
+/// How many of the largest files are shown.
+const LARGEST: usize = 10;
+
+/// What a source holds. Serialised as `scope.json`. It holds shapes of values, never values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Discovery {
+    /// The version of this form.
+    pub format: u32,
+    /// Whose records: `platform:tenant`.
+    pub source: String,
+    /// When it was counted.
+    pub made_at: DateTime<Utc>,
+    /// Whether everything was read.
+    pub complete: bool,
+    /// Records per kind.
+    pub kinds: Vec<KindFound>,
+    /// Custom fields, those in use first.
+    pub fields: Vec<FieldFound>,
+    /// Conversations per channel.
+    pub channels: BTreeMap<String, u64>,
+    /// Conversations per status, by the source's own word.
+    pub statuses: BTreeMap<String, u64>,
+    /// Bytes of all files, by what the source says of them.
+    pub file_bytes: u64,
+    /// The largest files, largest first.
+    pub largest_files: Vec<FileFound>,
+    /// What is odd, by a stable name.
+    pub oddities: BTreeMap<String, Oddity>,
+    #[serde(skip)]
+    pub(crate) found: BTreeMap<(RecordKind, String), FieldFound>,
+}
+
+/// How many records of a kind there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindFound {
+    /// The kind.
+    pub kind: RecordKind,
+    /// Records.
+    pub read: u64,
+    /// Rows that could not become records.
+    pub rejected: u64,
+}
+
+/// A custom field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldFound {
+    /// What carries it.
+    pub of: RecordKind,
+    /// Its stable key, as in `custom.<key>` of a mapping.
+    pub field: String,
+    /// What people see; empty when the source defines no such field.
+    pub title: String,
+    /// The source's word for its type.
+    pub holds: String,
+    /// Records with a value.
+    pub used: u64,
+    /// Shapes of values: `a` for letters, `9` for digits.
+    pub shapes: BTreeSet<String>,
+}
+
+/// A large file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFound {
+    /// Its record.
+    pub key: RecordKey,
+    /// Its size, as the source says.
+    pub bytes: u64,
+}
+
+/// Something that people may want to look at before they migrate it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oddity {
+    /// How many records.
+    pub count: u64,
+    /// The first few.
+    pub examples: Vec<RecordKey>,
+}
+
+impl Discovery {
+    /// Counts a record.
+    pub fn see(&mut self, record: &Record) {
+        match record {
+            Record::FieldDefinition(definition) => self.see_definition(definition),
+            Record::Account(account) => self.see_values(RecordKind::Account, &account.meta),
+            Record::Contact(contact) => {
+                self.see_values(RecordKind::Contact, &contact.meta);
+                if contact.emails.is_empty() {
+                    self.odd("people without an e-mail address", &contact.meta);
+                }
+            }
+            Record::Conversation(conversation) => {
+                self.see_values(RecordKind::Conversation, &conversation.meta);
+                *self
+                    .channels
+                    .entry(conversation.channel.is.name().to_owned())
+                    .or_default() += 1;
+                *self
+                    .statuses
+                    .entry(conversation.status.raw.clone())
+                    .or_default() += 1;
+                if conversation.requester.is_none() {
+                    self.odd("conversations without a requester", &conversation.meta);
+                }
+                if conversation.subject.trim().is_empty() {
+                    self.odd("conversations without a subject", &conversation.meta);
+                }
+            }
+            Record::Message(message) => {
+                let blank =
+                    |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
+                if blank(&message.body.html)
+                    && blank(&message.body.text)
+                    && message.files.is_empty()
+                {
+                    self.odd("messages without text or files", &message.meta);
+                }
+            }
+            Record::Attachment(file) => self.see_file(&file.meta, file.size),
+            _ => {}
+        }
+    }
+
+    fn see_definition(&mut self, definition: &FieldDefinition) {
+        let field = self.field(definition.of, &definition.field);
+        field.title.clone_from(&definition.title);
+        field.holds.clone_from(&definition.raw_type);
+    }
+
+    fn see_values(&mut self, of: RecordKind, meta: &Meta) {
+        for (name, value) in &meta.custom {
+            let field = self.field(of, name);
+            field.used += 1;
+            if field.shapes.len() < SHOWN {
+                field.shapes.insert(shape(value));
+            }
+        }
+    }
+
+    fn see_file(&mut self, meta: &Meta, size: Option<u64>) {
+        let Some(bytes) = size else {
+            self.odd("files of unknown size", meta);
+            return;
+        };
+        self.file_bytes += bytes;
+        let key = meta.key.clone();
+        self.largest_files.push(FileFound { key, bytes });
+        self.largest_files
+            .sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.key.cmp(&b.key)));
+        self.largest_files.truncate(LARGEST);
+    }
+
+    fn field(&mut self, of: RecordKind, name: &str) -> &mut FieldFound {
+        self.found
+            .entry((of, name.to_owned()))
+            .or_insert_with(|| FieldFound {
+                of,
+                field: name.to_owned(),
+                title: String::new(),
+                holds: String::new(),
+                used: 0,
+                shapes: BTreeSet::new(),
+            })
+    }
+
+    fn odd(&mut self, what: &str, meta: &Meta) {
+        let oddity = self.oddities.entry(what.to_owned()).or_default();
+        oddity.count += 1;
+        if oddity.examples.len() < SHOWN {
+            oddity.examples.push(meta.key.clone());
+        }
+    }
+
+    /// To be called when everything was seen.
+    pub(crate) fn finish(&mut self) {
+        self.fields = std::mem::take(&mut self.found).into_values().collect();
+        self.fields
+            .sort_by(|a, b| (b.used, a.of, &a.field).cmp(&(a.used, b.of, &b.field)));
+    }
+
+    /// The same as tables for a terminal.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut out = format!(
+            "{}\n\n{:<20}{:>10}{:>10}\n",
+            self.source, "kind", "read", "rejected"
+        );
+        // Writing to a string cannot fail.
+        for kind in &self.kinds {
+            let name = kind.kind.name();
+            let _ = writeln!(out, "{name:<20}{:>10}{:>10}", kind.read, kind.rejected);
+        }
+        let _ = writeln!(
+            out,
+            "\n{:<42}{:>10}  {:<14}such as",
+            "custom field", "used", "type"
+        );
+        for field in &self.fields {
+            let name = format!("{} {}", field.of.name(), field.field);
+            let shapes: Vec<&str> = field.shapes.iter().map(String::as_str).collect();
+            let (holds, shapes) = (&field.holds, shapes.join(" | "));
+            let _ = writeln!(out, "{name:<42}{:>10}  {holds:<14}{shapes}", field.used);
+        }
+        for (title, counts) in [("channels", &self.channels), ("statuses", &self.statuses)] {
+            let counts: Vec<String> = counts.iter().map(|(n, c)| format!("{n} {c}")).collect();
+            let _ = writeln!(out, "\n{title}: {}", counts.join(", "));
+        }
+        let largest = self.largest_files.first();
+        let largest = largest.map_or(String::new(), |f| {
+            format!(", the largest {:.1} MB ({})", f.bytes as f64 / 1e6, f.key)
+        });
+        let _ = writeln!(
+            out,
+            "\nfiles: {:.1} MB{largest}",
+            self.file_bytes as f64 / 1e6
+        );
+        for (what, oddity) in &self.oddities {
+            let example = oddity.examples.first();
+            let example = example.map_or(String::new(), |key| format!(", such as {key}"));
+            let _ = writeln!(out, "{what}: {}{example}", oddity.count);
+        }
+        if !self.complete {
+            let _ = writeln!(out, "not everything was read yet");
+        }
+        out
+    }
+}
+
+/// What a value looks like, without what it says.
+fn shape(value: &CustomValue) -> String {
+    let text = match value {
+        CustomValue::Bool(_) => return "yes/no".to_owned(),
+        CustomValue::Date(_) => return "a day".to_owned(),
+        CustomValue::DateTime(_) => return "a moment".to_owned(),
+        CustomValue::Choice(_) => return "an option".to_owned(),
+        CustomValue::Choices(_) => return "several options".to_owned(),
+        CustomValue::Json(_) => return "JSON".to_owned(),
+        CustomValue::Text(text) | CustomValue::Number(text) => text,
+    };
+    let mut shape: String = text
+        .chars()
+        .take(24)
+        .map(|c| match c {
+            c if c.is_numeric() => '9',
+            c if c.is_alphabetic() => 'a',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    if text.chars().count() > 24 {
+        shape.push('…');
+    }
+    shape
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_shows_no_value() {
+        for (value, expected) in [
+            (CustomValue::Text("AB-1234 é".into()), "aa-9999 a"),
+            (CustomValue::Number("-12.50".into()), "-99.99"),
+            (CustomValue::Bool(true), "yes/no"),
+            (CustomValue::Choice("Secret".into()), "an option"),
+            (
+                CustomValue::Text("x".repeat(30)),
+                "aaaaaaaaaaaaaaaaaaaaaaaa…",
+            ),
+        ] {
+            assert_eq!(shape(&value), expected);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What an administrator installs before a load: the custom fields that a mapping names, and a permission set that shows
+//! them to the migration user, in the Metadata API's own format (Salesforce reference, section 11.1).
+
+mod xml;
+mod zip;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mapping::{FieldSpec, Mapping};
+
+/// The API name of the permission set.
+pub const PERMISSION_SET: &str = "Deskferry_Migration";
+
+/// A file of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageFile {
+    /// Its place in the package: `objects/Case.object`.
+    pub path: String,
+    /// Its text.
+    pub content: String,
+}
+
+/// The package that a mapping needs: `package.xml`, one file per object, one permission set. Installing it again changes
+/// nothing: fields are upserted, and the permission set is our own and whole.
+///
+/// ```
+/// use deskferry_sink_salesforce::{Mapping, metadata};
+///
+/// let mapping = Mapping::parse(Mapping::default_text())?;
+/// let package = metadata::package(&mapping);
+/// assert!(package.iter().any(|f| f.path == "objects/Case.object" && f.content.contains("Source_Key__c")));
+/// # Ok::<(), deskferry_core::Error>(())
+/// ```
+#[must_use]
+pub fn package(mapping: &Mapping) -> Vec<PackageFile> {
+    let fields = mapping.required_fields();
+    let mut objects: BTreeMap<&str, Vec<&FieldSpec>> = BTreeMap::new();
+    for field in &fields {
+        objects.entry(&field.object).or_default().push(field);
+    }
+    let file = |path: String, content: String| PackageFile { path, content };
+    let mut files = vec![file("package.xml".into(), xml::manifest(&fields))];
+    for (object, fields) in &objects {
+        files.push(file(
+            format!("objects/{object}.object"),
+            xml::object(fields),
+        ));
+    }
+    let writes: Vec<&str> = mapping.objects().collect();
+    files.push(file(
+        format!("permissionsets/{PERMISSION_SET}.permissionset"),
+        xml::permission_set(&fields, &writes),
+    ));
+    files
+}
+
+/// The same package as one zip file, without compression and with fixed times: the same package is the same bytes.
+#[must_use]
+pub fn zip(files: &[PackageFile]) -> Vec<u8> {
+    zip::stored(files)
+}
+
+/// The keys of the source's custom fields that a mapping takes, by the object that takes them.
+#[must_use]
+pub fn taken_fields(mapping: &Mapping) -> BTreeSet<(&'static str, String)> {
+    mapping
+        .objects()
+        .filter_map(|name| mapping.object(name).map(|object| (name, object)))
+        .flat_map(|(name, object)| {
+            let keys = object.lines.iter().filter_map(|line| line.custom());
+            keys.map(move |key| (name, key.to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! The files' texts.
+
+use std::fmt::Write;
+
+use crate::config::API_VERSION;
+use crate::mapping::FieldSpec;
+
+use super::PERMISSION_SET;
+
+const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+const SPACE: &str = "xmlns=\"http://soap.sforce.com/2006/04/metadata\"";
+
+/// Objects whose rights a permission set can give; the others follow from these or from nothing.
+const GRANTABLE: [&str; 3] = ["Account", "Case", "Contact"];
+
+/// Nested elements, by indent. Writing to a string cannot fail.
+struct Xml(String);
+
+impl Xml {
+    fn new(root: &str) -> Self {
+        Self(format!("{HEAD}<{root} {SPACE}>\n"))
+    }
+
+    fn line(&mut self, depth: usize, text: &str) {
+        let _ = writeln!(self.0, "{:1$}{text}", "", depth * 4);
+    }
+
+    fn value(&mut self, depth: usize, name: &str, value: impl ToString) {
+        let value = escaped(&value.to_string());
+        self.line(depth, &format!("<{name}>{value}</{name}>"));
+    }
+
+    fn end(mut self, root: &str) -> String {
+        self.line(0, &format!("</{root}>"));
+        self.0
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            // XML 1.0 has no other control characters.
+            c if c.is_control() && !matches!(c, '\t' | '\n' | '\r') => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+pub(super) fn manifest(fields: &[FieldSpec]) -> String {
+    let mut names: Vec<String> = fields.iter().map(full_name).collect();
+    names.sort();
+    let mut xml = Xml::new("Package");
+    for (members, name) in [
+        (names, "CustomField"),
+        (vec![PERMISSION_SET.to_owned()], "PermissionSet"),
+    ] {
+        xml.line(1, "<types>");
+        for member in members {
+            xml.value(2, "members", member);
+        }
+        xml.value(2, "name", name);
+        xml.line(1, "</types>");
+    }
+    xml.value(1, "version", API_VERSION);
+    xml.end("Package")
+}
+
+/// A file that names some fields of an object changes these only.
+pub(super) fn object(fields: &[&FieldSpec]) -> String {
+    let mut xml = Xml::new("CustomObject");
+    for field in fields {
+        xml.line(1, "<fields>");
+        one_field(&mut xml, field);
+        xml.line(1, "</fields>");
+    }
+    xml.end("CustomObject")
+}
+
+fn one_field(xml: &mut Xml, field: &FieldSpec) {
+    xml.value(2, "fullName", &field.name);
+    // Longer labels are refused.
+    let label: String = field.label.chars().take(40).collect();
+    xml.value(2, "label", label);
+    xml.value(2, "type", &field.kind);
+    match field.kind.as_str() {
+        "Text" => xml.value(2, "length", field.length.unwrap_or(255).clamp(1, 255)),
+        "LongTextArea" | "Html" => {
+            xml.value(
+                2,
+                "length",
+                field.length.unwrap_or(32_768).clamp(256, 131_072),
+            );
+            xml.value(2, "visibleLines", if field.kind == "Html" { 25 } else { 5 });
+        }
+        "Number" | "Currency" | "Percent" => {
+            xml.value(2, "precision", field.precision.unwrap_or(18).clamp(1, 18));
+            xml.value(2, "scale", field.scale.unwrap_or(0).min(17));
+        }
+        // Neither `required` nor `unique` may be said of it.
+        "Checkbox" => xml.value(2, "defaultValue", false),
+        "Picklist" | "MultiselectPicklist" => {
+            values(xml, &field.values);
+            if field.kind == "MultiselectPicklist" {
+                xml.value(2, "visibleLines", 4);
+            }
+        }
+        _ => {}
+    }
+    if field.external_id && matches!(field.kind.as_str(), "Text" | "Number" | "Email") {
+        xml.value(2, "externalId", true);
+    }
+    if field.unique && matches!(field.kind.as_str(), "Text" | "Number" | "Email") {
+        xml.value(2, "unique", true);
+        if field.kind == "Text" {
+            xml.value(2, "caseSensitive", field.case_sensitive);
+        }
+    }
+}
+
+/// Not restricted: a value that the mapping does not name is kept rather than refused.
+fn values(xml: &mut Xml, values: &[String]) {
+    xml.line(2, "<valueSet>");
+    xml.value(3, "restricted", false);
+    xml.line(3, "<valueSetDefinition>");
+    xml.value(4, "sorted", false);
+    for value in values {
+        xml.line(4, "<value>");
+        xml.value(5, "fullName", value);
+        xml.value(5, "default", false);
+        xml.value(5, "label", value);
+        xml.line(4, "</value>");
+    }
+    xml.line(3, "</valueSetDefinition>");
+    xml.line(2, "</valueSet>");
+}
+
+/// Fields that the API makes are invisible to everybody, to their maker too, until somebody is given them
+/// (Salesforce reference, section 11.3).
+pub(super) fn permission_set(fields: &[FieldSpec], objects: &[&str]) -> String {
+    let mut xml = Xml::new("PermissionSet");
+    xml.value(
+        1,
+        "description",
+        "What Deskferry needs to load: the fields of its mapping, and the objects that carry them. Take it from the user when the migration is over.",
+    );
+    let mut fields: Vec<&FieldSpec> = fields.iter().collect();
+    fields.sort_by_key(|f| full_name(f));
+    for field in fields {
+        xml.line(1, "<fieldPermissions>");
+        xml.value(2, "editable", true);
+        xml.value(2, "field", full_name(field));
+        xml.value(2, "readable", true);
+        xml.line(1, "</fieldPermissions>");
+    }
+    xml.value(1, "hasActivationRequired", false);
+    xml.value(1, "label", PERMISSION_SET.replace('_', " "));
+    for object in GRANTABLE.into_iter().filter(|o| objects.contains(o)) {
+        xml.line(1, "<objectPermissions>");
+        for (name, granted) in [
+            ("allowCreate", true),
+            ("allowDelete", false),
+            ("allowEdit", true),
+            ("allowRead", true),
+            ("modifyAllRecords", false),
+        ] {
+            xml.value(2, name, granted);
+        }
+        xml.value(2, "object", object);
+        xml.value(2, "viewAllRecords", false);
+        xml.line(1, "</objectPermissions>");
+    }
+    xml.end("PermissionSet")
+}
+
+fn full_name(field: &FieldSpec) -> String {
+    format!("{}.{}", field.object, field.name)
+}
