@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::late::Late;
 use super::progress::Progress;
 use super::read::{ReadState, Reader};
 use super::workspace::{Workspace, write_whole};
@@ -33,6 +34,8 @@ pub async fn extract(
     let stage = super::stage_of(workspace, &readiness.tenant).await?;
     let (state, _watched) = watch::channel(ReadState::unknown());
     let reader = Reader {
+        // Nothing is loaded here, so nothing can come too late.
+        late: Arc::new(Late::default()),
         source,
         stage,
         state,
