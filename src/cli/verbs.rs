@@ -228,6 +228,10 @@ fn stop_on_interrupt(cx: &Context) -> tokio::task::JoinHandle<()> {
         if tokio::signal::ctrl_c().await.is_ok() {
             cx.cancel();
         }
+        // The second one does not wait for what is under way: a resume finds it.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
     })
 }
 

@@ -118,7 +118,7 @@ async fn a_limit_is_obeyed_whether_or_not_it_says_how_long() {
     for retry_after in [true, false] {
         let scene = kayako_scene(|mut options| {
             options.rate_limit = Some(RateLimit {
-                requests: 40,
+                requests: 12,
                 window: std::time::Duration::from_millis(900),
                 retry_after,
             });
@@ -222,6 +222,8 @@ async fn what_is_broken_at_the_source_is_named_and_the_rest_arrives() {
         report.summary()
     );
     scene.assert_exact();
+    let verified = scene.verify().await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,9 +134,11 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
         target_id: String::new(),
         mark: String::new(),
         made_at: chrono::Utc::now(),
-        complete: lines
-            .iter()
-            .all(|line| line.state == "closed" && line.settled() == line.read),
+        // A ledger that knows no phase yet was opened a moment ago.
+        complete: !lines.is_empty()
+            && lines
+                .iter()
+                .all(|line| line.state == "closed" && line.settled() == line.read),
         phases: lines,
         reasons,
         rejects: rejects

@@ -853,6 +853,14 @@ fn without_audit_fields_times_and_authors_are_the_loads() {
         }
     }
     dump.rows.get_mut("Case").unwrap()[0]["ClosedDate"] = "2026-01-01T00:00:00.000+0000".into();
+    // Who wrote a note then stands in its text.
+    let note = &mut dump.rows.get_mut("CaseComment").unwrap()[0]["CommentBody"];
+    let said = note.as_str().unwrap();
+    *note = format!(
+        "Agnes Agentsen (agent), {} UTC:\n{said}",
+        at(13).format("%Y-%m-%d %H:%M")
+    )
+    .into();
     let mut options = OracleOptions::new("acme", LEGACY);
     options.audit_fields = false;
     let found = Oracle::new(options).compare(&world(), &dump).unwrap();

@@ -54,7 +54,10 @@ pub(crate) fn phases(bulk: bool) -> Vec<Phase> {
     let cases = Phase::new("cases", &[Conversation])
         .needing(&[Conversation, Agent, Team, Contact, Account])
         .ordered(Order::Waves);
-    let messages = Phase::new("messages", &[Message]).ordered(Order::Timeline);
+    // Files and messages stream behind the read: their conversations come as they become complete.
+    let messages = Phase::new("messages", &[Message])
+        .needing(&[Conversation])
+        .ordered(Order::Timeline);
     vec![
         Phase::new("agents", &[Agent]),
         Phase::new("values", &[FieldDefinition, Team, Tag]),
@@ -62,6 +65,7 @@ pub(crate) fn phases(bulk: bool) -> Vec<Phase> {
         sized(contacts, 200, 8 << 20, 1),
         sized(cases, 200, 8 << 20, 4),
         Phase::new("files", &[Attachment])
+            .needing(&[Conversation])
             .ordered(Order::Timeline)
             .sized(200, 8 << 20, 4),
         sized(messages, 1_000, 16 << 20, 2),

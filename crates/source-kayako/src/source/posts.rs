@@ -31,7 +31,11 @@ pub(super) fn shard(cases: &[Scoped], stamp: Option<DateTime<Utc>>) -> Result<Op
     };
     let name = match stamp {
         None => format!("{PREFIX}{}", first.id),
-        Some(stamp) => format!("{PREFIX}{}@{}", first.id, stamp.timestamp()),
+        // Two later readings may begin with the same case in the same second: the others tell them apart.
+        Some(stamp) => {
+            let ids: Vec<String> = cases.iter().map(|case| case.id.to_string()).collect();
+            format!("{PREFIX}{}@{}", ids.join("+"), stamp.timestamp())
+        }
     };
     let scope = serde_json::to_value(cases)
         .map_err(|error| Error::bug("write down a shard", error.to_string()))?;
