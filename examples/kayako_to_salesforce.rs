@@ -9,7 +9,8 @@
 //! ```
 //!
 //! With `KAYAKO_URL`, `KAYAKO_EMAIL` and `KAYAKO_PASSWORD` it reads a real helpdesk; with `SALESFORCE_URL` and
-//! `SALESFORCE_CLIENT_ID`, `SALESFORCE_CLIENT_SECRET` (or `SALESFORCE_ACCESS_TOKEN`) it loads a real org.
+//! `SALESFORCE_CLIENT_ID`, `SALESFORCE_CLIENT_SECRET` (or a certificate, or `SALESFORCE_ACCESS_TOKEN`) it loads a real
+//! org. The README lists every variable.
 
 use std::process::ExitCode;
 
