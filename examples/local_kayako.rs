@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --example local_kayako -- [STATE-FOLDER] [CONVERSATIONS]
 //! ```
+#![expect(clippy::print_stdout, reason = "an example speaks to its reader")]
 
 use std::path::PathBuf;
 

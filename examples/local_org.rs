@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --example local_org -- [STATE-FOLDER] [PORT]
 //! ```
+#![expect(clippy::print_stdout, reason = "an example speaks to its reader")]
 
 use std::path::PathBuf;
 

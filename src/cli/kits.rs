@@ -17,6 +17,9 @@ pub struct Package {
     pub zip: Vec<u8>,
 }
 
+/// Custom fields of a source by the kind that carries them and their key.
+pub type TakenFields = BTreeSet<(RecordKind, String)>;
+
 /// How a source is made.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -47,7 +50,7 @@ pub struct SinkKit {
     /// What the administrator must install for a mapping file.
     pub package: fn(&Path) -> Result<Package>,
     /// The source's custom fields that a mapping file takes.
-    pub taken: fn(&Path) -> Result<BTreeSet<(RecordKind, String)>>,
+    pub taken: fn(&Path) -> Result<TakenFields>,
     /// The mapping file of a workspace that rehearses.
     #[cfg(feature = "rehearsal")]
     pub local_mapping: fn() -> String,

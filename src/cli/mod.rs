@@ -31,7 +31,7 @@ use std::process::ExitCode;
 pub use kits::kayako;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
-pub use kits::{Package, SinkKit, SourceKit};
+pub use kits::{Package, SinkKit, SourceKit, TakenFields};
 
 /// The shipped Salesforce mapping with a line for each custom field of the made-up world: what a rehearsal's workspace
 /// gets.
