@@ -7,7 +7,7 @@ use super::limit::{Limit, Pacer};
 use super::response::Response;
 use super::retry::{Judge, Judgement, RetryPolicy};
 use super::target::Base;
-use super::transport;
+use super::transport::{self, Names};
 use crate::error::Result;
 
 /// What a [`Client`] is made of; [`build`](Self::build) checks it.
@@ -15,6 +15,7 @@ pub struct ClientBuilder {
     platform: &'static str,
     base: String,
     allow_plain_http: bool,
+    allow_private_hosts: bool,
     settings: transport::Settings,
     timeout: Duration,
     read_timeout: Duration,
@@ -30,6 +31,7 @@ impl ClientBuilder {
             platform,
             base: base.to_owned(),
             allow_plain_http: false,
+            allow_private_hosts: false,
             settings: transport::Settings::default(),
             timeout: Duration::from_secs(120),
             read_timeout: Duration::from_secs(60),
@@ -44,6 +46,22 @@ impl ClientBuilder {
     #[must_use]
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.allow_plain_http = allow;
+        self
+    }
+
+    /// Lets links of other hosts (addresses in answers, redirects) lead to private, loopback, link-local and metadata
+    /// addresses. Without it only the base itself may be there. A name counts by what it resolves to; behind a proxy of the
+    /// environment the proxy resolves, and its rules hold.
+    #[must_use]
+    pub fn allow_private_hosts(mut self, allow: bool) -> Self {
+        self.allow_private_hosts = allow;
+        self
+    }
+
+    /// Looks names of other hosts up in another way.
+    #[cfg(test)]
+    pub(super) fn lookup(mut self, lookup: super::reach::Lookup) -> Self {
+        self.settings.lookup = lookup;
         self
     }
 
@@ -123,13 +141,16 @@ impl ClientBuilder {
     /// # Errors
     /// `Config`: the base address is none, is plain http to another machine, or holds a user; a certificate is none.
     pub fn build(self) -> Result<Client> {
-        let base = Base::parse(&self.base, self.allow_plain_http)?;
+        let base =
+            Base::parse(&self.base, self.allow_plain_http)?.allow_private(self.allow_private_hosts);
         // A proxy of the environment must not see what stays on this machine.
-        let transport = transport::build(&self.settings, !base.is_local())?;
+        let transport = transport::build(&self.settings, !base.is_local(), Names::AsTheyAre)?;
+        let strangers = transport::build(&self.settings, !base.is_local(), Names::PublicOnly)?;
         Ok(Client::from(Inner {
             platform: self.platform,
             base,
             transport,
+            strangers,
             timeout: self.timeout,
             read_timeout: self.read_timeout,
             pacer: Pacer::new(&self.limits),

@@ -22,6 +22,8 @@ pub(super) struct Inner {
     pub(super) platform: &'static str,
     pub(super) base: Base,
     pub(super) transport: reqwest::Client,
+    /// For hosts that only data names.
+    pub(super) strangers: reqwest::Client,
     pub(super) timeout: Duration,
     pub(super) read_timeout: Duration,
     pub(super) pacer: Pacer,
@@ -53,6 +55,7 @@ impl Client {
     /// * `Unavailable` for which [`answer_lost`](super::answer_lost) is true: it was sent, must not be repeated, and no
     ///   whole answer came.
     /// * `Config`: plain http to another machine, a header that cannot be sent, a certificate that is not trusted.
+    /// * `Refused`: a link that came from data leads to a private address.
     /// * `Protocol`: too many redirects, a redirect to plain http, an answer larger than allowed.
     /// * `Quota`: a limit's requests of a day are used up.
     /// * What [`Judgement::Fatal`](super::Judgement::Fatal) judged, by its status.

@@ -303,6 +303,7 @@ impl<'a> Exchange<'a> {
         let error = self.call.subject.broken(broken, &redact::url(url));
         match reached {
             Reached::Stranger => Err(error),
+            Reached::Private => Err(error.retry(Retry::Never)),
             Reached::Perhaps if !self.call.idempotent => Err(failure::lost(error)),
             Reached::Perhaps | Reached::Nothing => Ok(Step::Again(Again {
                 error,

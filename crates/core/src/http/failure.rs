@@ -91,6 +91,8 @@ pub(super) enum Reached {
     Nothing,
     /// Nothing was sent, and trying again cannot help: the server's certificate is not trusted.
     Stranger,
+    /// Nothing was sent: a link of somebody else's leads to a private address.
+    Private,
     /// The request may have arrived.
     Perhaps,
 }
@@ -116,6 +118,7 @@ impl Broken {
     fn kind(&self) -> ErrorKind {
         match self.reached {
             Reached::Stranger => ErrorKind::Config,
+            Reached::Private => ErrorKind::Refused,
             Reached::Nothing | Reached::Perhaps => ErrorKind::Unavailable,
         }
     }

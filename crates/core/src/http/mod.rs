@@ -8,6 +8,8 @@
 //!   503 with `Retry-After`. A [`Judgement`] refines this per platform.
 //! * A request that is not idempotent and whose answer was lost is an error for which [`answer_lost`] is true: the
 //!   caller must look whether it took effect.
+//! * A link that came from data, an attachment's address or a redirect, gets no credentials on another host, and does not
+//!   lead to private addresses unless [`ClientBuilder::allow_private_hosts`] says so.
 //! * Every other answer, 401, 403 and 404 among them, is returned: the connector knows the platform's codes.
 //!
 //! ```no_run
@@ -39,6 +41,7 @@ mod limit;
 mod meter;
 mod multipart;
 mod pager;
+mod reach;
 mod redact;
 mod request;
 mod response;

@@ -3,8 +3,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Origin, Url};
 
+use super::reach::{self, Private};
 use super::redact;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
@@ -32,6 +33,7 @@ pub(super) struct Base {
     text: String,
     origin: Origin,
     allow_plain: bool,
+    allow_private: bool,
 }
 
 impl Base {
@@ -57,9 +59,16 @@ impl Base {
             text: url.as_str().trim_end_matches('/').to_owned(),
             origin: url.origin(),
             allow_plain,
+            allow_private: false,
         };
         base.allow(&url, "read the base address")?;
         Ok(base)
+    }
+
+    /// Lets links of other hosts lead to private addresses.
+    pub(super) fn allow_private(mut self, allow: bool) -> Self {
+        self.allow_private = allow;
+        self
     }
 
     /// The base address, as text.
@@ -128,12 +137,27 @@ impl Base {
         url.origin() == self.origin
     }
 
+    /// Whether names of this address are looked up with care: it is not ours, and may be anybody's.
+    pub(super) fn is_stranger(&self, url: &Url) -> bool {
+        !self.allow_private && !self.owns(url)
+    }
+
     /// Whether the base is this machine.
     pub(super) fn is_local(&self) -> bool {
         Url::parse(&self.text).is_ok_and(|url| is_loopback(&url))
     }
 
     fn allow(&self, url: &Url, operation: &str) -> Result<()> {
+        if !self.allow_private
+            && !self.owns(url)
+            && let Some(private) = reach::private_literal(url)
+        {
+            let what = format!("a link to another host is refused: {private}");
+            return Err(Error::new(ErrorKind::Refused, operation.to_owned(), what)
+                .with("url", redact::url(url))
+                .advise(Private::ADVICE)
+                .retry(Retry::Never));
+        }
         match url.scheme() {
             "https" => Ok(()),
             "http" if self.allow_plain || is_loopback(url) => Ok(()),

@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, Heade
 
 use super::failure::{Broken, Reached, Subject};
 use super::multipart::{Fault, Payload};
+use super::reach::{self, Guard, Lookup, Private};
 use super::request::Method;
 use super::response::Headers;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +19,17 @@ pub(super) struct Settings {
     pub(super) root_certificates: Vec<String>,
     pub(super) user_agent: String,
     pub(super) connect_timeout: Duration,
+    /// How names of other hosts are looked up.
+    pub(super) lookup: Lookup,
+}
+
+/// Which names a client connects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    /// All.
+    AsTheyAre,
+    /// Those of public addresses.
+    PublicOnly,
 }
 
 impl Default for Settings {
@@ -26,12 +38,13 @@ impl Default for Settings {
             root_certificates: Vec::new(),
             user_agent: concat!("deskferry/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: Duration::from_secs(10),
+            lookup: reach::system(),
         }
     }
 }
 
 /// Redirects, repetition, cookies and referers are switched off: the first two are ours, the others nobody's.
-pub(super) fn build(settings: &Settings, proxies: bool) -> Result<reqwest::Client> {
+pub(super) fn build(settings: &Settings, proxies: bool, names: Names) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -42,6 +55,9 @@ pub(super) fn build(settings: &Settings, proxies: bool) -> Result<reqwest::Clien
         .tcp_nodelay(true);
     if !proxies {
         builder = builder.no_proxy();
+    }
+    if names == Names::PublicOnly {
+        builder = builder.dns_resolver(Guard::new(settings.lookup.clone()));
     }
     for pem in &settings.root_certificates {
         let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
@@ -156,6 +172,14 @@ pub(super) fn headers(response: &reqwest::Response) -> Headers {
 /// A failure of the connection before the headers came.
 pub(super) fn broken(error: reqwest::Error) -> Broken {
     let error = error.without_url();
+    if let Some(private) = Private::among(&error) {
+        return Broken {
+            reached: Reached::Private,
+            message: format!("a link to another host is refused: {private}"),
+            advice: Some(Private::ADVICE),
+            cause: None,
+        };
+    }
     let story = if error.is_timeout() {
         "it took too long".to_owned()
     } else {
@@ -178,7 +202,7 @@ pub(super) fn broken(error: reqwest::Error) -> Broken {
     };
     let message = match reached {
         Reached::Stranger => format!("the server's certificate is not trusted: {story}"),
-        Reached::Nothing => format!("no connection: {story}"),
+        Reached::Nothing | Reached::Private => format!("no connection: {story}"),
         Reached::Perhaps => format!("the connection failed: {story}"),
     };
     Broken {

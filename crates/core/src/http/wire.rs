@@ -84,7 +84,11 @@ impl Talk<'_> {
             payload: call.payload.as_ref(),
             fault,
         };
-        let response = transport::send(&self.inner.transport, message)
+        let client = match self.inner.base.is_stranger(self.url) {
+            true => &self.inner.strangers,
+            false => &self.inner.transport,
+        };
+        let response = transport::send(client, message)
             .await
             .map_err(Failure::Broken)?;
         let status = response.status().as_u16();

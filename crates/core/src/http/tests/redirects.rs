@@ -1,6 +1,6 @@
 use super::server::{Reply, Server, answer, answer_with};
 use super::*;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Retry};
 use crate::http::{Request, SecretString};
 
 fn get(path: impl Into<String>) -> Request {
@@ -28,7 +28,8 @@ async fn credentials_go_along_on_the_same_host_and_stay_behind_on_another_for_go
     })
     .await;
     let (cx, _) = jumping();
-    let client = client(&desk);
+    // Both servers stand on this machine.
+    let client = builder(&desk).allow_private_hosts(true).build().unwrap();
 
     let near = client.stream(&cx, get("near")).await.unwrap();
     assert_eq!(near.status, 200);
@@ -114,4 +115,79 @@ async fn plain_http_to_another_machine_is_refused_before_anything_is_sent() {
             .kind(),
         ErrorKind::Config
     );
+}
+
+/// A name of the public internet, as far as anybody can tell from it.
+const HARMLESS: &str = "files.example.org";
+
+/// A look-up by which every name is this machine.
+fn all_names_are_here() -> crate::http::reach::Lookup {
+    Arc::new(|_| Box::pin(async { Ok(vec![([127, 0, 0, 1], 0).into()]) }))
+}
+
+#[tokio::test]
+async fn a_link_to_another_host_that_is_private_is_refused_before_anything_is_sent() {
+    let victim = Server::start(|_, _| answer(200, "the router's password")).await;
+    let port = victim.url("").rsplit(':').next().unwrap().to_owned();
+    let links = [
+        "http://169.254.169.254/latest/meta-data".to_owned(),
+        "https://10.1.2.3/".to_owned(),
+        format!("http://127.0.0.1:{port}/"),
+        format!("https://[::1]:{port}/"),
+        format!("https://[::ffff:127.0.0.1]:{port}/"),
+        format!("https://2130706433:{port}/"),
+        format!("http://localhost:{port}/"),
+        format!("https://{HARMLESS}:{port}/"),
+    ];
+    for link in links {
+        let target = link.clone();
+        let desk = Server::start(move |request, _| match request.line.as_str() {
+            "GET /api/chain" => answer_with(302, "location", "/api/further"),
+            _ => answer_with(307, "location", target.clone()),
+        })
+        .await;
+        let client = builder(&desk).lookup(all_names_are_here()).build().unwrap();
+        let (cx, clock) = jumping();
+        for request in [get(link.clone()), get("redirected"), get("chain")] {
+            let error = client.stream(&cx, request).await.map(|_| ()).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.retry_state()),
+                (ErrorKind::Refused, Retry::Never),
+                "{link}: {error}"
+            );
+            let text = error.to_string();
+            assert!(text.contains("no public address"), "{link}: {text}");
+            assert!(
+                error.advice().unwrap().contains("allow private hosts"),
+                "{link}"
+            );
+        }
+        assert!(
+            clock.waits().is_empty(),
+            "{link}: a refusal is not tried again"
+        );
+    }
+    assert_eq!(victim.count(), 0);
+}
+
+#[tokio::test]
+async fn private_hosts_are_reached_once_they_are_allowed_and_the_platform_itself_always() {
+    let files = Server::start(|_, _| answer(200, "the file")).await;
+    let port = files.url("").rsplit(':').next().unwrap().to_owned();
+    let here = Server::start(|_, _| answer(200, "the desk")).await;
+    let (cx, _) = jumping();
+    let own = client(&here).send(&cx, get("cases")).await.unwrap();
+    assert_eq!(&own.body[..], b"the desk");
+    let allowed = builder(&here).allow_private_hosts(true).build().unwrap();
+    for link in [files.url("/file"), format!("http://localhost:{port}/file")] {
+        let answer = allowed.send(&cx, get(link.clone())).await.unwrap();
+        assert_eq!(&answer.body[..], b"the file", "{link}");
+        assert!(
+            files
+                .seen()
+                .iter()
+                .all(|request| request.header("authorization").is_none()),
+            "{link}"
+        );
+    }
 }
