@@ -4,6 +4,7 @@
 //! * [`source`], [`transform`], [`sink`]: the three traits.
 //! * [`pipeline`]: a source, transforms and a sink in memory, ten lines to use.
 //! * [`migration`]: the same parts made durable: a workspace with stage, ledger, phases, verify.
+//! * [`settings`]: what a platform can be told, from the environment and from a file.
 //! * [`http`]: the one place that speaks HTTP for all connectors.
 //!
 //! No platform's name or quirk appears in this crate.
@@ -22,6 +23,7 @@ pub mod model;
 pub mod pipeline;
 mod related;
 pub mod report;
+pub mod settings;
 pub mod sink;
 pub mod source;
 pub mod stage;
