@@ -200,6 +200,9 @@ impl SalesforceConfig {
     /// `Config`, saying what to set.
     pub(crate) fn validated(mut self) -> Result<Self> {
         self.url = api_host(self.url.trim().trim_end_matches('/'));
+        if self.url.contains('@') {
+            return Err(wrong("the org's address must not hold a user or password"));
+        }
         self.check_signing()?;
         let signs = self.username.is_some();
         let grant = self.client_id.is_some() && self.client_secret.is_some() && !signs;

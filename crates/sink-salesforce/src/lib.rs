@@ -96,9 +96,11 @@ pub mod metadata;
 mod org;
 mod preflight;
 pub mod schema;
+mod settings;
 mod sink;
 mod verify;
 
 pub use config::{API_VERSION, SalesforceConfig, SalesforceConfigBuilder};
 pub use mapping::{FieldSpec, Mapping, Problem};
+pub use settings::SETTINGS;
 pub use sink::Salesforce;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use deskferry_core::http::SecretString;
+use deskferry_core::settings::Settings;
 use deskferry_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 use url::{Host, Url};
@@ -49,7 +50,7 @@ pub struct KayakoConfigBuilder {
     client_secret: SecretString,
     #[serde(default)]
     refresh_token: SecretString,
-    #[serde(default)]
+    #[serde(default, rename = "rate", alias = "requests_per_minute")]
     requests_per_minute: Rate,
     #[serde(default = "default_parallel")]
     parallel: usize,
@@ -86,7 +87,7 @@ pub(crate) struct Renewal {
     pub(crate) token: SecretString,
 }
 
-/// How many requests a minute go out. In a file, `requests_per_minute = 120` or `requests_per_minute = "adaptive"`.
+/// How many requests a minute go out. In a file, `rate = 120` or `rate = "adaptive"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RateText")]
 pub(crate) enum Rate {
@@ -192,54 +193,31 @@ impl KayakoConfig {
     }
 
     /// From the environment: `KAYAKO_URL` and an account (`KAYAKO_EMAIL`, `KAYAKO_PASSWORD`, or `KAYAKO_ACCESS_TOKEN`, or
-    /// `KAYAKO_CLIENT_ID`, `KAYAKO_CLIENT_SECRET` and `KAYAKO_REFRESH_TOKEN`), and if they are set `KAYAKO_RATE` (requests a
-    /// minute, or `adaptive`), `KAYAKO_PARALLEL`, `KAYAKO_EMAIL_HEADERS` and `KAYAKO_KEEP_RAW` (`true` or `false`).
+    /// `KAYAKO_CLIENT_ID`, `KAYAKO_CLIENT_SECRET` and `KAYAKO_REFRESH_TOKEN`), and whatever else [`SETTINGS`](crate::SETTINGS)
+    /// lists. Each secret can come from a file, such as `KAYAKO_PASSWORD_FILE`.
     ///
     /// # Errors
     /// `Config`: a variable is missing or cannot be read; names it, never shows it.
     pub fn from_env() -> Result<Self> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_settings(&crate::SETTINGS.from_env()?)
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let needed = |name: &str| {
-            variable(name)
-                .filter(|value| !value.trim().is_empty())
-                .ok_or_else(|| {
-                    wrong(format!("{name} is not set"))
-                        .advise("Set KAYAKO_URL, KAYAKO_EMAIL and KAYAKO_PASSWORD, or tokens instead of the last two")
-                })
-        };
-        let given = |name: &str| variable(name).unwrap_or_default().trim().to_owned();
-        let mut builder = Self::at(needed("KAYAKO_URL")?);
-        builder.access_token = given("KAYAKO_ACCESS_TOKEN").into();
-        builder.refresh_token = given("KAYAKO_REFRESH_TOKEN").into();
-        if !builder.refresh_token.is_empty() {
-            builder.client_id = needed("KAYAKO_CLIENT_ID")?;
-            builder.client_secret = needed("KAYAKO_CLIENT_SECRET")?.into();
-        } else if builder.access_token.is_empty() {
-            builder.email = needed("KAYAKO_EMAIL")?;
-            builder.password = needed("KAYAKO_PASSWORD")?.into();
-        }
-        if let Some(rate) = parsed(
-            &variable,
-            "KAYAKO_RATE",
-            "a number of requests a minute or `adaptive`",
-        )? {
-            builder.requests_per_minute = rate;
-        }
-        if let Some(parallel) = parsed(
-            &variable,
-            "KAYAKO_PARALLEL",
-            "a number of conversations at once",
-        )? {
-            builder.parallel = parallel;
-        }
-        if let Some(on) = parsed(&variable, "KAYAKO_EMAIL_HEADERS", "`true` or `false`")? {
-            builder.email_headers = on;
-        }
-        if let Some(on) = parsed(&variable, "KAYAKO_KEEP_RAW", "`true` or `false`")? {
-            builder.keep_raw = on;
+    /// From what was told by the environment, a file, or both.
+    ///
+    /// # Errors
+    /// `Config`: something is missing, or does not go together.
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        let builder: KayakoConfigBuilder = settings.configure()?;
+        if !builder.has_account() {
+            let missing = if builder.email.trim().is_empty() {
+                "email"
+            } else {
+                "password"
+            };
+            return Err(settings.missing(missing).advise(
+                "Set KAYAKO_EMAIL and KAYAKO_PASSWORD, or KAYAKO_ACCESS_TOKEN, or KAYAKO_REFRESH_TOKEN with its client; \
+                 a configuration file has the same under [kayako], secrets as `password_file` and so on",
+            ));
         }
         builder.build()
     }
@@ -304,7 +282,7 @@ impl KayakoConfigBuilder {
     /// The most requests that go out in a minute.
     ///
     /// Without it the pace is [adaptive](deskferry_core::http::Limit::adaptive): Kayako publishes no limits and tells of none
-    /// until one is passed (Kayako reference, section 5), so it begins with 60 a minute and finds out. In a file and in
+    /// until one is passed (Kayako reference, section 5), so it begins with 60 a minute and finds out. In a file (`rate`) and in
     /// `KAYAKO_RATE` that is the word `adaptive`.
     #[must_use]
     pub fn requests_per_minute(mut self, requests: u32) -> Self {
@@ -368,6 +346,11 @@ impl KayakoConfigBuilder {
 }
 
 impl KayakoConfigBuilder {
+    fn has_account(&self) -> bool {
+        let by_token = !self.access_token.is_empty() || !self.refresh_token.is_empty();
+        by_token || (!self.email.trim().is_empty() && !self.password.is_empty())
+    }
+
     fn check_account(&self) -> Result<()> {
         let by_token = !self.access_token.is_empty() || !self.refresh_token.is_empty();
         if by_token {
@@ -424,20 +407,6 @@ impl fmt::Debug for KayakoConfigBuilder {
 
 fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, READ, message)
-}
-
-fn parsed<T: std::str::FromStr>(
-    variable: &impl Fn(&str) -> Option<String>,
-    name: &str,
-    needed: &str,
-) -> Result<Option<T>> {
-    let Some(text) = variable(name).filter(|value| !value.trim().is_empty()) else {
-        return Ok(None);
-    };
-    text.trim()
-        .parse()
-        .map(Some)
-        .map_err(|_| wrong(format!("{name} must be {needed}, not `{text}`")))
 }
 
 /// Scheme, host and port of what people type (Kayako reference, section 1).
@@ -587,55 +556,56 @@ mod tests {
         };
         for (rate, expected) in [
             ("", Rate::Adaptive),
-            (r#","requests_per_minute":"adaptive""#, Rate::Adaptive),
-            (r#","requests_per_minute":90"#, Rate::AtMost(90)),
+            (r#","rate":"adaptive""#, Rate::Adaptive),
+            (r#","requests_per_minute":70"#, Rate::AtMost(70)),
+            (r#","rate":90"#, Rate::AtMost(90)),
         ] {
             assert_eq!(with(rate).unwrap(), expected, "{rate}");
         }
-        for rate in [
-            r#","requests_per_minute":0"#,
-            r#","requests_per_minute":"fast""#,
-        ] {
+        for rate in [r#","rate":0"#, r#","rate":"fast""#] {
             assert!(with(rate).is_err(), "{rate}");
         }
     }
 
+    fn told(pairs: &[(&str, &str)]) -> Result<KayakoConfig> {
+        let vars = |name: &str| {
+            let found = pairs.iter().find(|(n, _)| *n == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        KayakoConfig::from_settings(&crate::SETTINGS.read(&vars, None)?)
+    }
+
     #[test]
     fn the_environment_and_serde_pass_the_same_checks() {
-        let set = |pairs: &'static [(&str, &str)]| {
-            move |name: &str| {
-                pairs
-                    .iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, value)| (*value).to_owned())
-            }
-        };
-        let config = KayakoConfig::from_variables(set(&[
+        let account = [
             ("KAYAKO_URL", "acme"),
             ("KAYAKO_EMAIL", "a@example.org"),
             ("KAYAKO_PASSWORD", "hidden"),
-            ("KAYAKO_RATE", "600"),
-            ("KAYAKO_EMAIL_HEADERS", "true"),
-        ]))
-        .unwrap();
+        ];
+        let with = |more: &[(&'static str, &'static str)]| told(&[&account, more].concat());
+        let config = with(&[("KAYAKO_RATE", "600"), ("KAYAKO_EMAIL_HEADERS", "true")]).unwrap();
         assert_eq!(
             (config.rate(), config.email_headers(), config.parallel()),
             (Rate::AtMost(600), true, 4)
         );
         assert!(!format!("{config:?}").contains("hidden"));
-
-        let missing = KayakoConfig::from_variables(set(&[("KAYAKO_URL", "acme")])).unwrap_err();
-        assert!(
-            missing.to_string().contains("KAYAKO_EMAIL is not set"),
-            "{missing}"
-        );
-        let odd = KayakoConfig::from_variables(set(&[
-            ("KAYAKO_URL", "acme"),
-            ("KAYAKO_EMAIL", "a@example.org"),
-            ("KAYAKO_PASSWORD", "p"),
-            ("KAYAKO_RATE", "fast"),
-        ]));
-        assert!(odd.unwrap_err().to_string().contains("KAYAKO_RATE must be"));
+        for (pairs, says) in [
+            (&account[1..], "KAYAKO_URL is not set"),
+            (&account[..1], "KAYAKO_EMAIL is not set"),
+            (&account[..2], "KAYAKO_PASSWORD is not set"),
+        ] {
+            let error = told(pairs).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        for (more, says) in [
+            (("KAYAKO_RATE", "fast"), "KAYAKO_RATE must be"),
+            (("KAYAKO_ACCESS_TOKEN", "hidden"), "Keep one of the two"),
+        ] {
+            let error = with(&[more]).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(!error.to_string().contains("hidden"), "{error}");
+        }
 
         let json =
             r#"{"url":"http://elsewhere.example.org","email":"a@example.org","password":"p"}"#;
@@ -645,5 +615,23 @@ mod tests {
                 .to_string()
                 .contains("plain http")
         );
+    }
+
+    #[test]
+    fn every_key_of_the_configuration_is_a_setting_and_every_setting_is_a_key() {
+        let unknown = r#"{"not a key": 0}"#;
+        let said = match serde_json::from_str::<KayakoConfigBuilder>(unknown) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("an unknown key was taken"),
+        };
+        let (_, known) = said.split_once("expected one of ").unwrap();
+        let keys: std::collections::BTreeSet<&str> = known
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|key| *key != "requests_per_minute")
+            .collect();
+        let settings = crate::SETTINGS.settings.iter().map(|s| s.key).collect();
+        assert_eq!(keys, settings);
     }
 }

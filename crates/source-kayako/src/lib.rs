@@ -94,10 +94,12 @@
 mod client;
 mod config;
 mod convert;
+mod settings;
 mod source;
 mod wire;
 
 pub use config::{KayakoConfig, KayakoConfigBuilder};
+pub use settings::SETTINGS;
 pub use source::Kayako;
 
 /// The platform's name, as in keys.

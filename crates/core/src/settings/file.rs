@@ -173,7 +173,13 @@ impl Page<'_> {
         }
         let known: Vec<String> = settings.iter().map(Setting::written).collect();
         let names = known.iter().map(String::as_str);
-        let meant = nearest(name, names).map_or(String::new(), |n| format!(" Did you mean `{n}`?"));
+        let near = nearest(name, names.chain(settings.iter().map(|s| s.key)));
+        // Who meant the key of a secret is told how it is written here.
+        let meant = near.map_or(String::new(), |near| {
+            let setting = settings.iter().find(|s| s.key == near);
+            let near = setting.map_or_else(|| near.to_owned(), Setting::written);
+            format!(" Did you mean `{near}`?")
+        });
         Err(self.wrong(
             at,
             &format!(

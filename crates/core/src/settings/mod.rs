@@ -70,6 +70,8 @@ pub enum Holds {
         /// The word.
         word: &'static str,
     },
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// A share in percent: 0 to 100, with decimals.
     Percent,
     /// `true` or `false`.

@@ -81,6 +81,10 @@ impl Value {
                 _ => number(&raw, least, most)
                     .ok_or_else(|| format!("{}, or `{word}`", bounds(least, most))),
             },
+            Holds::OneOf(words) => match &raw {
+                Raw::Text(text) if words.contains(&text.as_str()) => Ok(Self::Text(text.clone())),
+                _ => Err(format!("`{}`", words.join("` or `"))),
+            },
             Holds::Percent => {
                 percent(&raw).ok_or_else(|| "a share in percent, from 0 to 100".to_owned())
             }

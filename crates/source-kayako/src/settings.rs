@@ -1,0 +1,96 @@
+//! What can be told from outside: keys of the section `[kayako]`, and variables.
+
+use deskferry_core::settings::{Holds, Section, Setting};
+
+/// The settings of [`KayakoConfig`](crate::KayakoConfig), by the names that it has with serde.
+pub static SETTINGS: Section = Section::new(
+    "kayako",
+    "KAYAKO",
+    &[
+        Setting::new(
+            "url",
+            Holds::Text,
+            "",
+            "the instance: its name (`acme`), its address, or a domain of your own",
+        ),
+        Setting::new(
+            "email",
+            Holds::Text,
+            "",
+            "the e-mail address of an administrator's account without one-time passwords",
+        ),
+        Setting::new(
+            "password",
+            Holds::Secret,
+            "",
+            "the password of that account",
+        ),
+        Setting::new(
+            "access_token",
+            Holds::Secret,
+            "",
+            "instead of the account: an OAuth access token. Alone it ends when it expires",
+        ),
+        Setting::new(
+            "client_id",
+            Holds::Text,
+            "",
+            "the id of an OAuth client, with `client_secret` and `refresh_token`",
+        ),
+        Setting::new(
+            "client_secret",
+            Holds::Secret,
+            "",
+            "the secret of that client",
+        ),
+        Setting::new(
+            "refresh_token",
+            Holds::Secret,
+            "",
+            "what gives access tokens as they are needed",
+        ),
+        Setting::new(
+            "rate",
+            Holds::NumberOr {
+                least: 1,
+                most: u32::MAX as u64,
+                word: "adaptive",
+            },
+            "adaptive",
+            "requests a minute, or `adaptive`: begin with 60 and find the limit out",
+        ),
+        Setting::new(
+            "parallel",
+            Holds::Number {
+                least: 1,
+                most: 1_000,
+            },
+            "4",
+            "how many lists of posts are read at once",
+        ),
+        Setting::new(
+            "email_headers",
+            Holds::Switch,
+            "false",
+            "whether the original headers of each mail are read: its threading, for one request more per mail",
+        ),
+        Setting::new(
+            "keep_raw",
+            Holds::Switch,
+            "false",
+            "whether each record keeps the JSON that it was made from",
+        ),
+        Setting::new(
+            "allow_plain_http",
+            Holds::Switch,
+            "false",
+            "whether plain http may be spoken to other machines than this one",
+        ),
+        Setting::new(
+            "root_certificate",
+            Holds::Contents,
+            "",
+            "a certificate authority to trust beside those of the system (PEM)",
+        ),
+    ],
+);
