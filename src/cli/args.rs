@@ -12,29 +12,41 @@ pub(super) struct Args {
     #[command(subcommand)]
     pub(super) verb: Option<Verb>,
 
-    /// The folder that holds the whole state of the migration. A fresh temporary one for `run` when nothing is said.
-    #[arg(long, global = true, env = "DESKFERRY_WORKSPACE")]
+    /// A configuration file, see deskferry.example.toml; also by DESKFERRY_CONFIG. Variables win over it, and options over both.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// The folder that holds the whole state of the migration; also by DESKFERRY_WORKSPACE. A fresh temporary one for `run` when
+    /// nothing is said.
+    #[arg(long, global = true)]
     pub(super) workspace: Option<PathBuf>,
 
     /// A name of your own for the target org.
     #[arg(long, global = true)]
     pub(super) target_name: Option<String>,
 
-    /// The share of a phase's records that may fail or be held before the run stops, in percent.
-    #[arg(long, global = true, default_value_t = 5.0)]
-    pub(super) gate: f64,
+    /// The share of a phase's records that may fail or be held before the run stops, in percent. Default 5.
+    #[arg(long, global = true)]
+    pub(super) gate: Option<f64>,
 
     /// Fill the local helpdesk with the mails of this folder (RFC 822 files) instead of a made-up world.
+    #[cfg(feature = "rehearsal")]
     #[arg(long, global = true)]
     pub(super) mail_dir: Option<PathBuf>,
 
-    /// How many conversations the made-up world of the local helpdesk has.
-    #[arg(long, global = true, default_value_t = 300)]
-    pub(super) conversations: u64,
+    /// How many conversations the made-up world of the local helpdesk has. Default 300.
+    #[cfg(feature = "rehearsal")]
+    #[arg(long, global = true)]
+    pub(super) conversations: Option<u64>,
 
-    /// The number that decides what is in the made-up world.
-    #[arg(long, global = true, default_value_t = 1)]
-    pub(super) seed: u64,
+    /// The number that decides what is in the made-up world. Default 1.
+    #[cfg(feature = "rehearsal")]
+    #[arg(long, global = true)]
+    pub(super) seed: Option<u64>,
+
+    /// Say nothing of the progress.
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
 
     /// Say more (twice: each request).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

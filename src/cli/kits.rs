@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use deskferry_core::settings::{Section, Settings};
 use deskferry_core::{RecordKind, Result, Sink, Source};
 
 /// What a target's administrator installs before a run.
@@ -26,10 +27,12 @@ pub type TakenFields = BTreeSet<(RecordKind, String)>;
 pub struct SourceKit {
     /// The platform's name.
     pub name: &'static str,
-    /// The variable that names the real platform; a local one is used when it is not set.
-    pub variable: &'static str,
-    /// Makes the source from the environment.
-    pub from_env: fn() -> Result<Arc<dyn Source>>,
+    /// What it can be told, by the environment and by a configuration file.
+    pub section: &'static Section,
+    /// The setting that names the real platform; a local one is used when it is not set.
+    pub address: &'static str,
+    /// Makes the source from what was told.
+    pub make: fn(&Settings) -> Result<Arc<dyn Source>>,
     /// Makes a source for a local stand-in at this address.
     #[cfg(feature = "rehearsal")]
     pub local: fn(&str) -> Result<Arc<dyn Source>>,
@@ -41,12 +44,14 @@ pub struct SourceKit {
 pub struct SinkKit {
     /// The platform's name.
     pub name: &'static str,
-    /// The variable that names the real platform; a local one is used when it is not set.
-    pub variable: &'static str,
+    /// What it can be told, by the environment and by a configuration file.
+    pub section: &'static Section,
+    /// The setting that names the real platform; a local one is used when it is not set.
+    pub address: &'static str,
     /// The text of the mapping file that a new workspace gets.
     pub mapping: fn() -> String,
-    /// Makes the sink from the environment and a mapping file.
-    pub from_env: fn(&Path) -> Result<Arc<dyn Sink>>,
+    /// Makes the sink from what was told and a mapping file.
+    pub make: fn(&Settings, &Path) -> Result<Arc<dyn Sink>>,
     /// What the administrator must install for a mapping file.
     pub package: fn(&Path) -> Result<Package>,
     /// The source's custom fields that a mapping file takes.
@@ -78,15 +83,34 @@ impl fmt::Debug for SinkKit {
     }
 }
 
-/// Kayako: `KAYAKO_URL`, `KAYAKO_EMAIL`, `KAYAKO_PASSWORD`.
+/// Every section that a configuration file may have: those of the platforms that are built in, whatever the pair, so that
+/// one file serves several programs.
+#[must_use]
+pub fn sections() -> Vec<&'static Section> {
+    vec![
+        &super::choices::MIGRATION,
+        #[cfg(feature = "rehearsal")]
+        &super::choices::REHEARSAL,
+        #[cfg(feature = "kayako")]
+        &deskferry_source_kayako::SETTINGS,
+        #[cfg(feature = "salesforce")]
+        &deskferry_sink_salesforce::SETTINGS,
+    ]
+}
+
+/// Kayako: the section `[kayako]`, the variables `KAYAKO_…`.
 #[cfg(feature = "kayako")]
 #[must_use]
 pub fn kayako() -> SourceKit {
     use deskferry_source_kayako::{Kayako, KayakoConfig};
     SourceKit {
         name: "kayako",
-        variable: "KAYAKO_URL",
-        from_env: || Ok(Arc::new(Kayako::new(KayakoConfig::from_env()?)?)),
+        section: &deskferry_source_kayako::SETTINGS,
+        address: "url",
+        make: |told| {
+            let config = KayakoConfig::from_settings(told)?;
+            Ok(Arc::new(Kayako::new(config)?))
+        },
         #[cfg(feature = "rehearsal")]
         local: |url| {
             // The local helpdesk has no limit: start far above the careful default.
@@ -100,21 +124,19 @@ pub fn kayako() -> SourceKit {
     }
 }
 
-/// Salesforce Service Cloud: `SALESFORCE_URL` with `SALESFORCE_CLIENT_ID` and `SALESFORCE_CLIENT_SECRET`, or with
-/// `SALESFORCE_ACCESS_TOKEN`.
+/// Salesforce Service Cloud: the section `[salesforce]`, the variables `SALESFORCE_…`.
 #[cfg(feature = "salesforce")]
 #[must_use]
 pub fn salesforce() -> SinkKit {
     use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, metadata};
     SinkKit {
         name: "salesforce",
-        variable: "SALESFORCE_URL",
+        section: &deskferry_sink_salesforce::SETTINGS,
+        address: "url",
         mapping: || Mapping::default_text().to_owned(),
-        from_env: |mapping| {
-            Ok(Arc::new(Salesforce::new(
-                SalesforceConfig::from_env()?.build()?,
-                read_mapping(mapping)?,
-            )?))
+        make: |told, mapping| {
+            let config = SalesforceConfig::from_settings(told)?;
+            Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))
         },
         package: |mapping| {
             let files = metadata::package(&read_mapping(mapping)?);

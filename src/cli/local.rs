@@ -18,7 +18,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::App;
-use super::args::Args;
+use super::choices::World as Choice;
 use super::exit::Done;
 
 /// The login of the local helpdesk.
@@ -102,12 +102,12 @@ impl Local {
     /// Starts what is wanted, from the state in the workspace where there is one.
     pub(super) async fn start(
         app: &App,
-        args: &Args,
+        choice: &Choice,
         folder: &Path,
         helpdesk: bool,
         org: bool,
     ) -> Result<Self> {
-        let content = content(args, folder)?;
+        let content = content(choice, folder)?;
         let folder = folder.join("rehearsal");
         let helpdesk = match helpdesk {
             true => Some(
@@ -198,7 +198,7 @@ fn local_failed(error: &std::io::Error) -> Error {
 }
 
 /// What the helpdesk is filled with: what the first run of the workspace said.
-fn content(args: &Args, folder: &Path) -> Result<Content> {
+fn content(choice: &Choice, folder: &Path) -> Result<Content> {
     let path = folder.join("rehearsal").join("content.json");
     if path.exists() {
         let text =
@@ -211,9 +211,9 @@ fn content(args: &Args, folder: &Path) -> Result<Content> {
             )
         });
     }
-    let content = match &args.mail_dir {
+    let content = match &choice.mail_dir {
         Some(path) => Content::MailDir(absolute(path)?),
-        None => Content::Made(WorldSpec::new(args.seed, args.conversations)),
+        None => Content::Made(WorldSpec::new(choice.seed, choice.conversations)),
     };
     let io = |e| Error::storage("keep the rehearsal's content", e);
     std::fs::create_dir_all(folder.join("rehearsal")).map_err(io)?;
@@ -268,6 +268,8 @@ impl StandIn {
             // The fault points are the migration's, not the stand-ins'.
             .env_remove("DESKFERRY_KILL_AT")
             .env_remove("DESKFERRY_FAIL_AT")
+            // Nor what the migration was told.
+            .env_remove("DESKFERRY_CONFIG")
             .spawn()
             .map_err(|e| failed(e.to_string()))?;
         let output = process

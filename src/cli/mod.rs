@@ -11,16 +11,19 @@
 //! # fn main() {}
 //! ```
 //!
-//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover` and `plan`. Addresses and credentials come from the environment.
-//! Where the environment names no helpdesk, or no org, and the feature `rehearsal` is on, local ones are started as
+//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover` and `plan`. Addresses and credentials come from the environment
+//! and from a configuration file (`--config`); secrets from the environment, or from files of their own.
+//! Where neither names a helpdesk, or an org, and the feature `rehearsal` is on, local ones are started as
 //! processes of their own and filled with a made-up world, so that the whole can be tried without an account.
 
 mod args;
+mod choices;
 mod doctor;
 mod exit;
 mod kits;
 #[cfg(feature = "rehearsal")]
 mod local;
+mod log;
 mod plan;
 mod progress;
 mod verbs;
@@ -31,7 +34,7 @@ use std::process::ExitCode;
 pub use kits::kayako;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
-pub use kits::{Package, SinkKit, SourceKit, TakenFields};
+pub use kits::{Package, SinkKit, SourceKit, TakenFields, sections};
 
 /// The shipped Salesforce mapping with a line for each custom field of the made-up world: what a rehearsal's workspace
 /// gets.
@@ -59,7 +62,7 @@ impl App {
     #[must_use]
     pub fn main(self) -> ExitCode {
         let args = args::Args::read();
-        progress::log_to_stderr(args.verbose);
+        log::to_stderr(args.verbose);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build();

@@ -9,35 +9,37 @@ use deskferry_core::{Context, Error, ErrorKind, Result, Sink, Source};
 
 use super::App;
 use super::args::{Args, Verb};
+use super::choices::Choices;
 use super::exit::Done;
-use super::progress::Lines;
+use super::progress::Shown;
 
 /// Does what the command line says.
 pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
-    match &args.verb {
+    let choices = &Choices::of(&args)?;
+    match args.verb.unwrap_or(Verb::Run) {
         #[cfg(feature = "rehearsal")]
-        Some(Verb::StandIn {
+        Verb::StandIn {
             which,
             folder,
             content,
-        }) => super::local::serve(which, folder, content).await,
-        None | Some(Verb::Run) => {
-            let folder = workspace_of_a_run(&args)?;
-            move_it(app, &args, &folder, Go::Run).await
+        } => super::local::serve(&which, &folder, &content).await,
+        Verb::Run => {
+            let folder = workspace_of_a_run(choices)?;
+            move_it(app, choices, &folder, Go::Run).await
         }
-        Some(Verb::Doctor) => {
-            let folder = workspace_of_a_run(&args)?;
-            doctor(app, &args, &folder).await
+        Verb::Doctor => {
+            let folder = workspace_of_a_run(choices)?;
+            doctor(app, choices, &folder).await
         }
-        Some(Verb::Discover) => {
-            let folder = workspace_of_a_run(&args)?;
-            discover(app, &args, &folder).await
+        Verb::Discover => {
+            let folder = workspace_of_a_run(choices)?;
+            discover(app, choices, &folder).await
         }
-        Some(Verb::Plan) => plan(app, &args, &needed(&args)?).await,
-        Some(Verb::Resume) => move_it(app, &args, &needed(&args)?, Go::Resume).await,
-        Some(Verb::Verify) => move_it(app, &args, &needed(&args)?, Go::Verify).await,
-        Some(Verb::Status) => status(&needed(&args)?).await,
-        Some(Verb::Report) => report(&needed(&args)?).await,
+        Verb::Plan => plan(app, choices, &needed(choices)?).await,
+        Verb::Resume => move_it(app, choices, &needed(choices)?, Go::Resume).await,
+        Verb::Verify => move_it(app, choices, &needed(choices)?, Go::Verify).await,
+        Verb::Status => status(&needed(choices)?).await,
+        Verb::Report => report(&needed(choices)?).await,
     }
 }
 
@@ -48,8 +50,8 @@ enum Go {
     Verify,
 }
 
-fn needed(args: &Args) -> Result<PathBuf> {
-    args.workspace.clone().ok_or_else(|| {
+fn needed(choices: &Choices) -> Result<PathBuf> {
+    choices.workspace.clone().ok_or_else(|| {
         Error::new(
             ErrorKind::Config,
             "find the workspace",
@@ -59,8 +61,8 @@ fn needed(args: &Args) -> Result<PathBuf> {
     })
 }
 
-fn workspace_of_a_run(args: &Args) -> Result<PathBuf> {
-    if let Some(folder) = &args.workspace {
+fn workspace_of_a_run(choices: &Choices) -> Result<PathBuf> {
+    if let Some(folder) = &choices.workspace {
         return Ok(folder.clone());
     }
     let base = std::env::temp_dir();
@@ -88,10 +90,12 @@ struct Ends {
     local: super::local::Local,
 }
 
-async fn ends(app: &App, args: &Args, folder: &Path) -> Result<Ends> {
+async fn ends(app: &App, choices: &Choices, folder: &Path) -> Result<Ends> {
     let mapping = folder.join("mapping.toml");
-    let real_source = is_set(app.source.variable);
-    let real_sink = is_set(app.sink.variable);
+    let of_source = choices.platform(app.source.section)?;
+    let of_sink = choices.platform(app.sink.section)?;
+    let real_source = of_source.is_set(app.source.address);
+    let real_sink = of_sink.is_set(app.sink.address);
     #[cfg(feature = "rehearsal")]
     {
         let text = if real_source {
@@ -100,14 +104,16 @@ async fn ends(app: &App, args: &Args, folder: &Path) -> Result<Ends> {
             (app.sink.local_mapping)()
         };
         write_if_missing(&mapping, &text)?;
-        let local = super::local::Local::start(app, args, folder, !real_source, !real_sink).await?;
+        let local =
+            super::local::Local::start(app, &choices.world, folder, !real_source, !real_sink)
+                .await?;
         let source = match local.helpdesk_url() {
             Some(url) => (app.source.local)(url)?,
-            None => (app.source.from_env)()?,
+            None => (app.source.make)(&of_source)?,
         };
         let sink = match local.org_url() {
             Some(url) => (app.sink.local)(url, &mapping)?,
-            None => (app.sink.from_env)(&mapping)?,
+            None => (app.sink.make)(&of_sink, &mapping)?,
         };
         Ok(Ends {
             source,
@@ -117,47 +123,44 @@ async fn ends(app: &App, args: &Args, folder: &Path) -> Result<Ends> {
     }
     #[cfg(not(feature = "rehearsal"))]
     {
-        let _ = args;
-        for (real, variable) in [
-            (real_source, app.source.variable),
-            (real_sink, app.sink.variable),
+        for (real, told, address) in [
+            (real_source, &of_source, app.source.address),
+            (real_sink, &of_sink, app.sink.address),
         ] {
             if !real {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    "find the platforms",
-                    format!("{variable} is not set"),
-                ));
+                return Err(told.missing(address));
             }
         }
         write_if_missing(&mapping, &(app.sink.mapping)())?;
         Ok(Ends {
-            source: (app.source.from_env)()?,
-            sink: (app.sink.from_env)(&mapping)?,
+            source: (app.source.make)(&of_source)?,
+            sink: (app.sink.make)(&of_sink, &mapping)?,
         })
     }
 }
 
-async fn doctor(app: &App, args: &Args, folder: &Path) -> Result<Done> {
+async fn doctor(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     // Beside a run it looks at what that has; a new workspace gets its mapping file, for people to edit.
     let _workspace = match Workspace::look(folder) {
         Ok(workspace) => workspace,
         Err(error) if error.kind() == ErrorKind::NotFound => Workspace::open(folder)?,
         Err(error) => return Err(error),
     };
-    let ends = ends(app, args, folder).await?;
+    let ends = ends(app, choices, folder).await?;
     super::doctor::examine(ends.source.as_ref(), ends.sink.as_ref(), folder).await
 }
 
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
-async fn discover(app: &App, args: &Args, folder: &Path) -> Result<Done> {
+async fn discover(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     let workspace = Workspace::open(folder)?;
-    let ends = ends(app, args, folder).await?;
+    let ends = ends(app, choices, folder).await?;
     let cx = Context::new();
+    let shown = Shown::new(choices.quiet, &cx, &[]);
     let interrupted = stop_on_interrupt(&cx);
-    let progress = Arc::new(Lines::default());
+    let progress = Arc::new(shown.clone());
     let read = migration::extract(&cx, &workspace, Arc::clone(&ends.source), progress).await;
     interrupted.abort();
+    shown.end();
     read?;
     let found = migration::discover(&cx, &workspace).await?;
     println!("{}", found.summary());
@@ -165,16 +168,12 @@ async fn discover(app: &App, args: &Args, folder: &Path) -> Result<Done> {
     Ok(Done::Well)
 }
 
-async fn plan(app: &App, args: &Args, folder: &Path) -> Result<Done> {
+async fn plan(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     Workspace::look(folder)?;
     let workspace = Workspace::open(folder)?;
     let found = migration::discover(&Context::new(), &workspace).await?;
-    let ends = ends(app, args, folder).await?;
+    let ends = ends(app, choices, folder).await?;
     super::plan::make(&app.sink, ends.sink.as_ref(), &found, folder).await
-}
-
-fn is_set(variable: &str) -> bool {
-    std::env::var(variable).is_ok_and(|value| !value.trim().is_empty())
 }
 
 fn write_if_missing(path: &Path, text: &str) -> Result<()> {
@@ -185,27 +184,29 @@ fn write_if_missing(path: &Path, text: &str) -> Result<()> {
         .map_err(|e| Error::storage("write the mapping", e).with("file", path.display()))
 }
 
-async fn move_it(app: &App, args: &Args, folder: &Path, go: Go) -> Result<Done> {
+async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<Done> {
     if go != Go::Run {
         // Before anything is started for a workspace that is not there.
         Workspace::look(folder)?;
     }
     let workspace = Workspace::open(folder)?;
-    let ends = ends(app, args, folder).await?;
+    let ends = ends(app, choices, folder).await?;
+    let cx = Context::new();
+    let shown = Shown::new(choices.quiet, &cx, &ends.sink.phases());
     let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink))
         .gate(Gate {
-            share: args.gate / 100.0,
+            share: choices.gate / 100.0,
             ..Gate::default()
         })
-        .progress(Lines::default());
-    let migration = match &args.target_name {
+        .progress(shown.clone());
+    let migration = match &choices.target_name {
         Some(name) => migration.target_name(name),
         None => migration,
     };
-    let cx = Context::new();
     let interrupted = stop_on_interrupt(&cx);
     let report = drive(&migration, &cx, go).await;
     interrupted.abort();
+    shown.end();
     let done = show(&report?, folder);
     #[cfg(feature = "rehearsal")]
     let done = ends.local.judge(done).await?;
@@ -226,10 +227,12 @@ fn stop_on_interrupt(cx: &Context) -> tokio::task::JoinHandle<()> {
     let cx = cx.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
+            super::log::say("stopping at a safe place; once more to end at once");
             cx.cancel();
         }
         // The second one does not wait for what is under way: a resume finds it.
         if tokio::signal::ctrl_c().await.is_ok() {
+            super::log::leave_the_terminal();
             std::process::exit(130);
         }
     })

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bulk;
+mod config;
 mod kills;
 mod program;
 mod requests;

@@ -12,6 +12,8 @@ use super::scene::Scene;
 pub(crate) struct Program {
     env: Vec<(String, String)>,
     workspace: Option<PathBuf>,
+    /// Whether more may fail than by default.
+    gate: bool,
 }
 
 /// How a program ended.
@@ -51,15 +53,27 @@ impl Program {
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
             workspace: Some(scene.workspace()),
+            gate: true,
         }
     }
 
     /// Pointed at nothing: it starts its own stand-ins.
     pub(crate) fn alone() -> Self {
+        Self::bare().gate()
+    }
+
+    /// With nothing but what the test says.
+    pub(crate) fn bare() -> Self {
         Self {
             env: Vec::new(),
             workspace: None,
+            gate: false,
         }
+    }
+
+    fn gate(mut self) -> Self {
+        self.gate = true;
+        self
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -74,6 +88,7 @@ impl Program {
             "KAYAKO_URL",
             "SALESFORCE_URL",
             "DESKFERRY_WORKSPACE",
+            "DESKFERRY_CONFIG",
             "RUST_LOG",
         ] {
             command.env_remove(name);
@@ -82,9 +97,10 @@ impl Program {
         if let Some(workspace) = &self.workspace {
             command.arg("--workspace").arg(workspace);
         }
+        if self.gate {
+            command.arg("--gate").arg("20");
+        }
         command
-            .arg("--gate")
-            .arg("20")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -225,7 +241,8 @@ async fn nothing_it_says_or_writes_holds_a_secret() {
     }
 }
 
-fn files(folder: &std::path::Path) -> Vec<PathBuf> {
+/// Every file under a folder.
+pub(crate) fn files(folder: &std::path::Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

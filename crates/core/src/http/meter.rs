@@ -2,12 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What was sent and received, per platform and endpoint. Cheap to clone; all clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
     rows: Arc<Mutex<BTreeMap<(&'static str, &'static str), Counts>>>,
+    waits: Arc<Mutex<BTreeMap<&'static str, DateTime<Utc>>>>,
 }
 
 /// The counts of one endpoint.
@@ -75,6 +77,13 @@ impl Meter {
             .collect()
     }
 
+    /// The platforms whose limit made a request wait last, and until when; that may be over already.
+    #[must_use]
+    pub fn waits(&self) -> Vec<(&'static str, DateTime<Utc>)> {
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.iter().map(|(who, until)| (*who, *until)).collect()
+    }
+
     pub(super) fn of(&self, platform: &'static str, endpoint: &'static str) -> Tally {
         Tally {
             meter: self.clone(),
@@ -119,6 +128,13 @@ impl Tally {
         self.count(|c| c.transport_errors += 1);
     }
 
+    /// A request waits for a limit until then.
+    pub(super) fn waits(&self, until: DateTime<Utc>) {
+        let waits = &self.meter.waits;
+        let mut waits = waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.insert(self.key.0, until);
+    }
+
     pub(super) fn waited(&self, time: Duration) {
         if !time.is_zero() {
             self.count(|c| c.waited += time);
@@ -146,6 +162,9 @@ mod tests {
         cases.broken();
         cases.received(7);
         meter.of("desk", "agents").sent(0, false);
+        let until = DateTime::UNIX_EPOCH + Duration::from_secs(9);
+        meter.of("desk", "agents").waits(until);
+        assert_eq!(meter.waits(), [("desk", until)]);
 
         let rows = meter.snapshot();
         assert_eq!(

@@ -125,8 +125,13 @@ impl Loader {
             self.ledger().reopen(phase.name).await?;
         }
         self.ledger().open_phase(phase.name, cx.now()).await?;
-        self.tally.begin(phase.name, &self.settled_of(phase).await?);
-        self.progress.report(Step::Opened { phase: phase.name });
+        let settled = self.settled_of(phase).await?;
+        self.tally.begin(phase.name, &settled);
+        self.progress.report(Step::Opened {
+            phase: phase.name,
+            read: self.read_of(phase).await?,
+            settled: settled.values().sum(),
+        });
         Ok(())
     }
 

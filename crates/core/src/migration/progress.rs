@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::context::Context;
+use crate::key::RecordKind;
 use crate::report::{Beat, Pulse, Used};
 
 /// Hears of each step. Must not block.
@@ -26,7 +27,11 @@ pub enum Step<'a> {
         records: usize,
         /// Its rejected rows.
         rejects: usize,
+        /// Its records by kind. Some may replace ones that were read before.
+        kinds: &'a BTreeMap<RecordKind, usize>,
     },
+    /// The source is read to its end; files included.
+    ReadToTheEnd,
     /// A file was fetched, or given up with 0 bytes.
     File {
         /// Its size.
@@ -36,6 +41,10 @@ pub enum Step<'a> {
     Opened {
         /// The phase.
         phase: &'a str,
+        /// How many of its records were read so far.
+        read: u64,
+        /// How many of them have their outcome already.
+        settled: u64,
     },
     /// Records of a phase got their outcome.
     Settled {

@@ -1,6 +1,6 @@
 //! Reading a source into a stage: shards side by side, files behind them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
@@ -69,6 +69,9 @@ impl Reader {
                 s.open.clear();
             }
         });
+        if result.is_ok() {
+            self.progress.report(Step::ReadToTheEnd);
+        }
         result
     }
 
@@ -135,6 +138,7 @@ impl Reader {
                 cx.check("read the source")?;
                 let page = self.source.page(cx, &shard, cursor.take()).await?;
                 let (records, rejects) = (page.records.len(), page.rejects.len());
+                let kinds = by_kind(&page.records);
                 let next = page.next.clone();
                 self.late.note(&shard, &page.records);
                 self.stage.append(&shard, page, cx.now()).await?;
@@ -142,6 +146,7 @@ impl Reader {
                     shard: &shard.id,
                     records,
                     rejects,
+                    kinds: &kinds,
                 });
                 self.state.send_modify(|s| s.turn += 1);
                 match next {
@@ -275,6 +280,14 @@ fn is_blocked(state: &ShardState, open: &[ShardState]) -> bool {
     others
         .flat_map(brings)
         .any(|kind| state.shard.needs.contains(&kind))
+}
+
+fn by_kind(records: &[Record]) -> BTreeMap<RecordKind, usize> {
+    let mut kinds = BTreeMap::new();
+    for record in records {
+        *kinds.entry(record.kind()).or_default() += 1;
+    }
+    kinds
 }
 
 /// Shards that were never begun because each waits for another: what they would bring must not pass for read.

@@ -99,7 +99,7 @@ impl Pacer {
             slots.extend(queue.slot(cx).await?);
         }
         let mut turns: Vec<MutexGuard<'_, ()>> = Vec::new();
-        let mut waited = self.wait(cx, &[]).await?;
+        let mut waited = self.wait(cx, &[], tally).await?;
         for (place, queue) in queues.iter().enumerate() {
             match queue.turn.try_lock() {
                 Ok(turn) => turns.push(turn),
@@ -109,7 +109,7 @@ impl Pacer {
                 }
             }
             // The narrower ones may have closed while this one was waited for.
-            waited |= self.wait(cx, &queues[..=place]).await?;
+            waited |= self.wait(cx, &queues[..=place], tally).await?;
         }
         let now = cx.now();
         self.gate.pass(now);
@@ -127,7 +127,7 @@ impl Pacer {
     }
 
     /// Returns when the platform and all of these limits are ready at one moment; whether that took time.
-    async fn wait(&self, cx: &Context, queues: &[&Queue]) -> Result<bool> {
+    async fn wait(&self, cx: &Context, queues: &[&Queue], tally: &Tally) -> Result<bool> {
         let mut waited = false;
         loop {
             cx.check(WAIT)?;
@@ -141,7 +141,10 @@ impl Pacer {
                 .map(|rule| rule.ready_at(now))
                 .fold(self.gate.ready_at(now), DateTime::max);
             match (ready - now).to_std() {
-                Ok(wait) if !wait.is_zero() => cx.sleep(wait, WAIT).await?,
+                Ok(wait) if !wait.is_zero() => {
+                    tally.waits(ready);
+                    cx.sleep(wait, WAIT).await?;
+                }
                 _ => return Ok(waited),
             }
             waited = true;

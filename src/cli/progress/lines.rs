@@ -77,21 +77,3 @@ impl State {
         );
     }
 }
-
-/// Warnings to standard error; more with `-v`, or by `RUST_LOG`.
-pub(super) fn log_to_stderr(verbose: u8) {
-    use tracing_subscriber::EnvFilter;
-    let default = match verbose {
-        0 => "error",
-        1 => {
-            "deskferry=info,deskferry_core=info,deskferry_source_kayako=info,deskferry_sink_salesforce=info,warn"
-        }
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // A program that embeds this may have its own.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
-}
