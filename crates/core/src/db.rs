@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -42,6 +42,27 @@ impl Db {
         let mut connection = Connection::open(path)
             .map_err(|e| failed(schema.name, "open", &e).with("file", path.display()))?;
         prepare(&mut connection, path, schema)?;
+        Self::serve(connection, schema)
+    }
+
+    /// Opens a file to read from it; its folder may be read-only. One of another version is refused.
+    pub(crate) fn look(path: &Path, schema: &Schema) -> Result<Self> {
+        let connection = read_only(path)
+            .map_err(|e| failed(schema.name, "open", &e).with("file", path.display()))?;
+        let version = version(&connection, path, schema)?;
+        let newest = schema.versions.len() as i64;
+        if version != newest {
+            return Err(mismatch(
+                schema,
+                path,
+                format!("it has format {version}, {newest} is needed"),
+            )
+            .advise("Open it with `status` once, which brings it up to date"));
+        }
+        Self::serve(connection, schema)
+    }
+
+    fn serve(mut connection: Connection, schema: &Schema) -> Result<Self> {
         let (jobs, work) = mpsc::channel::<Job>();
         thread::Builder::new()
             .name(format!("deskferry-{}", schema.application_id))
@@ -151,25 +172,7 @@ fn prepare(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<
              PRAGMA temp_store=FILE; PRAGMA cache_size=-16384; PRAGMA busy_timeout=5000;",
         )
         .map_err(sql)?;
-    let pragma = |name: &str| -> rusqlite::Result<i64> {
-        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
-    };
-    let (ours, version) = (
-        pragma("application_id").map_err(sql)?,
-        pragma("user_version").map_err(sql)?,
-    );
-    let newest = schema.versions.len() as i64;
-    if version != 0 && ours != i64::from(schema.application_id) {
-        return Err(mismatch(schema, path, "the file is something else".into()));
-    }
-    if version > newest {
-        return Err(mismatch(
-            schema,
-            path,
-            format!("it has format {version}, this Deskferry knows up to {newest}"),
-        )
-        .advise("Use the Deskferry that wrote it, or a newer one"));
-    }
+    let version = version(connection, path, schema)?;
     for (at, script) in schema
         .versions
         .iter()
@@ -192,6 +195,54 @@ fn prepare(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<
     Ok(())
 }
 
+/// The version that a file has, 0 for a new one. Other people's files and newer ones are refused.
+fn version(connection: &Connection, path: &Path, schema: &Schema) -> Result<i64> {
+    let pragma = |name: &str| -> Result<i64> {
+        connection
+            .query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+            .map_err(|e| failed(schema.name, "open", &e).with("file", path.display()))
+    };
+    let (ours, version) = (pragma("application_id")?, pragma("user_version")?);
+    let newest = schema.versions.len() as i64;
+    if version != 0 && ours != i64::from(schema.application_id) {
+        return Err(mismatch(schema, path, "the file is something else".into()));
+    }
+    if version > newest {
+        return Err(mismatch(
+            schema,
+            path,
+            format!("it has format {version}, this Deskferry knows up to {newest}"),
+        )
+        .advise("Use the Deskferry that wrote it, or a newer one"));
+    }
+    Ok(version)
+}
+
+/// A file with a log needs a `-shm` file beside it, which a read-only folder does not take. Where nobody can write, and the
+/// log is empty, the file does not change.
+fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let answers = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    };
+    let connection = Connection::open_with_flags(path, flags)?;
+    let Err(error) = answers(&connection) else {
+        return Ok(connection);
+    };
+    let log = path.with_extension("sqlite-wal");
+    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Err(error);
+    }
+    let encoded = percent_encoding::percent_encode(
+        path.as_os_str().as_encoded_bytes(),
+        percent_encoding::NON_ALPHANUMERIC,
+    );
+    let connection = Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags)?;
+    answers(&connection).map(|()| connection)
+}
+
 fn mismatch(schema: &Schema, path: &Path, message: String) -> Error {
     Error::new(
         ErrorKind::Mismatch,
@@ -201,12 +252,28 @@ fn mismatch(schema: &Schema, path: &Path, message: String) -> Error {
     .with("file", path.display())
 }
 
+/// A copy that is cut off never has the copy's name.
 fn back_up(connection: &Connection, path: &Path, version: i64) -> Result<()> {
     let copy = path.with_extension(format!("v{version}.backup"));
+    let unfinished = path.with_extension(format!("v{version}.unfinished"));
+    let io = |e| {
+        Error::storage("back up a database before its format changes", e)
+            .with("file", unfinished.display())
+    };
+    match std::fs::remove_file(&unfinished) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+        _ => {}
+    }
     connection
-        .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
-        .map(drop)
+        .execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])
         .map_err(|e| {
-            failed("the backup before a format change", "migrate", &e).with("file", copy.display())
-        })
+            failed("the backup before a format change", "migrate", &e)
+                .with("file", unfinished.display())
+        })?;
+    let keep = || -> std::io::Result<()> {
+        std::fs::File::open(&unfinished)?.sync_all()?;
+        std::fs::rename(&unfinished, &copy)?;
+        std::fs::File::open(copy.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    keep().map_err(io)
 }

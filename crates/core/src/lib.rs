@@ -4,6 +4,7 @@
 //! * [`source`], [`transform`], [`sink`]: the three traits.
 //! * [`pipeline`]: a source, transforms and a sink in memory, ten lines to use.
 //! * [`migration`]: the same parts made durable: a workspace with stage, ledger, phases, verify.
+//! * [`staged`]: what was read as a source again, and a stage as a sink.
 //! * [`settings`]: what a platform can be told, from the environment and from a file.
 //! * [`http`]: the one place that speaks HTTP for all connectors.
 //!
@@ -27,6 +28,7 @@ pub mod settings;
 pub mod sink;
 pub mod source;
 pub mod stage;
+pub mod staged;
 pub mod transform;
 pub mod verify;
 

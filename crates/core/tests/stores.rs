@@ -344,6 +344,7 @@ async fn ledger_suite(ledger: &dyn Ledger) {
         name: "Org".into(),
         tenant: "lists:acme".into(),
         mark: "m".into(),
+        stage: "w".into(),
     };
     ledger.set_owner(&owner).await.unwrap();
     assert_eq!(ledger.owner().await.unwrap(), Some(owner));

@@ -31,6 +31,10 @@ pub struct LedgerOwner {
     pub tenant: String,
     /// A random word that no other ledger has: the first half of its batch marks.
     pub mark: String,
+    /// The word of the stage whose record ids it uses ([`Index::word`](crate::stage::index::Index::word)); empty in ledgers from
+    /// before stages had one, until a run opens them.
+    #[serde(default)]
+    pub stage: String,
 }
 
 /// How far a phase is.
@@ -102,6 +106,8 @@ pub trait Ledger: Send + Sync {
     async fn message(&self, record: RecordId) -> Result<Option<String>>;
     /// The next records of a phase that stand in the target, by id, after an id.
     async fn standing(&self, phase: &str, after: RecordId, limit: usize) -> Result<Vec<RecordId>>;
+    /// The highest id of a record that it knows.
+    async fn highest(&self) -> Result<Option<RecordId>>;
     /// Keeps a value of the migration's own under a name.
     async fn put(&self, name: &str, value: &Value) -> Result<()>;
     /// The value under a name.

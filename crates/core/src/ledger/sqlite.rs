@@ -533,6 +533,20 @@ impl Ledger for SqliteLedger {
             .await
     }
 
+    async fn highest(&self) -> Result<Option<RecordId>> {
+        self.db
+            .call("read the ledger's last record", |c| {
+                let highest: Option<i64> = c.query_row(
+                    "SELECT max(record) FROM (SELECT max(record) AS record FROM outcomes
+                       UNION ALL SELECT max(record) FROM effects UNION ALL SELECT max(record) FROM before_images)",
+                    [],
+                    |r| r.get(0),
+                )?;
+                Ok(highest.map(RecordId))
+            })
+            .await
+    }
+
     async fn put(&self, name: &str, value: &Value) -> Result<()> {
         let (name, value) = (name.to_owned(), value.to_string());
         self.db

@@ -49,6 +49,7 @@ pub async fn extract(
 /// # Errors
 /// `NotFound` when nothing was read yet; `Storage`.
 pub async fn discover(cx: &Context, workspace: &Workspace) -> Result<Discovery> {
+    super::belonging::refuse_a_lost_stage(workspace)?;
     let stage = Stage::open(&workspace.stage()).await?;
     let index = stage.index();
     let Some(tenant) = index.tenant().await? else {

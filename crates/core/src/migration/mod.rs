@@ -11,6 +11,7 @@
 
 mod band;
 mod batches;
+mod belonging;
 mod extract;
 mod gate;
 mod late;
@@ -249,6 +250,7 @@ impl Migration {
             .workspace
             .target(&info, &readiness.tenant.to_string(), create)
             .await?;
+        belonging::adopt(&target.folder, &target.ledger, stage.index().as_ref()).await?;
         let warnings = readiness
             .warnings
             .into_iter()
@@ -283,9 +285,11 @@ impl Migration {
     }
 }
 
-/// The stage of a workspace, if it is this tenant's or nobody's yet.
-async fn stage_of(workspace: &Workspace, wanted: &Tenant) -> Result<Stage> {
+/// The stage of a workspace, if it is this tenant's or nobody's yet, and that of which its ledgers speak.
+pub(crate) async fn stage_of(workspace: &Workspace, wanted: &Tenant) -> Result<Stage> {
+    belonging::refuse_a_lost_stage(workspace)?;
     let stage = Stage::open(&workspace.stage()).await?;
+    belonging::check_all(workspace, stage.index().as_ref()).await?;
     match stage.index().tenant().await? {
         None => stage.index().set_tenant(wanted).await?,
         Some(tenant) if tenant == *wanted => {}
@@ -329,6 +333,7 @@ async fn look(folder: &std::path::Path) -> Result<Vec<(std::path::PathBuf, Repor
     let workspace = Workspace::look(folder)?;
     let index = workspace.stage().join("index.sqlite");
     let mut reports = Vec::new();
+    belonging::refuse_a_lost_stage(&workspace)?;
     if !index.exists() {
         return Ok(reports);
     }
@@ -336,6 +341,7 @@ async fn look(folder: &std::path::Path) -> Result<Vec<(std::path::PathBuf, Repor
         Arc::new(crate::stage::SqliteIndex::open(&index)?);
     for folder in workspace.targets()? {
         let ledger = crate::ledger::SqliteLedger::open(&folder.join("ledger.sqlite"))?;
+        belonging::check(&folder, &ledger, index.as_ref()).await?;
         let mut report = reporting::report_of(index.as_ref(), &ledger).await?;
         if let Some(owner) = ledger.owner().await? {
             report.source = owner.tenant;

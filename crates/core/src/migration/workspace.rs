@@ -42,15 +42,7 @@ impl Workspace {
             .map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    "open the workspace",
-                    "another run has it open",
-                )
-                .with("folder", folder.display())
-                .advise("Wait for that run, or ask it for its `status`; each workspace serves one run at a time"));
-            }
+            Err(TryLockError::WouldBlock) => return Err(in_use(folder)),
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
         check_header(folder)?;
@@ -58,6 +50,30 @@ impl Workspace {
             folder: folder.to_owned(),
             _lock: Some(lock),
         })
+    }
+
+    /// Opens an existing workspace to read from it, together with others who only read: a run of it has to wait, and this has to
+    /// wait for one. The folder may be read-only.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Conflict` while a run has it open; `Mismatch`; `Storage`.
+    pub fn share(folder: &Path) -> Result<Self> {
+        let workspace = Self::look(folder)?;
+        let io = |e| Error::storage("open the workspace", e).with("folder", folder.display());
+        let lock = match File::open(folder.join("lock")) {
+            Ok(lock) => lock,
+            // A copy made without it: nobody has ever run here.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(workspace),
+            Err(e) => return Err(io(e)),
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(Self {
+                _lock: Some(lock),
+                ..workspace
+            }),
+            Err(TryLockError::WouldBlock) => Err(in_use(folder)),
+            Err(TryLockError::Error(e)) => Err(io(e)),
+        }
     }
 
     /// Opens an existing workspace to look at it, also beside a run.
@@ -102,6 +118,13 @@ impl Workspace {
     /// # Errors
     /// `Storage`.
     pub fn targets(&self) -> Result<Vec<PathBuf>> {
+        let mut found = self.target_folders()?;
+        found.retain(|folder| folder.join("ledger.sqlite").exists());
+        Ok(found)
+    }
+
+    /// The folders of targets, with or without a ledger.
+    fn target_folders(&self) -> Result<Vec<PathBuf>> {
         let folder = self.folder.join("targets");
         if !folder.exists() {
             return Ok(Vec::new());
@@ -110,7 +133,7 @@ impl Workspace {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&folder).map_err(io)? {
             let path = entry.map_err(io)?.path();
-            if path.join("ledger.sqlite").exists() {
+            if path.is_dir() {
                 found.push(path);
             }
         }
@@ -121,8 +144,8 @@ impl Workspace {
     /// Opens the ledger of a target, making it if `create`.
     ///
     /// # Errors
-    /// `Mismatch` when the target's name belongs to another org, when the ledger speaks of another tenant, or when
-    /// there is none and it may not be made.
+    /// `Mismatch` when the target's name belongs to another org, when the ledger speaks of another tenant, when
+    /// there is none and it may not be made, or when it was lost: other files of the folder tell of a load.
     pub async fn target(&self, info: &TargetInfo, tenant: &str, create: bool) -> Result<Target> {
         let name = plain(&info.name);
         let folder = match self.folder_of(&plain_id(&info.id))? {
@@ -136,6 +159,7 @@ impl Workspace {
         let is_new = !folder.join("ledger.sqlite").exists();
         if is_new {
             self.refuse_a_taken_name(&name, info)?;
+            refuse_a_lost_ledger(&folder)?;
             if !create {
                 return Err(Error::new(
                     ErrorKind::Mismatch,
@@ -155,11 +179,14 @@ impl Workspace {
         let owner = match ledger.owner().await? {
             Some(owner) => owner,
             None => {
+                refuse_a_lost_ledger(&folder)?;
                 let owner = LedgerOwner {
                     target: info.id.clone(),
                     name: info.name.clone(),
                     tenant: tenant.to_owned(),
                     mark: random_word(),
+                    // Named by whoever knows the stage, before anything is loaded.
+                    stage: String::new(),
                 };
                 ledger.set_owner(&owner).await?;
                 owner
@@ -189,7 +216,7 @@ impl Workspace {
             name.and_then(|n| n.rsplit_once('-'))
                 .is_some_and(|(_, known)| known == id)
         };
-        Ok(self.targets()?.into_iter().find(known))
+        Ok(self.target_folders()?.into_iter().find(known))
     }
 
     fn refuse_a_taken_name(&self, name: &str, info: &TargetInfo) -> Result<()> {
@@ -224,6 +251,41 @@ pub struct Target {
     pub owner: LedgerOwner,
     /// Whether it was made just now.
     pub is_new: bool,
+}
+
+fn in_use(folder: &Path) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "open the workspace",
+        "another run has it open",
+    )
+    .with("folder", folder.display())
+    .advise(
+        "Wait for that run, or ask it for its `status`; each workspace serves one run at a time",
+    )
+}
+
+/// What a load leaves in a target's folder beside its ledger.
+const LEFT_BY_A_LOAD: [&str; 4] = ["report.json", "report.html", "audit.jsonl", "handoff"];
+
+/// Without its ledger nobody knows what stands in the target: rows without a unique key would be written a second time.
+fn refuse_a_lost_ledger(folder: &Path) -> Result<()> {
+    let ledger = folder.join("ledger.sqlite");
+    // A log without its database; beside a database it is of this moment.
+    let log = folder.join("ledger.sqlite-wal");
+    let left = LEFT_BY_A_LOAD.iter().map(|name| folder.join(name));
+    let mut left = left.chain((!ledger.exists()).then_some(log));
+    let Some(proof) = left.find(|path| path.exists()) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Mismatch,
+        "open the target",
+        "it was loaded from this workspace, and the ledger of that load is gone",
+    )
+    .with("folder", folder.display())
+    .with("found", proof.display())
+    .advise("Restore ledger.sqlite, with its -wal and -shm files, from a copy. To load anew, remove the rows of the first load from the target, then this folder"))
 }
 
 /// Only the owner may read: a workspace holds personal data.

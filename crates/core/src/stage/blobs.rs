@@ -1,12 +1,13 @@
 //! The bytes of files in a folder, by content.
 
+use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use md5::{Digest, Md5};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::blob::{BlobInfo, Blobs};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,8 +43,45 @@ impl FolderBlobs {
         })
     }
 
+    /// Opens the folder to read from it.
+    pub(super) fn look(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            temporary: AtomicU64::new(0),
+        }
+    }
+
     fn place(&self, blake3: &str) -> PathBuf {
         self.folder.join(&blake3[..2]).join(blake3)
+    }
+
+    /// The bytes from an offset on.
+    ///
+    /// # Errors
+    /// `Storage` when they are not there.
+    pub async fn open_from(&self, blob: &BlobInfo, from: u64) -> Result<ByteStream> {
+        if blob.blake3.len() < 2 || !blob.blake3.is_ascii() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "open a staged file",
+                "it has no address",
+            ));
+        }
+        let damaged = |e: std::io::Error| {
+            Error::new(ErrorKind::Storage, "open a staged file", e.to_string())
+                .with("blake3", &blob.blake3)
+                .advise("The stage's files were changed from outside: restore the workspace from a copy")
+        };
+        let mut file = tokio::fs::File::open(self.place(&blob.blake3))
+            .await
+            .map_err(damaged)?;
+        if from > 0 {
+            file.seek(SeekFrom::Start(from)).await.map_err(damaged)?;
+        }
+        let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10);
+        Ok(Box::pin(stream.map(|r| {
+            r.map_err(|e| Error::storage("read a staged file", e))
+        })))
     }
 
     /// Writes a stream under a temporary name while hashing, then renames it to its address. The bytes are on the disk
@@ -122,22 +160,7 @@ fn hex(bytes: &[u8]) -> String {
 #[async_trait]
 impl Blobs for FolderBlobs {
     async fn open(&self, blob: &BlobInfo) -> Result<ByteStream> {
-        if blob.blake3.len() < 2 || !blob.blake3.is_ascii() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "open a staged file",
-                "it has no address",
-            ));
-        }
-        let file = tokio::fs::File::open(self.place(&blob.blake3)).await.map_err(|e| {
-            Error::new(ErrorKind::Storage, "open a staged file", e.to_string())
-                .with("blake3", &blob.blake3)
-                .advise("The stage's files were changed from outside: restore the workspace from a copy")
-        })?;
-        let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10);
-        Ok(Box::pin(stream.map(|r| {
-            r.map_err(|e| Error::storage("read a staged file", e))
-        })))
+        self.open_from(blob, 0).await
     }
 
     fn path(&self, blob: &BlobInfo) -> Option<PathBuf> {

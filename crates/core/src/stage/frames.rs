@@ -255,6 +255,13 @@ fn damaged_segment(path: &Path, found: String) -> Error {
         .advise("The stage was damaged from outside: restore the workspace from a copy, or read the source again into a new one")
 }
 
+/// Checks what segments say of themselves, for those who only read.
+pub(super) fn check(folder: &Path, known: &[SegmentInfo]) -> Result<()> {
+    known
+        .iter()
+        .try_for_each(|info| check_header(&folder.join(&info.file), info.kind))
+}
+
 /// A segment says in its first line what it is. One of a newer version is refused, never misread.
 fn check_header(path: &Path, kind: RecordKind) -> Result<()> {
     #[derive(Deserialize)]

@@ -166,6 +166,13 @@ pub trait Index: Send + Sync {
     async fn tenant(&self) -> Result<Option<Tenant>>;
     /// Names the tenant, once.
     async fn set_tenant(&self, tenant: &Tenant) -> Result<()>;
+    /// A random word that no other stage has, made with it. Ledgers keep it, since the ids that they use are this stage's.
+    async fn word(&self) -> Result<String>;
+    /// The highest id of a record.
+    async fn highest(&self) -> Result<Option<RecordId>>;
+    /// Whether something was read, and nothing is left to read: every shard is at its end, every file is fetched or given up,
+    /// every conversation may be loaded.
+    async fn is_whole(&self) -> Result<bool>;
     /// The segments and how far they are valid.
     async fn segments(&self) -> Result<Vec<Segment>>;
     /// Adds shards that it does not know yet.
@@ -214,7 +221,12 @@ pub trait Index: Send + Sync {
     /// What was read, per kind.
     async fn counts(&self) -> Result<Vec<(RecordKind, KindCount)>>;
     /// Rejected rows, the first `limit` of them.
-    async fn rejects(&self, limit: usize) -> Result<Vec<Reject>>;
+    async fn rejects(&self, limit: usize) -> Result<Vec<Reject>> {
+        let found = self.rejects_after(0, limit).await?;
+        Ok(found.into_iter().map(|(_, reject)| reject).collect())
+    }
+    /// Rejected rows after a place, each with its own.
+    async fn rejects_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Reject)>>;
     /// What people should know of the read, the first `limit` notes.
     async fn notes(&self, limit: usize) -> Result<Vec<String>>;
 }

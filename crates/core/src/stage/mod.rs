@@ -37,7 +37,8 @@ pub struct Stage {
     folder: PathBuf,
     index: Arc<dyn Index>,
     blobs: Arc<FolderBlobs>,
-    pages: mpsc::Sender<Waiting>,
+    /// None when it was opened to be read.
+    pages: Option<mpsc::Sender<Waiting>>,
     files: Arc<Mutex<HashMap<i64, String>>>,
 }
 
@@ -79,7 +80,33 @@ impl Stage {
             folder: folder.to_owned(),
             index,
             blobs,
-            pages,
+            pages: Some(pages),
+            files: Arc::new(Mutex::new(HashMap::new())),
+        })
+    }
+
+    /// Opens a stage to read from it; its folder may be read-only.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Storage`; `Mismatch` for one of another version.
+    pub async fn look(folder: &Path) -> Result<Self> {
+        let file = folder.join("index.sqlite");
+        if !file.exists() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "open the stage",
+                "nothing was read yet",
+            )
+            .with("folder", folder.display())
+            .advise("Read the source into this workspace first"));
+        }
+        let index = Arc::new(SqliteIndex::look(&file)?);
+        frames::check(&folder.join("segments"), &segments(index.as_ref()).await?)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            index,
+            blobs: Arc::new(FolderBlobs::look(&folder.join("files"))),
+            pages: None,
             files: Arc::new(Mutex::new(HashMap::new())),
         })
     }
@@ -108,7 +135,11 @@ impl Stage {
             read_at,
             done,
         };
-        self.pages.send(waiting).await.map_err(|_| writer_gone())?;
+        let pages = self
+            .pages
+            .as_ref()
+            .ok_or_else(|| Error::bug("append to the stage", "it was opened to be read"))?;
+        pages.send(waiting).await.map_err(|_| writer_gone())?;
         wait.await.map_err(|_| writer_gone())?
     }
 

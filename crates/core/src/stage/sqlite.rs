@@ -56,6 +56,8 @@ const SCHEMA: Schema = Schema {
                              WHEN 5 THEN 'account' WHEN 6 THEN 'contact' WHEN 7 THEN 'conversation'
                              WHEN 8 THEN 'attachment' WHEN 9 THEN 'message' END || ':' || source_id AS key
             FROM records;
+    ", "
+        INSERT OR IGNORE INTO meta(name, value) VALUES('word', lower(hex(randomblob(16))));
     "],
 };
 
@@ -95,6 +97,16 @@ impl SqliteIndex {
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self {
             db: Db::open(path, &SCHEMA)?,
+        })
+    }
+
+    /// Opens one to read from it; its folder may be read-only.
+    ///
+    /// # Errors
+    /// `Storage`; `Mismatch` for a file of another version.
+    pub fn look(path: &Path) -> Result<Self> {
+        Ok(Self {
+            db: Db::look(path, &SCHEMA)?,
         })
     }
 }
@@ -397,6 +409,45 @@ impl Index for SqliteIndex {
                     )?;
                 }
                 Ok(t.commit()?)
+            })
+            .await
+    }
+
+    async fn word(&self) -> Result<String> {
+        self.db
+            .call("read the stage's word", |c| {
+                Ok(
+                    c.query_row("SELECT value FROM meta WHERE name = 'word'", [], |r| {
+                        r.get(0)
+                    })?,
+                )
+            })
+            .await
+    }
+
+    async fn highest(&self) -> Result<Option<RecordId>> {
+        self.db
+            .call("read the stage's last record", |c| {
+                let highest: Option<i64> =
+                    c.query_row("SELECT max(id) FROM records", [], |r| r.get(0))?;
+                Ok(highest.map(RecordId))
+            })
+            .await
+    }
+
+    async fn is_whole(&self) -> Result<bool> {
+        self.db
+            .call("ask whether the stage is whole", |c| {
+                Ok(c.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM shards)
+                       AND NOT EXISTS (SELECT 1 FROM shards WHERE watermark IS NULL)
+                       AND NOT EXISTS (SELECT 1 FROM files JOIN records ON records.id = record
+                                       WHERE state = 0 AND skip IS NULL)
+                       AND NOT EXISTS (SELECT 1 FROM records WHERE grp <> 0
+                                       AND NOT EXISTS (SELECT 1 FROM ready WHERE ready.grp = records.grp))",
+                    [],
+                    |r| r.get(0),
+                )?)
             })
             .await
     }
@@ -752,32 +803,34 @@ impl Index for SqliteIndex {
             .await
     }
 
-    async fn rejects(&self, limit: usize) -> Result<Vec<Reject>> {
+    async fn rejects_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Reject)>> {
         self.db
             .call("read the rejects", move |c| {
                 let mut statement = c.prepare(
-                    "SELECT kind, source_id, path, reason, raw FROM rejects ORDER BY n LIMIT ?1",
+                    "SELECT n, kind, source_id, path, reason, raw FROM rejects WHERE n > ?1 ORDER BY n LIMIT ?2",
                 )?;
-                let rows = statement.query_map([limit as i64], |r| {
+                let rows = statement.query_map(params![after, limit as i64], |r| {
                     Ok((
-                        r.get::<_, i64>(0)?,
-                        r.get(1)?,
+                        r.get(0)?,
+                        r.get::<_, i64>(1)?,
                         r.get(2)?,
                         r.get(3)?,
                         r.get(4)?,
+                        r.get(5)?,
                     ))
                 })?;
                 let mut rejects = Vec::new();
                 for r in rows {
-                    let (kind, id, path, reason, raw) = r?;
+                    let (n, kind, id, path, reason, raw) = r?;
                     let kind = kind_of_number(kind).ok_or_else(|| unknown_kind(kind))?;
-                    rejects.push(Reject {
+                    let reject = Reject {
                         kind,
                         id,
                         path,
                         reason,
                         raw,
-                    });
+                    };
+                    rejects.push((n, reject));
                 }
                 Ok(rejects)
             })
