@@ -84,6 +84,19 @@ pub struct Phase {
     pub batch_bytes: usize,
     /// How many batches may be under way at once.
     pub parallel: usize,
+    /// How batches grow where many records are at hand; `None` where they never do.
+    pub volume: Option<Volume>,
+}
+
+/// Batches for many records: a target that takes them in bulk wants few and large ones, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volume {
+    /// How many records must be at hand.
+    pub from: usize,
+    /// The most records of one batch then.
+    pub records: usize,
+    /// The most bytes of staged lines of one batch then.
+    pub bytes: usize,
 }
 
 impl Phase {
@@ -98,6 +111,7 @@ impl Phase {
             batch_records: 200,
             batch_bytes: 8 << 20,
             parallel: 1,
+            volume: None,
         }
     }
 
@@ -122,6 +136,29 @@ impl Phase {
         self.batch_bytes = bytes;
         self.parallel = parallel;
         self
+    }
+
+    /// The same step with other batches where many records are at hand.
+    #[must_use]
+    pub const fn growing(mut self, volume: Volume) -> Self {
+        self.volume = Some(volume);
+        self
+    }
+
+    /// The step as it takes so many records that are at hand.
+    pub(crate) fn taking(&self, records: usize) -> Self {
+        match self.volume {
+            Some(volume) if records >= volume.from => {
+                self.clone().sized(volume.records, volume.bytes, 1)
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// How many records it is worth to have at hand: several batches, so that their company can be chosen.
+    pub(crate) fn at_hand(&self) -> usize {
+        let large = self.volume.map_or(0, |volume| volume.records * 2);
+        (self.batch_records * 8).max(large)
     }
 }
 

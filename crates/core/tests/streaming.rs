@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deskferry_core::migration::{Gate, Migration, Progress, Step, Workspace};
 use deskferry_core::model::Attachment;
-use deskferry_core::sink::{Batch, Outcome, Phase, TargetInfo, Verdict};
+use deskferry_core::sink::{Batch, Outcome, Phase, TargetInfo, Verdict, Volume};
 use deskferry_core::source::{
     ByteStream, Capability, Cursor, Next, Page, Readiness, Scope, Shard, Watermark,
 };
@@ -468,4 +468,62 @@ async fn what_was_held_is_tried_again_by_resume() {
     held.maps.hold.lock().unwrap().clear();
     let report = run().resume(&Context::new()).await.unwrap();
     assert_eq!((report.total(|p| p.held), report.complete), (0, true));
+}
+
+/// A sink whose batches of messages grow where there are fifty at hand.
+struct Growing(Arc<Maps>);
+
+#[async_trait]
+impl Sink for Growing {
+    async fn check(&self, cx: &Context) -> Result<TargetInfo> {
+        self.0.check(cx).await
+    }
+    fn phases(&self) -> Vec<Phase> {
+        let volume = Volume {
+            from: 50,
+            records: 500,
+            bytes: 1 << 20,
+        };
+        let grows = |phase: Phase| match phase.name {
+            "messages" => phase.growing(volume),
+            _ => phase,
+        };
+        self.0.phases().into_iter().map(grows).collect()
+    }
+    async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>> {
+        self.0.write(cx, batch).await
+    }
+    async fn flush(&self, cx: &Context) -> Result<Vec<Outcome>> {
+        self.0.flush(cx).await
+    }
+}
+
+#[tokio::test]
+async fn where_many_messages_are_at_hand_many_conversations_travel_in_one_batch() {
+    for (conversations, batches) in [(40, vec![7, 7, 7, 7, 7, 5]), (320, vec![320])] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records: Vec<Record> = (1..=conversations).map(|n| conversation(n, None)).collect();
+        records.extend((1..=conversations).map(|n| mail(n * 10, n, None)));
+        let mut all = page(records);
+        all.complete = (1..=conversations)
+            .map(|n| key(RecordKind::Conversation, n))
+            .collect();
+        let kinds = [RecordKind::Conversation, RecordKind::Message];
+        let lists = Lists {
+            shards: vec![(Shard::new("cases", kinds), vec![all])],
+            ..Lists::default()
+        };
+        let maps = Arc::new(Maps::new("00D1", &Arc::new(Org::default())));
+        let sink = Arc::new(Growing(Arc::clone(&maps)));
+        let migration = Migration::new(workspace(&folder), Arc::new(lists), sink);
+        migration.run(&Context::new()).await.unwrap();
+        let written = maps.batches.lock().unwrap();
+        let mut sizes: Vec<usize> = written
+            .iter()
+            .filter(|(phase, _)| *phase == "messages")
+            .map(|(_, ids)| ids.len())
+            .collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(sizes, batches, "{conversations}");
+    }
 }

@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::load::{Loader, shut};
 use super::progress::Step;
-use super::walk::GROUPS;
 use crate::context::Context;
 use crate::error::Result;
 use crate::key::{RecordId, RecordKind};
@@ -14,6 +13,8 @@ use crate::stage::index::Row;
 
 /// A gate may be called shut before the end when so many records are settled.
 const SETTLED: u64 = 200;
+/// How many conversations that waited are taken at once.
+const WAITING: usize = 200;
 
 impl Loader {
     /// Phases that are open together. They close at the end of the read, one after the other.
@@ -22,18 +23,8 @@ impl Loader {
     /// a mail that is written cannot be given its file afterwards.
     pub(super) async fn band(&self, cx: &Context, earlier: &[Phase], band: &[Phase]) -> Result<()> {
         let mut waiting: Vec<Vec<i64>> = vec![Vec::new(); band.len()];
-        let kinds: Vec<RecordKind> = band.iter().flat_map(|p| p.kinds).copied().collect();
-        let enough = band
-            .iter()
-            .map(|p| p.batch_records * p.parallel.max(1) * 4)
-            .min()
-            .unwrap_or(1);
         let (mut after, mut touched) = (0, BTreeSet::new());
-        while let Some(groups) = self
-            .walk
-            .next_groups(cx, &kinds, enough, &mut after)
-            .await?
-        {
+        while let Some(groups) = self.walk.next_groups(cx, band, &mut after).await? {
             self.take_late(cx, earlier, &mut touched).await?;
             self.conversations(cx, band, 0, groups, &mut waiting)
                 .await?;
@@ -47,7 +38,7 @@ impl Loader {
         }
         for (n, phase) in band.iter().enumerate() {
             let groups = std::mem::take(&mut waiting[n]);
-            for groups in groups.chunks(GROUPS) {
+            for groups in groups.chunks(WAITING) {
                 self.conversations(cx, band, n, groups.to_vec(), &mut waiting)
                     .await?;
             }
@@ -80,8 +71,8 @@ impl Loader {
     }
 
     /// The conversations of which a record failed or is held. Every row has its outcome when this returns.
-    async fn troubled(&self, cx: &Context, rows: &[Row]) -> Result<HashSet<i64>> {
-        let ids: Vec<RecordId> = rows.iter().map(|row| row.id).collect();
+    async fn troubled(&self, cx: &Context, rows: &[(RecordId, i64)]) -> Result<HashSet<i64>> {
+        let ids: Vec<RecordId> = rows.iter().map(|(id, _)| *id).collect();
         let mut outcomes = self.walk.ledger.outcomes(&ids).await?;
         if outcomes.iter().any(Option::is_none) {
             self.flush(cx).await?;
@@ -91,7 +82,7 @@ impl Loader {
             .iter()
             .zip(outcomes)
             .filter(|(_, outcome)| !outcome.as_ref().is_some_and(is_well))
-            .map(|(row, _)| row.group)
+            .map(|((_, group), _)| *group)
             .collect())
     }
 

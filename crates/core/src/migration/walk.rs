@@ -23,8 +23,8 @@ use crate::stage::Stage;
 use crate::stage::index::Row;
 use crate::transform::{Transform, Transformed};
 
-/// How many conversations are ordered at once.
-pub(super) const GROUPS: usize = 200;
+/// How many conversations are ordered at once, where that brings records enough.
+const GROUPS: usize = 200;
 
 /// What is done with the batches of a walk.
 #[async_trait]
@@ -98,7 +98,7 @@ impl Walk {
             let rows = self
                 .stage
                 .index()
-                .scan(phase.kinds, place.as_ref(), phase.batch_records * 8)
+                .scan(phase.kinds, place.as_ref(), phase.at_hand())
                 .await?;
             let Some(last) = rows.last() else {
                 return Ok(());
@@ -123,7 +123,7 @@ impl Walk {
             let rows = self
                 .stage
                 .index()
-                .scan(phase.kinds, place.as_ref(), phase.batch_records * 8)
+                .scan(phase.kinds, place.as_ref(), phase.at_hand())
                 .await?;
             let Some(last) = rows.last() else { break };
             place = Some(last.place());
@@ -139,10 +139,12 @@ impl Walk {
     async fn timeline(&self, cx: &Context, phase: &Phase, visitor: &dyn Visitor) -> Result<()> {
         let mut after = 0;
         loop {
-            let ready = self.stage.index().ready_groups(after, GROUPS).await?;
-            let Some((last, _)) = ready.last() else { break };
-            after = *last;
-            let names: Vec<i64> = ready.into_iter().map(|(_, group)| group).collect();
+            let names = self
+                .ready(phase.kinds, records_of_volume([phase]), &mut after)
+                .await?;
+            if names.is_empty() {
+                break;
+            }
             self.groups(cx, phase, &names, visitor).await?;
         }
         let mut after = i64::MIN;
@@ -156,21 +158,48 @@ impl Walk {
         }
     }
 
-    /// Hands the wanted records of conversations to the visitor: what is answered comes before its reply. Gives all of
-    /// the phase's rows.
+    /// The next complete conversations: a few, and more while they have fewer records than are wanted.
+    async fn ready(
+        &self,
+        kinds: &[RecordKind],
+        records: usize,
+        after: &mut i64,
+    ) -> Result<Vec<i64>> {
+        let index = self.stage.index();
+        let (mut names, mut found) = (Vec::new(), 0);
+        loop {
+            let ready = index.ready_groups(*after, GROUPS).await?;
+            let Some((last, _)) = ready.last() else {
+                return Ok(names);
+            };
+            *after = *last;
+            let more: Vec<i64> = ready.into_iter().map(|(_, group)| group).collect();
+            if records > 0 {
+                found += index.group_rows(&more, kinds).await?.len();
+            }
+            names.extend(more);
+            if found >= records {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// Hands the wanted records of conversations to the visitor: what is answered comes before its reply. Gives the id
+    /// and the conversation of each of the phase's records.
     pub(super) async fn groups(
         &self,
         cx: &Context,
         phase: &Phase,
         groups: &[i64],
         visitor: &dyn Visitor,
-    ) -> Result<Vec<Row>> {
+    ) -> Result<Vec<(RecordId, i64)>> {
         if groups.is_empty() {
             return Ok(Vec::new());
         }
         let rows = self.stage.index().group_rows(groups, phase.kinds).await?;
-        self.rows(cx, phase, rows.clone(), visitor).await?;
-        Ok(rows)
+        let places = rows.iter().map(|row| (row.id, row.group)).collect();
+        self.rows(cx, phase, rows, visitor).await?;
+        Ok(places)
     }
 
     /// Hands those of these rows that are wanted to the visitor, parents first.
@@ -191,19 +220,24 @@ impl Walk {
     pub(super) async fn next_groups(
         &self,
         cx: &Context,
-        kinds: &[RecordKind],
-        enough: usize,
+        band: &[Phase],
         after: &mut i64,
     ) -> Result<Option<Vec<i64>>> {
+        let kinds: Vec<RecordKind> = band.iter().flat_map(|p| p.kinds).copied().collect();
+        let enough = band
+            .iter()
+            .map(|p| p.batch_records * p.parallel.max(1) * 4)
+            .min()
+            .unwrap_or(1);
         loop {
-            let read_is_over = self.wait_for_groups(cx, kinds, *after, enough).await?;
-            let groups = self.stage.index().ready_groups(*after, GROUPS).await?;
-            match groups.last() {
-                Some((last, _)) => *after = *last,
-                None if read_is_over => return Ok(None),
-                None => continue,
+            let read_is_over = self.wait_for_groups(cx, &kinds, *after, enough).await?;
+            let groups = self.ready(&kinds, records_of_volume(band), after).await?;
+            if !groups.is_empty() {
+                return Ok(Some(groups));
             }
-            return Ok(Some(groups.into_iter().map(|(_, group)| group).collect()));
+            if read_is_over {
+                return Ok(None);
+            }
         }
     }
 
@@ -248,7 +282,9 @@ impl Walk {
             .into_iter()
             .zip(outcomes)
             .filter(|(_, outcome)| visitor.wants(outcome.as_ref()));
-        let lanes = lanes(wanted.map(|(planned, _)| planned).collect(), phase);
+        let wanted: Vec<Planned> = wanted.map(|(planned, _)| planned).collect();
+        let phase = &phase.taking(wanted.len());
+        let lanes = lanes(wanted, phase);
         // Boxed one by one: a closure over borrowed lanes would keep the whole run from being spawned.
         let lanes: Vec<BoxFuture<'_, Result<()>>> = lanes
             .into_iter()
@@ -420,6 +456,13 @@ impl Walk {
             })
             .collect())
     }
+}
+
+/// How many records of conversations are worth to be ordered at once: those of several large batches, since the first
+/// mails of conversations travel apart from the replies to them. No more than a few where batches do not grow.
+fn records_of_volume<'a>(phases: impl IntoIterator<Item = &'a Phase>) -> usize {
+    let large = phases.into_iter().filter_map(|phase| phase.volume);
+    large.map(|volume| volume.records * 3).max().unwrap_or(0)
 }
 
 struct Part {
