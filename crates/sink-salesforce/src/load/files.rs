@@ -262,7 +262,8 @@ async fn learn_documents(
             None => unknown.push((loaded.id, loaded.row(1), id.clone())),
         }
     }
-    known.extend(ask_documents(run, unknown).await?);
+    let asked = ask_documents(run, unknown).await?;
+    known.extend(asked.into_iter().map(|(record, _, id)| (record, id)));
     Ok(known)
 }
 
@@ -270,7 +271,7 @@ async fn learn_documents(
 pub(crate) async fn ask_documents(
     run: &Run<'_>,
     versions: Vec<(RecordId, u32, String)>,
-) -> Result<HashMap<RecordId, String>> {
+) -> Result<Vec<(RecordId, u32, String)>> {
     let ids: Vec<String> = versions.iter().map(|(_, _, id)| id.clone()).collect();
     let rows = run
         .api
@@ -284,8 +285,7 @@ pub(crate) async fn ask_documents(
         .iter()
         .filter_map(|row| Some((row["Id"].as_str()?, row["ContentDocumentId"].as_str()?)))
         .collect();
-    let mut documents = HashMap::new();
-    let mut effects = Vec::new();
+    let (mut documents, mut effects) = (Vec::new(), Vec::new());
     for (record, row, version) in versions {
         let Some(document) = by_version.get(version.as_str()) else {
             continue;
@@ -300,7 +300,7 @@ pub(crate) async fn ask_documents(
             },
             hash: [0; 16],
         });
-        documents.insert(record, (*document).to_owned());
+        documents.push((record, row, (*document).to_owned()));
     }
     run.settle(effects).await?;
     Ok(documents)

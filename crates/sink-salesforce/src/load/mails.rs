@@ -23,18 +23,19 @@ pub(crate) const OBJECT: &str = "EmailMessage";
 pub(crate) const OVERFLOW: u32 = 1;
 pub(crate) const OVERFLOW_DOCUMENT: u32 = 2;
 
-/// Uploads the bodies that are too long for their fields. Answers the documents by record.
+/// Uploads the bodies that are too long for their fields. Answers the documents by record and part: each part of a split
+/// mail has a body of its own.
 pub(super) async fn write_overflows(
     run: &Run<'_>,
     around: &Surroundings,
     verdicts: &mut HashMap<(RecordId, u32), Verdict>,
-) -> Result<HashMap<RecordId, String>> {
+) -> Result<HashMap<(RecordId, u32), String>> {
     let mut documents = HashMap::new();
     let mut asked = Vec::new();
     for loaded in &run.batch.records {
         let mail = message(loaded)?;
         if let Some(document) = run.standing(loaded, OVERFLOW_DOCUMENT) {
-            documents.insert(loaded.id, document.to_owned());
+            documents.insert((loaded.id, loaded.part), document.to_owned());
             continue;
         }
         // What keeps the mail back is said when its own row is planned.
@@ -56,7 +57,13 @@ pub(super) async fn write_overflows(
             }
         }
     }
-    documents.extend(ask_documents(run, asked).await?);
+    let asked = ask_documents(run, asked).await?;
+    // The part stands in a row's number (`Loaded::row`).
+    documents.extend(
+        asked
+            .into_iter()
+            .map(|(record, row, id)| ((record, row >> 8), id)),
+    );
     Ok(documents)
 }
 

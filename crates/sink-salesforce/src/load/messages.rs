@@ -167,7 +167,7 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         }
         let planned = match message(loaded)? {
             message if is_mail(message) => {
-                let document = overflows.get(&loaded.id).map(String::as_str);
+                let document = overflows.get(&(loaded.id, loaded.part)).map(String::as_str);
                 mails::row(run, &around, loaded, message, document)?.map(|row| mail_rows.push(row))
             }
             message => {

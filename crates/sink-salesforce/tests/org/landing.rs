@@ -3,6 +3,7 @@
 use deskferry_core::key::RecordKind;
 use deskferry_core::model::*;
 use deskferry_core::sink::{Sink, Verdict};
+use deskferry_core::verify::Finding;
 use serde_json::json;
 
 use crate::bench::*;
@@ -205,6 +206,59 @@ async fn cases_keep_their_parents_and_name_those_they_lost() {
         "kayako:acme:conversation:99"
     );
     assert_eq!(bench.differences("cases", children).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn each_part_of_a_split_mail_shows_its_own_body() {
+    let bench = Bench::new().await;
+    bench.load("cases", records([conversation(1)])).await;
+    let long = |word: &str| Message {
+        body: Body {
+            html: Some(format!(
+                "<p>{}</p>",
+                format!("<b>{word}</b> ").repeat(20_000)
+            )),
+            text: None,
+        },
+        ..mail(2, 1, "ann@example.org", "help@example.com")
+    };
+    let mut batch = bench.batch("messages", records([long("first")])).await;
+    let mut second = batch.records[0].clone();
+    second.part = 1;
+    second.record = long("second").into();
+    batch.records.push(second);
+    let outcomes = bench.sink.write(&bench.cx, batch.clone()).await.unwrap();
+    assert!(outcomes.iter().all(|o| o.verdict == Verdict::Created));
+    let documents = |object: &str, mail: &str| -> Vec<String> {
+        let links = bench.dump(object);
+        let mine = links.iter().filter(|link| link["LinkedEntityId"] == mail);
+        mine.map(|link| link["ContentDocumentId"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mails = bench.dump("EmailMessage");
+    assert_eq!(mails.len(), 2);
+    let shown: Vec<Vec<String>> = mails
+        .iter()
+        .map(|mail| documents("ContentDocumentLink", mail["Id"].as_str().unwrap()))
+        .collect();
+    assert!(
+        shown.iter().all(|documents| documents.len() == 1),
+        "{shown:?}"
+    );
+    assert_ne!(shown[0], shown[1]);
+    bench
+        .journal
+        .memory
+        .finish(batch.records[0].id, Verdict::Created);
+    let checked = bench
+        .sink
+        .as_verify()
+        .unwrap()
+        .verify(&bench.cx, batch)
+        .await
+        .unwrap();
+    let lists = checked.iter().filter(|c| c.field == "ContentDocumentIds");
+    assert!(lists.clone().all(|c| c.finding == Finding::Equal) && lists.count() == 2);
 }
 
 #[tokio::test]
