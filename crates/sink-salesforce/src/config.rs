@@ -71,9 +71,9 @@ pub struct SalesforceConfig {
     /// The share of the daily requests at which a load stops by itself, in percent. Default 90.
     #[serde(default = "daily_share")]
     pub daily_share: u8,
-    /// From how many rows of one object in a batch on Bulk API 2.0 is used. Default 0: never. The platform's own advice
-    /// is 2,000.
-    #[serde(default)]
+    /// From how many rows of one object in a batch on Bulk API 2.0 is used. Default 2,000, which is the platform's own
+    /// advice; 0 or `"never"` for never.
+    #[serde(default = "bulk_from", deserialize_with = "rows_or_never")]
     pub bulk_from: usize,
     /// Where the rows of a bulk job are kept while it runs, in files without a name. Default: the system's folder for
     /// temporary files.
@@ -96,6 +96,34 @@ fn api_version() -> String {
 
 fn landing_seconds() -> u64 {
     600
+}
+
+fn bulk_from() -> usize {
+    2_000
+}
+
+/// A number of rows, or the word `never`.
+fn rows_or_never<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<usize, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Rows {
+        Number(usize),
+        Word(String),
+    }
+    let rows = match Rows::deserialize(from)? {
+        Rows::Number(rows) => Some(rows),
+        Rows::Word(word) => rows_of(&word),
+    };
+    rows.ok_or_else(|| serde::de::Error::custom("bulk_from is a number of rows, or \"never\""))
+}
+
+fn rows_of(word: &str) -> Option<usize> {
+    match word.trim() {
+        "never" => Some(0),
+        number => number.parse().ok(),
+    }
 }
 
 fn bulk_poll_millis() -> u64 {
@@ -125,7 +153,7 @@ impl SalesforceConfig {
                 allow_plain_http: false,
                 image_base: String::new(),
                 daily_share: daily_share(),
-                bulk_from: 0,
+                bulk_from: bulk_from(),
                 bulk_folder: None,
                 bulk_poll: bulk_poll_millis(),
                 root_certificate: None,
@@ -137,7 +165,7 @@ impl SalesforceConfig {
     /// Begins a configuration from `SALESFORCE_URL` and one of: `SALESFORCE_CLIENT_ID` with `SALESFORCE_USERNAME` and
     /// `SALESFORCE_PRIVATE_KEY_FILE` (JWT bearer; `SALESFORCE_AUDIENCE` if the org's address is not the audience),
     /// `SALESFORCE_CLIENT_ID` with `SALESFORCE_CLIENT_SECRET`, or `SALESFORCE_ACCESS_TOKEN`; and if they are set
-    /// `SALESFORCE_BULK_FROM` (rows), `SALESFORCE_BULK_POLL`
+    /// `SALESFORCE_BULK_FROM` (rows, or `never`), `SALESFORCE_BULK_POLL`
     /// (milliseconds), `SALESFORCE_LEGACY_OWNER` (a username or a User's id),
     /// `SALESFORCE_API_VERSION` and `SALESFORCE_LANDING_WINDOW` (seconds).
     ///
@@ -180,9 +208,9 @@ impl SalesforceConfig {
             builder = builder.landing_window(Duration::from_secs(seconds));
         }
         if let Some(rows) = set("SALESFORCE_BULK_FROM") {
-            let rows = rows
-                .parse()
-                .map_err(|_| wrong("SALESFORCE_BULK_FROM is no number of rows"))?;
+            let rows = rows_of(&rows).ok_or_else(|| {
+                wrong("SALESFORCE_BULK_FROM is no number of rows, nor the word `never`")
+            })?;
             builder = builder.bulk_from(rows);
         }
         if let Some(wait) = set("SALESFORCE_BULK_POLL") {
@@ -489,6 +517,36 @@ mod tests {
         assert_eq!(config.private_key_file, Some("key.pem".into()));
         assert!(config.client_secret.is_none());
         assert_eq!(config.bulk_from, 2_000);
+    }
+
+    #[test]
+    fn bulk_jobs_begin_at_the_platforms_advice_unless_another_number_or_never_is_said() {
+        for (said, rows) in [
+            (None, Some(2_000)),
+            (Some("500"), Some(500)),
+            (Some("never"), Some(0)),
+            (Some("0"), Some(0)),
+            (Some("often"), None),
+        ] {
+            let vars = |name: &str| match name {
+                "SALESFORCE_URL" => Some("https://example.my.salesforce.com".to_owned()),
+                "SALESFORCE_BULK_FROM" => said.map(str::to_owned),
+                _ => None,
+            };
+            let by_environment = SalesforceConfig::from_vars(vars);
+            let by_environment = by_environment.ok().map(|builder| builder.config.bulk_from);
+            assert_eq!(by_environment, rows, "{said:?}");
+            let mut json = serde_json::json!({"url": "https://example.my.salesforce.com"});
+            if let Some(said) = said {
+                json["bulk_from"] = said.parse::<u64>().map_or(said.into(), Into::into);
+            }
+            let by_file = serde_json::from_value::<SalesforceConfig>(json);
+            assert_eq!(
+                by_file.ok().map(|config| config.bulk_from),
+                rows,
+                "{said:?}"
+            );
+        }
     }
 
     #[test]

@@ -9,15 +9,15 @@
 //! | objects | Account, Contact, Case, ContentVersion, EmailMessage, CaseComment; users are matched, never made |
 //! | identity | `Source_Key__c`, unique and case-sensitive, in every row that can carry it; comments are counted by what they say |
 //! | matched | accounts by website, contacts by address, users by address: linked, never overwritten; two candidates wait for a person |
-//! | transport | collections of up to 200 rows or 40 MB; Bulk API 2.0 from as many rows on as `bulk_from` says (off by default); one multipart call per file, bytes streamed |
+//! | transport | collections of up to 200 rows or 40 MB; Bulk API 2.0 from 2,000 rows of one object on (`bulk_from`); one multipart call per file, bytes streamed |
 //! | bulk jobs | the job's id is in the journal before its rows leave; results are matched by key; a job whose process died is taken up again; what a job leaves over goes by a smaller one, then by collections |
 //! | lost answers | looked up by key, or waited out and counted, before anything is sent again |
 //! | refused rows | locked ones later and apart, a failing trigger narrowed down by halves, the rest with the platform's words |
 //! | dates | creation and change kept where the org allows it, in fields of their own always |
 //! | too long | texts cut and kept whole beside, comments split, mail bodies as files |
 //! | allowance | read from every answer; a load stops by itself at a share of the day's requests |
-//! | verify | field by field; what the platform changes is a closed table (`docs/normalisations.md`) |
-//! | not yet | Bulk query, metadata deployment, undo |
+//! | verify | field by field, read back by query jobs where there are many rows; what the platform changes is a closed table (`docs/normalisations.md`) |
+//! | not yet | metadata deployment, undo |
 //!
 //! # Example
 //!
@@ -86,6 +86,9 @@
 //! ```
 
 mod auth;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod bulk;
 mod client;
 mod config;

@@ -37,8 +37,13 @@ impl Salesforce {
         })
     }
 
+    #[cfg(feature = "bench")]
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
     /// What is known of the org, asked once.
-    async fn org(&self, cx: &Context) -> Result<Arc<Org>> {
+    pub(crate) async fn org(&self, cx: &Context) -> Result<Arc<Org>> {
         let mut known = self.org.lock().await;
         if let Some(org) = &*known {
             return Ok(Arc::clone(org));
@@ -56,7 +61,7 @@ impl Sink for Salesforce {
     }
 
     fn phases(&self) -> Vec<Phase> {
-        load::phases(self.api.config().bulk_from > 0)
+        load::phases(self.api.config().bulk_from)
     }
 
     async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>> {

@@ -54,15 +54,11 @@ pub(crate) fn write(folder: Option<&Path>, rows: &[&Fields]) -> Result<Upload> {
     let mut out = BufWriter::new(&file);
     let mut line = Vec::new();
     let (mut bytes, mut written) = (0, 0);
-    record(&mut line, columns.iter().map(|name| Some(*name)));
+    header(&mut line, columns.iter().copied());
     put(&mut out, &line, &mut bytes)?;
     for row in rows.iter().take(ROWS) {
         line.clear();
-        let cells: Vec<Option<String>> = columns
-            .iter()
-            .map(|name| row.get(*name).map(cell))
-            .collect();
-        record(&mut line, cells.iter().map(Option::as_deref));
+        record(&mut line, columns.iter().copied(), row);
         if written > 0 && bytes + line.len() as u64 > BYTES {
             break;
         }
@@ -86,17 +82,42 @@ fn put(out: &mut impl Write, line: &[u8], bytes: &mut u64) -> Result<()> {
     Ok(())
 }
 
-/// One line: every cell quoted, quotes doubled, LF at the end.
-fn record<'a>(line: &mut Vec<u8>, cells: impl Iterator<Item = Option<&'a str>>) {
-    for (n, cell) in cells.enumerate() {
+/// The names of the columns as a line.
+fn header<'a>(line: &mut Vec<u8>, columns: impl Iterator<Item = &'a str>) {
+    for (n, name) in columns.enumerate() {
         if n > 0 {
             line.push(b',');
         }
-        line.push(b'"');
-        line.extend_from_slice(cell.unwrap_or_default().replace('"', "\"\"").as_bytes());
-        line.push(b'"');
+        quoted(line, name);
     }
     line.push(b'\n');
+}
+
+/// A row as a line: every cell quoted, LF at the end. Writing to memory cannot fail.
+pub(crate) fn record<'a>(line: &mut Vec<u8>, columns: impl Iterator<Item = &'a str>, row: &Fields) {
+    for (n, name) in columns.enumerate() {
+        if n > 0 {
+            line.push(b',');
+        }
+        match row.get(name) {
+            None | Some(Value::Null) => line.extend_from_slice(b"\"\""),
+            Some(Value::String(text)) if !text.contains('\r') => quoted(line, text),
+            Some(value) => quoted(line, &cell(value)),
+        }
+    }
+    line.push(b'\n');
+}
+
+/// A cell, its quotes doubled.
+fn quoted(line: &mut Vec<u8>, text: &str) {
+    line.push(b'"');
+    for (n, piece) in text.split('"').enumerate() {
+        if n > 0 {
+            line.extend_from_slice(b"\"\"");
+        }
+        line.extend_from_slice(piece.as_bytes());
+    }
+    line.push(b'"');
 }
 
 /// A value as a cell. A lone CR would spoil the whole job.

@@ -1,7 +1,9 @@
-//! Bulk API 2.0 ingest: one CSV file per job, answered in three files (Salesforce APIs, section 9).
+//! Bulk API 2.0: rows in, one CSV file per job, answered in three files (Salesforce APIs, section 9); rows out by query
+//! jobs (section 10).
 
 pub(crate) mod csv;
 pub(crate) mod job;
+pub(crate) mod query;
 pub(crate) mod results;
 
 use std::fs::File;

@@ -26,7 +26,7 @@ use deskferry_core::context::Context;
 use deskferry_core::error::{Error, Result};
 use deskferry_core::journal::{Effect, EffectState, Journal, Known, Operation};
 use deskferry_core::key::{RecordId, RecordKey, RecordKind};
-use deskferry_core::sink::{Batch, Loaded, Order, Outcome, Phase, Verdict};
+use deskferry_core::sink::{Batch, Loaded, Order, Outcome, Phase, Verdict, Volume};
 
 use crate::bulk::REQUEST;
 use crate::client::Api;
@@ -34,20 +34,24 @@ use crate::mapping::build::{Fields, payload_hash};
 use crate::mapping::{Mapping, ObjectMapping};
 use crate::org::Org;
 
-/// The most rows and bytes of a batch where bulk jobs are used: the platform's own batch, and what fits memory as
-/// records, as rows and as what is known of them.
-const BULK: (usize, usize) = (10_000, 16 << 20);
+/// The most rows of a batch that goes by jobs, and the most bytes of their staged lines: what fits memory as records, as
+/// rows and as what is known of them.
+const IN_BULK: (usize, usize) = (20_000, 16 << 20);
 
-/// The steps of a load, in dependency order. In `bulk`, fewer and larger batches.
-pub(crate) fn phases(bulk: bool) -> Vec<Phase> {
+/// The steps of a load, in dependency order. Where jobs are used, batches grow once there are records enough for one.
+pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
     use RecordKind::{
         Account, Agent, Attachment, Contact, Conversation, FieldDefinition, Message, Tag, Team,
     };
     let sized = |phase: Phase, records: usize, bytes: usize, parallel: usize| {
-        if bulk {
-            phase.sized(BULK.0, BULK.1, 1)
-        } else {
-            phase.sized(records, bytes, parallel)
+        let phase = phase.sized(records, bytes, parallel);
+        match bulk_from {
+            0 => phase,
+            from => phase.growing(Volume {
+                from,
+                records: IN_BULK.0.max(from),
+                bytes: IN_BULK.1,
+            }),
         }
     };
     let contacts = Phase::new("contacts", &[Contact]).needing(&[Account, Contact]);

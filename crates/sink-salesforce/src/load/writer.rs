@@ -24,6 +24,8 @@ use crate::mapping::build::Fields;
 
 /// How often a row is sent that somebody else keeps locked, and a call whose answer gets lost.
 const MOST_ATTEMPTS: u32 = 8;
+/// How many calls of one large batch travel at once. Smaller batches travel side by side themselves.
+const SIDE_BY_SIDE: usize = 4;
 
 /// A row on its way.
 #[derive(Debug, Clone)]
@@ -120,6 +122,8 @@ struct Call {
 struct Progress {
     landed: Vec<Option<Landed>>,
     queue: VecDeque<Call>,
+    /// Somebody else held rows that a job carried: what is left travels one call after the other.
+    contended: bool,
 }
 
 impl Writer<'_> {
@@ -131,6 +135,7 @@ impl Writer<'_> {
         let mut progress = Progress {
             landed: vec![None; rows.len()],
             queue: VecDeque::new(),
+            contended: false,
         };
         self.rejoin_jobs(&mut rows, &mut progress).await?;
         let doubtful: Vec<usize> = (0..rows.len())
@@ -146,16 +151,23 @@ impl Writer<'_> {
         progress
             .queue
             .extend(calls(&rows, &open, self.transport.most_rows()));
-        while let Some(call) = progress.queue.pop_front() {
-            if call.attempt > 0 {
+        let large = self.transport.may_go_in_bulk()
+            && self.identity == Identity::Key
+            && open.len() > self.transport.most_rows() * SIDE_BY_SIDE
+            && !progress.contended;
+        let most = if large { SIDE_BY_SIDE } else { 1 };
+        loop {
+            let calls = next_calls(&rows, &mut progress.queue, most);
+            let Some(first) = calls.first() else { break };
+            if first.attempt > 0 {
                 self.cx
                     .sleep(
-                        delay(call.attempt, &rows[call.rows[0]]),
+                        delay(first.attempt, &rows[first.rows[0]]),
                         "wait before sending again",
                     )
                     .await?;
             }
-            self.send(&mut rows, call, &mut progress).await?;
+            self.send(&mut rows, calls, &mut progress).await?;
         }
         let missing = || Error::bug("write rows", "a row ended without an answer");
         progress
@@ -165,11 +177,46 @@ impl Writer<'_> {
             .collect()
     }
 
-    async fn send(&self, rows: &mut [Outgoing], call: Call, progress: &mut Progress) -> Result<()> {
-        let request = request_id(self.cx.now(), rows[call.rows[0]].record);
-        let sent_at = self.intend(rows, &call.rows, &request).await?;
-        let travelling: Vec<&Outgoing> = call.rows.iter().map(|i| &rows[*i]).collect();
-        match self.transport.send(self.cx, &travelling).await? {
+    /// Sends calls side by side. What one of them ends with waits until the answers of the others are settled.
+    async fn send(
+        &self,
+        rows: &mut [Outgoing],
+        calls: Vec<Call>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let mut sent = Vec::with_capacity(calls.len());
+        for call in calls {
+            let request = request_id(self.cx.now(), rows[call.rows[0]].record);
+            let sent_at = self.intend(rows, &call.rows, &request).await?;
+            sent.push((call, sent_at));
+        }
+        let shared: &[Outgoing] = rows;
+        let travelling = sent.iter().map(|(call, _)| async move {
+            let travelling: Vec<&Outgoing> = call.rows.iter().map(|i| &shared[*i]).collect();
+            self.transport.send(self.cx, &travelling).await
+        });
+        let answers = futures::future::join_all(travelling).await;
+        let mut ended = Ok(());
+        for ((call, sent_at), answer) in sent.into_iter().zip(answers) {
+            let settled = match answer {
+                Ok(answer) => self.answered(rows, call, sent_at, answer, progress).await,
+                Err(error) => Err(error),
+            };
+            ended = ended.and(settled);
+        }
+        ended
+    }
+
+    /// What became of a call.
+    async fn answered(
+        &self,
+        rows: &mut [Outgoing],
+        call: Call,
+        sent_at: DateTime<Utc>,
+        answer: CallAnswer,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        match answer {
             CallAnswer::Rows(answers) => self.take(rows, &call, answers, progress).await,
             CallAnswer::Refused(status, refusal) => {
                 self.refused(rows, call, status, &refusal, progress).await
@@ -441,6 +488,22 @@ fn halves(rows: Vec<usize>) -> Vec<Vec<usize>> {
         .filter(|half| !half.is_empty())
         .map(<[usize]>::to_vec)
         .collect()
+}
+
+/// The calls that travel next: the first one, and others that were not sent before while they share no parent with it.
+fn next_calls(rows: &[Outgoing], queue: &mut VecDeque<Call>, most: usize) -> Vec<Call> {
+    let parent = |i: Option<&usize>| rows[*i?].fields.get("ParentId")?.as_str();
+    let mut calls: Vec<Call> = queue.pop_front().into_iter().collect();
+    while calls.len() < most && calls.iter().all(|call| call.attempt == 0) {
+        // Rows of one parent are adjacent: two calls meet at their ends alone.
+        let last = calls.last().and_then(|call| parent(call.rows.last()));
+        let apart = |call: &Call| last.is_none() || last != parent(call.rows.first());
+        match queue.front() {
+            Some(next) if next.attempt == 0 && apart(next) => calls.extend(queue.pop_front()),
+            _ => break,
+        }
+    }
+    calls
 }
 
 /// Rows in calls: at most so many, at most so many bytes, no key twice.

@@ -190,10 +190,23 @@ pub(crate) fn payload_hash(mapping: &Mapping, fields: &Fields) -> [u8; 16] {
     for (name, value) in fields.iter().filter(|(name, _)| *name != BATCH_MARK) {
         hash.update(name.as_bytes());
         hash.update(b"=");
-        hash.update(value.to_string().as_bytes());
+        // Writing into a hash cannot fail, nor can a value be no JSON.
+        let _ = serde_json::to_writer(Hashing(&mut hash), value);
         hash.update(b"\n");
     }
     hash.finalize().into()
+}
+
+struct Hashing<'a>(&'a mut Md5);
+
+impl std::io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use deskferry_core::error::Result;
+use deskferry_core::error::{ErrorKind, Result};
 use deskferry_core::journal::{Known, Operation};
 use deskferry_core::key::RecordId;
 use deskferry_core::sink::{Loaded, Verdict};
 use deskferry_core::verify::{Checked, Finding};
 use serde_json::Value;
 
+use crate::bulk::query::stretches;
 use crate::client::query::RETRIEVED;
 use crate::load::{Run, files, mails};
 use crate::mapping::build::is_id_list;
@@ -100,18 +101,64 @@ impl Found {
             let ids: Vec<String> = ids.into_iter().collect();
             let names = readable(run, object)?;
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            for (id, row) in ids.iter().zip(
-                run.api
-                    .retrieve(run.cx, object, &ids, &names, at_once(object))
-                    .await?,
-            ) {
-                found.rows.extend(row.map(|row| (id.clone(), row)));
+            found.read_by_job(run, object, &ids, &names).await?;
+            let missing: Vec<String> = ids
+                .iter()
+                .filter(|id| !found.rows.contains_key(*id))
+                .cloned()
+                .collect();
+            let rows = run
+                .api
+                .retrieve(run.cx, object, &missing, &names, at_once(object))
+                .await?;
+            for (id, row) in missing.into_iter().zip(rows) {
+                found.rows.extend(row.map(|row| (id, row)));
             }
             if object == mails::OBJECT {
                 found.read_lists(run, &ids).await?;
             }
         }
         Ok(found)
+    }
+
+    /// Reads rows by a query job where there are enough for one. What it does not tell is asked by id afterwards: an org that
+    /// takes no such job, or counts ids in another way, costs time and nothing else.
+    async fn read_by_job(
+        &mut self,
+        run: &Run<'_>,
+        object: &'static str,
+        ids: &[String],
+        names: &[&str],
+    ) -> Result<()> {
+        let from = run.api.config().bulk_from;
+        let stretches = stretches(ids);
+        if from == 0 || ids.len() < from || stretches.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<String> = stretches
+            .iter()
+            .map(|(first, last)| format!("(Id >= '{first}' AND Id <= '{last}')"))
+            .collect();
+        let soql = format!(
+            "SELECT {} FROM {object} WHERE {}",
+            names.join(", "),
+            places.join(" OR ")
+        );
+        let mut take = |row: Value| {
+            let id = row["Id"].as_str().unwrap_or_default();
+            if let Ok(n) = ids.binary_search_by(|known| known.as_str().cmp(id)) {
+                self.rows.insert(ids[n].clone(), row);
+            }
+        };
+        let described = run.org.object(object)?;
+        let read = run.api.query_by_job(run.cx, described, &soql, &mut take);
+        match read.await {
+            Err(error) if of_the_job_alone(error.kind()) => {
+                tracing::warn!(object, %error, "reading by id what a query job did not tell");
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     /// The people and documents of mails stand in rows of their own.
@@ -151,6 +198,20 @@ impl Found {
             .cloned()
             .unwrap_or_default()
     }
+}
+
+/// Whether an error says that this job does not do, rather than that nothing will.
+fn of_the_job_alone(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Unavailable
+            | ErrorKind::Decode
+            | ErrorKind::Protocol
+            | ErrorKind::Refused
+            | ErrorKind::NotFound
+            | ErrorKind::Forbidden
+            | ErrorKind::Unsupported
+    )
 }
 
 /// How many rows are read in one request: those with long texts in fewer, so that an answer stays within memory.

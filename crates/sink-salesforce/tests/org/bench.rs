@@ -226,6 +226,17 @@ impl Bench {
         answer["id"].as_str().unwrap().to_owned()
     }
 
+    /// Changes a row behind the sink's back.
+    pub(crate) async fn change(&self, object: &str, id: &str, fields: Value) {
+        let client = Client::builder("test", &self.org.url()).build().unwrap();
+        let path = format!("services/data/v66.0/sobjects/{object}/{id}");
+        let request = Request::patch("row", path).json(&fields).secret_header(
+            "Authorization",
+            SecretString::new(format!("Bearer {TOKEN}")),
+        );
+        assert!(client.send(&self.cx, request).await.unwrap().is_success());
+    }
+
     /// Deletes a row behind the sink's back.
     pub(crate) async fn delete(&self, object: &str, id: &str) {
         let client = Client::builder("test", &self.org.url()).build().unwrap();

@@ -185,6 +185,105 @@ async fn whatever_goes_wrong_with_a_job_every_row_lands_once() {
 }
 
 #[tokio::test]
+async fn of_a_job_that_failed_half_the_rest_goes_by_another_and_nothing_twice() {
+    let bench = bench().await;
+    bench
+        .org
+        .faults()
+        .set(vec![Rule::new(Action::named("bulk-fail-half")).times(1)]);
+    bench.org.clear_requests();
+    assert_eq!(bench.load("contacts", people()).await, created(5));
+    assert_eq!(bench.dump("Contact").len(), 5);
+    assert_eq!(jobs(&bench), 2);
+    let results = bench.org.requests().count("GET", "esults");
+    assert_eq!(results, 4, "of a failed job too, what was done is taken");
+}
+
+#[tokio::test]
+async fn a_row_that_no_result_set_holds_is_looked_for_before_it_is_sent_again() {
+    for (fault, jobs_needed) in [("bulk-lose-rows", 1), ("bulk-skip-rows", 2)] {
+        let bench = bench().await;
+        bench
+            .org
+            .faults()
+            .set(vec![Rule::new(Action::named(fault)).skip(2).times(1)]);
+        bench.org.clear_requests();
+        assert_eq!(
+            bench.load("contacts", people()).await,
+            created(5),
+            "{fault}"
+        );
+        assert_eq!(bench.dump("Contact").len(), 5, "{fault}");
+        assert_eq!(jobs(&bench), jobs_needed, "{fault}");
+        let queries = bench.org.requests().count("GET", "/query");
+        assert_eq!(
+            queries, 2,
+            "who was there before, and the row that is missing"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rows_that_somebody_else_holds_go_once_more_by_a_job_and_then_by_calls_one_after_the_other()
+{
+    let bench = bench().await;
+    bench.org.faults().set(vec![
+        Rule::new(Action::named("lock-row"))
+            .path("Contact")
+            .times(4),
+    ]);
+    bench.org.clear_requests();
+    assert_eq!(bench.load("contacts", people()).await, created(5));
+    assert_eq!(bench.dump("Contact").len(), 5);
+    assert_eq!(jobs(&bench), 2, "all five, then the four that were locked");
+    assert_eq!(bench.org.requests().count("POST", "composite"), 0);
+
+    let held = bench.dump("Case")[0]["Id"].as_str().unwrap().to_owned();
+    bench.org.faults().set(vec![
+        Rule::new(Action::named("lock-row")).path(&held).times(5),
+    ]);
+    bench.org.clear_requests();
+    assert_eq!(bench.load("messages", notes()).await, created(5));
+    assert_eq!(jobs(&bench), 2);
+    assert!(bench.org.requests().count("POST", "composite") > 0);
+}
+
+#[tokio::test]
+async fn a_job_that_vanished_is_made_up_for_by_looking_for_its_rows() {
+    let bench = bench().await;
+    bench
+        .org
+        .faults()
+        .set(vec![Rule::new(Action::named("bulk-gone"))]);
+    bench.org.clear_requests();
+    assert_eq!(bench.load("contacts", people()).await, created(5));
+    assert_eq!(bench.dump("Contact").len(), 5);
+    assert!(bench.org.requests().count("GET", "/query") > 0);
+}
+
+#[tokio::test]
+async fn a_large_batch_of_collections_travels_side_by_side_and_every_row_lands_once() {
+    let mut bench = Bench::with(|options| options.audit_fields(true), "").await;
+    bench.sink = sink(&bench, 0);
+    bench.org.faults().set(vec![
+        Rule::new(Action::CutAfterAct)
+            .method("POST")
+            .path("composite")
+            .skip(1)
+            .times(1),
+        Rule::new(Action::status(503))
+            .method("POST")
+            .path("composite")
+            .skip(3)
+            .times(1),
+    ]);
+    let many: Vec<Record> =
+        records((1..=1_300).map(|n| contact(n, "Ann Lee", &format!("ann{n}@example.org"))));
+    assert_eq!(bench.load("contacts", many).await, created(1_300));
+    assert_eq!(bench.dump("Contact").len(), 1_300);
+}
+
+#[tokio::test]
 async fn an_object_that_takes_no_job_goes_by_collections() {
     let bench = bench().await;
     bench.org.faults().set(vec![

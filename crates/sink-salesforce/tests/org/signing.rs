@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind};
-use deskferry_core::sink::Sink;
+use deskferry_core::sink::{Sink, Verdict};
+use deskferry_rehearsal::fault::{Action, Rule};
 use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, SalesforceConfigBuilder};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::bench::*;
 
 /// A token end point: refuses as often as it was told, then hands out tokens that are good for nothing else.
 struct Door {
@@ -224,4 +227,63 @@ async fn an_audience_that_is_set_is_the_only_one() {
     let claims = door.claims(&public);
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0]["aud"], "https://test.salesforce.com");
+}
+
+#[tokio::test]
+async fn a_load_signs_in_by_its_key_whichever_audience_the_org_wants_and_again_when_its_session_ends()
+ {
+    let (private, public) = keys();
+    let login = "https://login.salesforce.com";
+    for (audiences, tokens) in [(None, 1), (Some(login), 2)] {
+        let mut bench = Bench::with(
+            |options| {
+                let options = options.jwt_public_key(&public);
+                match audiences {
+                    Some(audience) => options.jwt_audiences([audience.to_owned()]),
+                    None => options,
+                }
+            },
+            "",
+        )
+        .await;
+        let config = SalesforceConfig::builder(bench.org.url())
+            .jwt_bearer("rehearsal-client", "ben@example.org.org", &private)
+            .build()
+            .unwrap();
+        let mapping = Mapping::parse(Mapping::default_text()).unwrap();
+        bench.sink = Salesforce::new(config, mapping).unwrap();
+        let ann = |n| records([contact(n, "Ann Lee", &format!("ann{n}@example.org"))]);
+        assert_eq!(bench.load("contacts", ann(1)).await, [Verdict::Created]);
+        let asked = |bench: &Bench| bench.org.requests().count("POST", "oauth2/token");
+        assert_eq!(asked(&bench), tokens, "{audiences:?}");
+        bench
+            .org
+            .faults()
+            .set(vec![Rule::new(Action::named("expire-session")).times(1)]);
+        assert_eq!(bench.load("contacts", ann(2)).await, [Verdict::Created]);
+        assert_eq!(asked(&bench), tokens + 1, "the audience is known by now");
+        let people = bench.dump("Contact");
+        assert_eq!(people.len(), 2);
+        let ben = bench.dump("User");
+        let ben = ben
+            .iter()
+            .find(|user| user["Username"] == "ben@example.org.org");
+        assert_eq!(people[0]["OwnerId"], ben.unwrap()["Id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_the_app_does_not_know_is_refused_with_what_to_do() {
+    let ((private, _), (_, another)) = (keys(), keys());
+    let bench = Bench::with(|options| options.jwt_public_key(&another), "").await;
+    let config = SalesforceConfig::builder(bench.org.url())
+        .jwt_bearer("rehearsal-client", "ben@example.org.org", &private)
+        .build()
+        .unwrap();
+    let mapping = Mapping::parse(Mapping::default_text()).unwrap();
+    let sink = Salesforce::new(config, mapping).unwrap();
+    let error = sink.check(&bench.cx).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    assert!(error.advice().unwrap().contains("certificate"), "{error}");
+    assert!(!format!("{error:?}").contains("PRIVATE"));
 }

@@ -45,7 +45,8 @@ struct Left {
 }
 
 impl Writer<'_> {
-    /// Sends rows by jobs where there are enough. Answers those that are left for collections, in order.
+    /// Sends rows by jobs where there are enough. Answers those that are left for collections, rows of one parent next to
+    /// each other and in order.
     pub(super) async fn by_jobs(
         &self,
         rows: &[Outgoing],
@@ -58,7 +59,9 @@ impl Writer<'_> {
         }
         let (mut fit, mut rest): (Vec<usize>, Vec<usize>) =
             open.into_iter().partition(|i| self.fits(&rows[*i]));
-        fit.sort_by(|a, b| parents(&rows[*a].fields).cmp(&parents(&rows[*b].fields)));
+        let by_parents =
+            |a: &usize, b: &usize| parents(&rows[*a].fields).cmp(&parents(&rows[*b].fields));
+        fit.sort_by(by_parents);
         let mut queue = VecDeque::from([Waiting {
             rows: fit,
             round: 0,
@@ -83,6 +86,7 @@ impl Writer<'_> {
             let beyond = which.split_off(carried);
             rest.extend(left.singly);
             // Locked rows have one more job of their own. A job that did nothing is not repeated: collections say why.
+            progress.contended |= !left.locked.is_empty();
             for (left, again) in [(left.again, left.progressed), (left.locked, round == 0)] {
                 if again {
                     queue.push_back(Waiting {
@@ -101,6 +105,9 @@ impl Writer<'_> {
             }
         }
         rest.sort_unstable();
+        if progress.contended {
+            rest.sort_by(by_parents);
+        }
         Ok(rest)
     }
 
@@ -336,10 +343,11 @@ impl Writer<'_> {
         }
         self.claim_standing(rows, taken, progress).await?;
         if !untold.is_empty() {
-            tracing::info!(
+            tracing::warn!(
                 job,
-                rows = untold.len(),
-                "a bulk job does not tell of rows; looking for them"
+                sent = which.len(),
+                missing = untold.len(),
+                "the result sets of a bulk job do not add up; looking for the rows that are missing"
             );
             self.look_for(rows, &untold, progress).await?;
             left.again
