@@ -3,6 +3,7 @@
 mod bad_input;
 mod bulk;
 mod config;
+mod extracted;
 mod kills;
 mod program;
 mod requests;
