@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::source::ByteStream;
 
+/// The code with which a sink fails a record whose file could not be had; `resume` tries these again once the file is there.
+pub const UNAVAILABLE: &str = "UNAVAILABLE";
+
 /// A staged file's identity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlobInfo {

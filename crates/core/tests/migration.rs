@@ -364,7 +364,7 @@ async fn rejects_skips_and_kinds_that_nobody_takes_are_all_accounted_for() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_size_or_none_fails_by_name_and_holds_nobody_up() {
+async fn a_file_of_another_size_is_kept_and_told_of_and_one_that_is_gone_fails_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let mut lists = sample();
     lists.files.remove(&101);
@@ -376,18 +376,72 @@ async fn a_file_of_another_size_or_none_fails_by_name_and_holds_nobody_up() {
         .await
         .unwrap();
     let files = line(&report, "files");
-    assert_eq!((files.created, files.failed), (10, 2));
+    assert_eq!((files.created, files.failed), (11, 1));
     let reason = report
         .reasons
         .iter()
         .find(|r| r.reason == "UNAVAILABLE")
         .unwrap();
     let messages: String = reason.examples.iter().map(|e| e.message.as_str()).collect();
-    assert!(
-        messages.contains("404") && messages.contains("4 bytes came, the source says 3"),
-        "{messages}"
+    assert!(messages.contains("404"), "{messages}");
+    let told = |note: &String| note.contains("4 bytes came, the source says 3");
+    assert_eq!(
+        report.notes.iter().filter(|note| told(note)).count(),
+        1,
+        "{:?}",
+        report.notes
     );
     assert_eq!(line(&report, "messages").created, 36);
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_had_for_now_are_tried_again_by_resume_though_the_gate_was_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lists = sample();
+    lists.files.remove(&201);
+    lists.trouble.store(true, Ordering::Relaxed);
+    let (source, org) = (Arc::new(lists), Arc::new(Org::default()));
+    let sink = Arc::new(Maps::new("00D1", &org));
+    let wide = Gate {
+        share: 1.0,
+        always: 1_000,
+    };
+    let first = migration(folder.path(), &source, &sink)
+        .gate(wide)
+        .run(&Context::new())
+        .await
+        .unwrap();
+    let files = line(&first, "files");
+    assert!(first.complete && files.failed > 2, "{}", first.summary());
+    let failed = files.failed;
+
+    // Another target is loaded from the same stage while the trouble lasts, and a third after it: all have their chance.
+    let other = Arc::new(Maps::new("00D2", &Arc::new(Org::default())));
+    let second = migration(folder.path(), &source, &other)
+        .target_name("Other")
+        .gate(wide)
+        .run(&Context::new())
+        .await
+        .unwrap();
+    assert_eq!(line(&second, "files").failed, failed);
+
+    source.trouble.store(false, Ordering::Relaxed);
+    for (sink, name) in [(&sink, "Org"), (&other, "Other")] {
+        let again = migration(folder.path(), &source, sink)
+            .target_name(name)
+            .gate(wide)
+            .resume(&Context::new())
+            .await
+            .unwrap();
+        let files = line(&again, "files");
+        // What is gone for good is not asked for again.
+        assert_eq!(files.failed, 1, "{}", again.summary());
+        assert_eq!(files.created, line(&first, "files").created + failed - 1);
+        assert_eq!(
+            line(&again, "messages").created,
+            line(&first, "messages").created
+        );
+    }
 }
 
 #[tokio::test]

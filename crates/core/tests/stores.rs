@@ -11,7 +11,7 @@ use deskferry_core::model::{Facts, Meta};
 use deskferry_core::sink::{FileState, Verdict};
 use deskferry_core::source::{Cursor, Next, Reject, Shard, Skip, Watermark};
 use deskferry_core::stage::SqliteIndex;
-use deskferry_core::stage::index::{Address, Index, NewPage, NewRow, Segment};
+use deskferry_core::stage::index::{Address, FOR_NOW, Index, NewPage, NewRow, Segment};
 use deskferry_core::{ErrorKind, Record, RecordId, RecordKind};
 use serde_json::{Value, json};
 use support::{account, at, contact, conversation, file, key, mail, tenant};
@@ -266,8 +266,31 @@ async fn groups_become_ready(index: &dyn Index) {
         .set_file(waiting[0].id, FileState::Unavailable("404".into()))
         .await
         .unwrap();
+    assert_eq!(index.retry_files_for_now().await.unwrap(), 0);
     assert_eq!(index.retry_files().await.unwrap(), 1);
     assert!(index.ready_groups(0, 9).await.unwrap().is_empty());
+    index
+        .set_file(
+            waiting[0].id,
+            FileState::Unavailable(format!("{FOR_NOW}503")),
+        )
+        .await
+        .unwrap();
+    assert_eq!(index.retry_files_for_now().await.unwrap(), 1);
+    assert!(index.ready_groups(0, 9).await.unwrap().is_empty());
+    for _ in 0..2 {
+        index.note("the same words").await.unwrap();
+    }
+    assert_eq!(
+        index
+            .notes(9)
+            .await
+            .unwrap()
+            .iter()
+            .filter(|note| *note == "the same words")
+            .count(),
+        1
+    );
     index
         .set_file(waiting[0].id, FileState::Unavailable("404".into()))
         .await

@@ -58,7 +58,8 @@ impl Call {
         };
         let url = inner
             .base
-            .resolve(&request.path, &request.query, &subject.operation)?;
+            .resolve(&request.path, &request.query, &subject.operation)
+            .map_err(|error| subject.own(error))?;
         let mut headers = HeaderMap::new();
         if mode == Mode::Streamed {
             // A file's length must mean its bytes.

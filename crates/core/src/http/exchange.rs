@@ -239,7 +239,8 @@ impl<'a> Exchange<'a> {
                 .inner
                 .base
                 .redirect(url, location, &self.call.subject.operation)
-                .map(Step::Follow);
+                .map(Step::Follow)
+                .map_err(|error| self.call.subject.own(error));
         }
         let asked = retry_after(&response.headers, now);
         let verdict = retry::verdict(

@@ -34,6 +34,15 @@ impl Subject {
         }
     }
 
+    /// An error that does not know yet to what it belongs.
+    pub(super) fn own(&self, error: Error) -> Error {
+        let error = error.with("platform", self.platform);
+        match &self.about {
+            Some(record) => error.of(record.clone()),
+            None => error,
+        }
+    }
+
     /// An answer that is an error.
     pub(super) fn answered(&self, response: &Response, url: &str) -> Error {
         let kind = match response.status {

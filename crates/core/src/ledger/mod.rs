@@ -88,6 +88,10 @@ pub trait Ledger: Send + Sync {
     async fn reopen(&self, phase: &str) -> Result<u64>;
     /// Forgets those that are held, so that they are tried again; answers how many.
     async fn reopen_held(&self, phase: &str) -> Result<u64>;
+    /// The records of a phase that failed with this code.
+    async fn failed_with(&self, phase: &str, code: &str) -> Result<Vec<RecordId>>;
+    /// Forgets that these records failed, so that they are tried again; answers how many had.
+    async fn reopen_failed(&self, records: &[RecordId]) -> Result<u64>;
     /// Claims values of a space: the first wins. Answers the winners, in order.
     async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>>;
     /// Who claimed values, in order.

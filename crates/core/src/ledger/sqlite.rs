@@ -366,6 +366,42 @@ impl Ledger for SqliteLedger {
         self.forget(phase, "5").await
     }
 
+    async fn failed_with(&self, phase: &str, code: &str) -> Result<Vec<RecordId>> {
+        let (phase, code) = (phase.to_owned(), code.to_owned());
+        self.db
+            .call("read what failed", move |c| {
+                let (phase, code) = (word(c, &phase)?, word(c, &code)?);
+                let mut statement = c.prepare_cached(
+                    "SELECT record FROM outcomes WHERE phase = ?1 AND verdict = 6 AND reason = ?2 ORDER BY record",
+                )?;
+                let found = statement.query_map([phase, code], |r| r.get(0).map(RecordId))?;
+                Ok(found.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn reopen_failed(&self, records: &[RecordId]) -> Result<u64> {
+        let records = records.to_vec();
+        self.db
+            .call("reopen what failed", move |c| {
+                let t = c.transaction()?;
+                let mut n = 0;
+                for record in records {
+                    let forgotten = t
+                        .prepare_cached("DELETE FROM outcomes WHERE record = ?1 AND verdict = 6")?
+                        .execute([record.0])?;
+                    if forgotten > 0 {
+                        t.prepare_cached("DELETE FROM messages WHERE record = ?1")?
+                            .execute([record.0])?;
+                    }
+                    n += forgotten as u64;
+                }
+                t.commit()?;
+                Ok(n)
+            })
+            .await
+    }
+
     async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>> {
         let (space, claims) = (space.to_owned(), claims.to_vec());
         self.db

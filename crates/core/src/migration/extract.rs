@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::watch;
 
@@ -34,6 +35,7 @@ pub async fn extract(
     let stage = super::stage_of(workspace, &readiness.tenant).await?;
     let (state, _watched) = watch::channel(ReadState::unknown());
     let reader = Reader {
+        odd_sizes: AtomicUsize::new(0),
         // Nothing is loaded here, so nothing can come too late.
         late: Arc::new(Late::default()),
         source,

@@ -26,6 +26,7 @@ mod waves;
 mod workspace;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::watch;
 
@@ -34,12 +35,13 @@ pub use gate::Gate;
 pub use progress::{Progress, Silent, Step};
 pub use workspace::{Target, Workspace};
 
+use crate::blob::UNAVAILABLE;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::{RecordKind, Tenant};
+use crate::key::{RecordId, RecordKind, Tenant};
 use crate::ledger::{Ledger, LedgerJournal};
 use crate::report::Report;
-use crate::sink::{Sink, TargetInfo};
+use crate::sink::{FileState, Sink, TargetInfo};
 use crate::source::Source;
 use crate::stage::Stage;
 use crate::transform::Transform;
@@ -162,6 +164,7 @@ impl Migration {
     pub async fn resume(&self, cx: &Context) -> Result<Report> {
         let opened = self.open(cx, false).await?;
         self.retry_files_of_shut_phases(&opened).await?;
+        self.retry_files_for_now(&opened).await?;
         // What waits for a person: the person is here.
         for phase in load::all_phases(self.sink.phases()) {
             opened.target.ledger.reopen_held(phase.name).await?;
@@ -187,6 +190,31 @@ impl Migration {
         Ok(())
     }
 
+    /// Files that could not be had for the time being, and those of them that another target brought meanwhile, have their
+    /// chance also behind gates that were passed.
+    async fn retry_files_for_now(&self, opened: &Opened) -> Result<()> {
+        let index = opened.stage.index();
+        index.retry_files_for_now().await?;
+        for phase in self.sink.phases() {
+            if !phase.kinds.contains(&RecordKind::Attachment) {
+                continue;
+            }
+            let failed = opened
+                .target
+                .ledger
+                .failed_with(phase.name, UNAVAILABLE)
+                .await?;
+            let rows = index.rows(&failed).await?;
+            let again: Vec<RecordId> = rows
+                .iter()
+                .filter(|row| !matches!(row.file, Some(FileState::Unavailable(_))))
+                .map(|row| row.id)
+                .collect();
+            opened.target.ledger.reopen_failed(&again).await?;
+        }
+        Ok(())
+    }
+
     /// Reads back everything that stands in the target and compares it field by field.
     ///
     /// # Errors
@@ -206,6 +234,7 @@ impl Migration {
         let (state, watched) = watch::channel(ReadState::unknown());
         let late = Arc::new(Late::default());
         let reader = Reader {
+            odd_sizes: AtomicUsize::new(0),
             late: Arc::clone(&late),
             source: Arc::clone(&self.source),
             stage: opened.stage.clone(),

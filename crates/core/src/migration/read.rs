@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
@@ -9,19 +10,23 @@ use tokio::sync::watch;
 
 use super::late::Late;
 use super::progress::{Progress, Step};
+use crate::blob::BlobInfo;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
 use crate::model::{Attachment, Record};
 use crate::sink::FileState;
 use crate::source::{ByteStream, Next, Scope, Source};
-use crate::stage::index::{Row, ShardState};
+use crate::stage::index::{FOR_NOW, Row, ShardState};
 use crate::stage::{Stage, StageSeen};
 
 /// How many files are fetched at once.
 const FILES_AT_ONCE: usize = 4;
 /// How often a file is tried before it is called unavailable.
 const FILE_TRIES: usize = 3;
+
+/// So many files of another size than the source says are named one by one.
+const SIZES_TOLD: usize = 20;
 
 /// How far the read is, for those who wait for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +60,8 @@ pub(super) struct Reader {
     pub(super) state: watch::Sender<ReadState>,
     pub(super) progress: Arc<dyn Progress>,
     pub(super) late: Arc<Late>,
+    /// How many files had another size than the source says.
+    pub(super) odd_sizes: AtomicUsize,
 }
 
 impl Reader {
@@ -229,6 +236,7 @@ impl Reader {
 
     async fn bytes_of(&self, cx: &Context, file: &Attachment) -> Result<FileState> {
         let mut last = String::new();
+        let mut of_another_size: Option<BlobInfo> = None;
         for _ in 0..FILE_TRIES {
             cx.check("fetch a file")?;
             let opened = if file.size == Some(0) {
@@ -244,9 +252,9 @@ impl Reader {
             match fetched {
                 Ok(info) => match file.size.filter(|size| *size != info.size) {
                     None => return Ok(FileState::Staged(info)),
-                    Some(size) => {
-                        last = format!("{} bytes came, the source says {size}", info.size)
-                    }
+                    // Twice the same is what the source has, whatever it says of it.
+                    Some(_) if of_another_size.as_ref() == Some(&info) => break,
+                    Some(_) => of_another_size = Some(info),
                 },
                 Err(error) if stops_the_run(&error) => return Err(error),
                 Err(error) => {
@@ -258,10 +266,34 @@ impl Reader {
                     if final_answer {
                         break;
                     }
+                    last.insert_str(0, FOR_NOW);
                 }
             }
         }
-        Ok(FileState::Unavailable(last))
+        match (of_another_size, file.size) {
+            (Some(info), Some(size)) => {
+                self.note_size(file, size, &info).await?;
+                Ok(FileState::Staged(info))
+            }
+            _ => Ok(FileState::Unavailable(last)),
+        }
+    }
+
+    /// Bytes that came are kept, and people are told; of many such files by some examples.
+    async fn note_size(&self, file: &Attachment, said: u64, info: &BlobInfo) -> Result<()> {
+        let key = &file.meta.key;
+        tracing::warn!(file = %key, said, came = info.size, "a file has another size than the source says");
+        let text = match self.odd_sizes.fetch_add(1, Ordering::Relaxed) {
+            n if n < SIZES_TOLD => format!(
+                "{key}: {} bytes came, the source says {said}; they are kept as they came",
+                info.size
+            ),
+            n if n == SIZES_TOLD => {
+                "more files have another size than the source says; all are kept as they came, and the log names each".to_owned()
+            }
+            _ => return Ok(()),
+        };
+        self.stage.index().note(&text).await
     }
 }
 

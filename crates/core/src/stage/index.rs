@@ -12,6 +12,9 @@ use crate::key::{RecordId, RecordKey, RecordKind, Tenant};
 use crate::sink::FileState;
 use crate::source::{Cursor, Reject, Shard, Skip, Watermark};
 
+/// How the reason of a file begins that may be had another day: the source could not be reached, or had trouble.
+pub const FOR_NOW: &str = "for now: ";
+
 /// Where a record's line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
@@ -218,6 +221,8 @@ pub trait Index: Send + Sync {
     async fn set_file(&self, record: RecordId, state: FileState) -> Result<()>;
     /// Gives files that could not be had another chance, their conversations waiting for them; answers how many.
     async fn retry_files(&self) -> Result<u64>;
+    /// The same for those alone that could not be had [for now](FOR_NOW).
+    async fn retry_files_for_now(&self) -> Result<u64>;
     /// What was read, per kind.
     async fn counts(&self) -> Result<Vec<(RecordKind, KindCount)>>;
     /// Rejected rows, the first `limit` of them.
@@ -227,6 +232,8 @@ pub trait Index: Send + Sync {
     }
     /// Rejected rows after a place, each with its own.
     async fn rejects_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Reject)>>;
+    /// Keeps what people should know of the read; the same words count once.
+    async fn note(&self, text: &str) -> Result<()>;
     /// What people should know of the read, the first `limit` notes.
     async fn notes(&self, limit: usize) -> Result<Vec<String>>;
 }

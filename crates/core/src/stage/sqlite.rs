@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::index::{
-    Address, Index, KindCount, NewPage, NewRow, Place, Row, Segment, ShardState, file_columns,
-    file_state, name_of,
+    Address, FOR_NOW, Index, KindCount, NewPage, NewRow, Place, Row, Segment, ShardState,
+    file_columns, file_state, name_of,
 };
 use crate::db::{Db, DbError, Schema};
 use crate::error::{Error, ErrorKind, Result};
@@ -370,6 +370,31 @@ fn append_page(t: &Transaction<'_>, page: &NewPage) -> Result<(), DbError> {
     )?
     .execute(params![page.shard, cursor, watermark])?;
     Ok(())
+}
+
+impl SqliteIndex {
+    /// Files whose reason begins like this have another chance.
+    async fn retry_files_of(&self, beginning: &'static str) -> Result<u64> {
+        self.db
+            .call("give files another chance", move |c| {
+                let t = c.transaction()?;
+                t.execute(
+                    "DELETE FROM ready WHERE grp IN (
+                        SELECT files.grp FROM files JOIN records ON records.id = record
+                        WHERE state = 2 AND skip IS NULL AND substr(detail, 1, length(?1)) = ?1)",
+                    [beginning],
+                )?;
+                let n = t.execute(
+                    "UPDATE files SET state = 0, detail = NULL
+                     WHERE state = 2 AND substr(detail, 1, length(?1)) = ?1
+                       AND record IN (SELECT id FROM records WHERE kind = 8 AND skip IS NULL)",
+                    [beginning],
+                )?;
+                t.commit()?;
+                Ok(n as u64)
+            })
+            .await
+    }
 }
 
 #[async_trait]
@@ -758,23 +783,11 @@ impl Index for SqliteIndex {
     }
 
     async fn retry_files(&self) -> Result<u64> {
-        self.db
-            .call("give files another chance", |c| {
-                let t = c.transaction()?;
-                t.execute_batch(
-                    "DELETE FROM ready WHERE grp IN (
-                        SELECT files.grp FROM files JOIN records ON records.id = record
-                        WHERE state = 2 AND skip IS NULL);",
-                )?;
-                let n = t.execute(
-                    "UPDATE files SET state = 0, detail = NULL WHERE state = 2
-                       AND record IN (SELECT id FROM records WHERE kind = 8 AND skip IS NULL)",
-                    [],
-                )?;
-                t.commit()?;
-                Ok(n as u64)
-            })
-            .await
+        self.retry_files_of("").await
+    }
+
+    async fn retry_files_for_now(&self) -> Result<u64> {
+        self.retry_files_of(FOR_NOW).await
     }
 
     async fn counts(&self) -> Result<Vec<(RecordKind, KindCount)>> {
@@ -833,6 +846,19 @@ impl Index for SqliteIndex {
                     rejects.push((n, reject));
                 }
                 Ok(rejects)
+            })
+            .await
+    }
+
+    async fn note(&self, text: &str) -> Result<()> {
+        let text = text.to_owned();
+        self.db
+            .call("keep a note", move |c| {
+                c.execute(
+                    "INSERT OR IGNORE INTO notes(shard, text) VALUES('', ?1)",
+                    [text],
+                )?;
+                Ok(())
             })
             .await
     }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -144,6 +144,8 @@ pub(crate) struct Lists {
     pub(crate) shards: Vec<(Shard, Vec<Page>)>,
     pub(crate) spawned: Vec<(Shard, Vec<Page>)>,
     pub(crate) files: HashMap<u64, Vec<u8>>,
+    /// While this is set, the first file of every conversation cannot be had.
+    pub(crate) trouble: AtomicBool,
     pub(crate) calls: AtomicUsize,
     /// The call that fails, counted from 1 over all pages; 0 for none.
     pub(crate) fail_call: AtomicUsize,
@@ -196,6 +198,9 @@ impl Source for Lists {
     async fn open(&self, _cx: &Context, file: &Attachment, _from: u64) -> Result<ByteStream> {
         let id = file.locator.as_u64().unwrap();
         match self.files.get(&id) {
+            Some(_) if self.trouble.load(Ordering::Relaxed) && id % 100 == 1 => {
+                Err(Error::new(ErrorKind::Unavailable, "download", "503").of(file.meta.key.clone()))
+            }
             Some(bytes) => Ok(Box::pin(futures::stream::iter([Ok(Bytes::from(
                 bytes.clone(),
             ))]))),
