@@ -1,6 +1,7 @@
 //! How to reach a Kayako instance, and how to treat it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use deskferry_core::http::SecretString;
@@ -50,6 +51,8 @@ pub struct KayakoConfigBuilder {
     client_secret: SecretString,
     #[serde(default)]
     refresh_token: SecretString,
+    #[serde(default)]
+    refresh_token_store: Option<PathBuf>,
     #[serde(default, rename = "rate", alias = "requests_per_minute")]
     requests_per_minute: Rate,
     #[serde(default = "default_parallel")]
@@ -59,7 +62,15 @@ pub struct KayakoConfigBuilder {
     #[serde(default)]
     keep_raw: bool,
     #[serde(default)]
+    trashed: Take,
+    #[serde(default)]
+    suspended: Take,
+    #[serde(default = "default_merged")]
+    merged: Take,
+    #[serde(default)]
     allow_plain_http: bool,
+    #[serde(default)]
+    allow_private_hosts: bool,
     #[serde(default)]
     root_certificate: Option<String>,
 }
@@ -85,6 +96,19 @@ pub(crate) struct Renewal {
     pub(crate) client_id: String,
     pub(crate) client_secret: SecretString,
     pub(crate) token: SecretString,
+    /// Where the token is kept that Kayako gives in exchange for this one.
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// Whether cases of a sort are taken along. In a file and in the environment `include` or `skip`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Take {
+    /// With their posts and files.
+    Include,
+    /// Each is named and counted as skipped with its reason; its posts are not read.
+    #[default]
+    Skip,
 }
 
 /// How many requests a minute go out. In a file, `rate = 120` or `rate = "adaptive"`.
@@ -129,6 +153,10 @@ impl FromStr for Rate {
 
 const fn default_parallel() -> usize {
     4
+}
+
+const fn default_merged() -> Take {
+    Take::Include
 }
 
 impl KayakoConfig {
@@ -183,11 +211,16 @@ impl KayakoConfig {
             client_id: String::new(),
             client_secret: SecretString::default(),
             refresh_token: SecretString::default(),
+            refresh_token_store: None,
             requests_per_minute: Rate::Adaptive,
             parallel: default_parallel(),
             email_headers: false,
             keep_raw: false,
+            trashed: Take::Skip,
+            suspended: Take::Skip,
+            merged: default_merged(),
             allow_plain_http: false,
+            allow_private_hosts: false,
             root_certificate: None,
         }
     }
@@ -249,6 +282,7 @@ impl KayakoConfig {
                 client_id: settings.client_id.clone(),
                 client_secret: settings.client_secret.clone(),
                 token,
+                store: settings.refresh_token_store.clone(),
             }),
         }
     }
@@ -269,8 +303,24 @@ impl KayakoConfig {
         self.settings.keep_raw
     }
 
+    pub(crate) fn trashed(&self) -> Take {
+        self.settings.trashed
+    }
+
+    pub(crate) fn suspended(&self) -> Take {
+        self.settings.suspended
+    }
+
+    pub(crate) fn merged(&self) -> Take {
+        self.settings.merged
+    }
+
     pub(crate) fn allow_plain_http(&self) -> bool {
         self.settings.allow_plain_http
+    }
+
+    pub(crate) fn allow_private_hosts(&self) -> bool {
+        self.settings.allow_private_hosts
     }
 
     pub(crate) fn root_certificate(&self) -> Option<&str> {
@@ -309,6 +359,45 @@ impl KayakoConfigBuilder {
     #[must_use]
     pub fn keep_raw(mut self, keep: bool) -> Self {
         self.keep_raw = keep;
+        self
+    }
+
+    /// Whether cases in the trash are taken along. Default [`Take::Skip`].
+    #[must_use]
+    pub fn trashed(mut self, take: Take) -> Self {
+        self.trashed = take;
+        self
+    }
+
+    /// Whether cases that are held back as spam are taken along. Default [`Take::Skip`].
+    #[must_use]
+    pub fn suspended(mut self, take: Take) -> Self {
+        self.suspended = take;
+        self
+    }
+
+    /// Whether cases that were merged into another one are taken along: closed, without the posts that stand with the
+    /// other one, and naming it; one request more per merged case. Default [`Take::Include`].
+    #[must_use]
+    pub fn merged(mut self, take: Take) -> Self {
+        self.merged = take;
+        self
+    }
+
+    /// The file that keeps the refresh token: each use of one may bring a new one and end the old. What stands in the file
+    /// counts before the configured token; it is written for this user alone, whole or not at all. Default none: a
+    /// new token is forgotten with the process.
+    #[must_use]
+    pub fn refresh_token_store(mut self, file: impl Into<PathBuf>) -> Self {
+        self.refresh_token_store = Some(file.into());
+        self
+    }
+
+    /// Lets addresses of files and redirects that name another host lead to private ones: this machine, the local network.
+    /// Default no. The instance itself may be anywhere.
+    #[must_use]
+    pub fn allow_private_hosts(mut self, allow: bool) -> Self {
+        self.allow_private_hosts = allow;
         self
     }
 
@@ -352,6 +441,11 @@ impl KayakoConfigBuilder {
     }
 
     fn check_account(&self) -> Result<()> {
+        if self.refresh_token_store.is_some() && self.refresh_token.is_empty() {
+            return Err(wrong(
+                "a file that keeps the refresh token needs a first refresh token",
+            ));
+        }
         let by_token = !self.access_token.is_empty() || !self.refresh_token.is_empty();
         if by_token {
             if !self.email.trim().is_empty() || !self.password.is_empty() {
@@ -400,6 +494,9 @@ impl fmt::Debug for KayakoConfigBuilder {
             .field("parallel", &self.parallel)
             .field("email_headers", &self.email_headers)
             .field("keep_raw", &self.keep_raw)
+            .field("trashed", &self.trashed)
+            .field("suspended", &self.suspended)
+            .field("merged", &self.merged)
             .field("allow_plain_http", &self.allow_plain_http)
             .finish_non_exhaustive()
     }
@@ -589,6 +686,22 @@ mod tests {
             (Rate::AtMost(600), true, 4)
         );
         assert!(!format!("{config:?}").contains("hidden"));
+        assert_eq!(
+            (config.trashed(), config.suspended(), config.merged()),
+            (Take::Skip, Take::Skip, Take::Include)
+        );
+        let config = with(&[
+            ("KAYAKO_TRASHED", "include"),
+            ("KAYAKO_SUSPENDED", "include"),
+            ("KAYAKO_MERGED", "skip"),
+            ("KAYAKO_ALLOW_PRIVATE_HOSTS", "true"),
+        ])
+        .unwrap();
+        assert_eq!(
+            (config.trashed(), config.suspended(), config.merged()),
+            (Take::Include, Take::Include, Take::Skip)
+        );
+        assert!(config.allow_private_hosts());
         for (pairs, says) in [
             (&account[1..], "KAYAKO_URL is not set"),
             (&account[..1], "KAYAKO_EMAIL is not set"),
@@ -600,6 +713,11 @@ mod tests {
         }
         for (more, says) in [
             (("KAYAKO_RATE", "fast"), "KAYAKO_RATE must be"),
+            (("KAYAKO_TRASHED", "sometimes"), "`include` or `skip`"),
+            (
+                ("KAYAKO_REFRESH_TOKEN_STORE", "/keep/token"),
+                "needs a first",
+            ),
             (("KAYAKO_ACCESS_TOKEN", "hidden"), "Keep one of the two"),
         ] {
             let error = with(&[more]).unwrap_err();

@@ -98,7 +98,7 @@ mod settings;
 mod source;
 mod wire;
 
-pub use config::{KayakoConfig, KayakoConfigBuilder};
+pub use config::{KayakoConfig, KayakoConfigBuilder, Take};
 pub use settings::SETTINGS;
 pub use source::Kayako;
 

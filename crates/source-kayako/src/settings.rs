@@ -50,6 +50,12 @@ pub static SETTINGS: Section = Section::new(
             "what gives access tokens as they are needed",
         ),
         Setting::new(
+            "refresh_token_store",
+            Holds::Path,
+            "",
+            "a file that keeps the refresh token: each use may bring a new one and end the old. What stands there counts before `refresh_token`",
+        ),
+        Setting::new(
             "rate",
             Holds::NumberOr {
                 least: 1,
@@ -79,6 +85,30 @@ pub static SETTINGS: Section = Section::new(
             Holds::Switch,
             "false",
             "whether each record keeps the JSON that it was made from",
+        ),
+        Setting::new(
+            "trashed",
+            Holds::OneOf(&["include", "skip"]),
+            "skip",
+            "cases in the trash: `include` them, or `skip` each by name",
+        ),
+        Setting::new(
+            "suspended",
+            Holds::OneOf(&["include", "skip"]),
+            "skip",
+            "cases held back as spam: `include` or `skip`",
+        ),
+        Setting::new(
+            "merged",
+            Holds::OneOf(&["include", "skip"]),
+            "include",
+            "cases that were merged into another one: `include` or `skip`",
+        ),
+        Setting::new(
+            "allow_private_hosts",
+            Holds::Switch,
+            "false",
+            "whether files and redirects of other hosts may lead to this machine or the local network",
         ),
         Setting::new(
             "allow_plain_http",

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::key::{RecordKey, RecordKind};
-use crate::model::{CustomValue, FieldDefinition, Meta, Record};
+use crate::model::{CustomValue, FieldDefinition, Meta, Record, StatusState};
 
 /// How many shapes of a field's values are shown, and how many records of an oddity.
 const SHOWN: usize = 3;
@@ -111,6 +111,13 @@ impl Discovery {
                     .statuses
                     .entry(conversation.status.raw.clone())
                     .or_default() += 1;
+                if conversation.status.is == StatusState::Other {
+                    let what = format!(
+                        "conversations with the status `{}`, whose meaning the source does not say; the mapping can name it as `label:`",
+                        conversation.status.raw
+                    );
+                    self.odd(&what, &conversation.meta);
+                }
                 if conversation.requester.is_none() {
                     self.odd("conversations without a requester", &conversation.meta);
                 }

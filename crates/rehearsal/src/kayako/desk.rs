@@ -10,8 +10,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::setup::identities;
-use super::{Content, KayakoOptions};
-use crate::world::{Conversation, ConversationState, Message, Role, World};
+use super::{CaseAccess, Content, KayakoOptions};
+use crate::world::{Conversation, ConversationState, Message, World};
 
 /// The member of staff as whom a restricted account sees things.
 const RESTRICTED_TO: u64 = 3;
@@ -38,7 +38,9 @@ pub(super) struct Desk {
     pub(super) instance: String,
     pub(super) identities: HashMap<String, u64>,
     folder: Option<PathBuf>,
-    restricted: bool,
+    access: CaseAccess,
+    /// Teams of the member of staff as whom a restricted account sees things.
+    teams: Vec<u64>,
     changes: Mutex<Changes>,
     /// Cases that lists show, last changed first.
     order: Mutex<Vec<(DateTime<Utc>, u64)>>,
@@ -62,15 +64,16 @@ impl Desk {
             Content::MailDir(path) => World::from_mail_dir(&path)?,
             Content::Given(lists) => World::given(*lists),
         };
+        let teams = world
+            .person(RESTRICTED_TO)
+            .map_or_else(Vec::new, |person| person.teams.clone());
         let desk = Self {
             identities: identities(&world),
+            teams,
             world,
             instance: kept.instance,
             folder: options.folder.clone(),
-            restricted: matches!(
-                options.role,
-                Role::Agent | Role::Collaborator | Role::Customer
-            ),
+            access: options.access(),
             changes: Mutex::new(changes.unwrap_or_default()),
             order: Mutex::new(Vec::new()),
         };
@@ -80,26 +83,35 @@ impl Desk {
 
     fn sort(&self) {
         let changes = lock(&self.changes).clone();
+        *lock(&self.order) = self.in_order(ConversationState::Active, &changes);
+    }
+
+    /// Cases of a state that the account sees, last changed first.
+    fn in_order(&self, state: ConversationState, changes: &Changes) -> Vec<(DateTime<Utc>, u64)> {
         let shown = |case: &Conversation| {
-            case.state == ConversationState::Active
-                && !changes.vanished.contains(&case.id)
-                && (!self.restricted || case.assignee == Some(RESTRICTED_TO))
+            case.state == state && !changes.vanished.contains(&case.id) && self.sees(case)
         };
         let rows = self.world.conversations().filter(|case| shown(case));
+        let changed = |case: &Conversation| changes.touched.get(&case.id).copied();
         let mut order: Vec<_> = rows
-            .map(|case| {
-                (
-                    changes
-                        .touched
-                        .get(&case.id)
-                        .copied()
-                        .unwrap_or(case.updated),
-                    case.id,
-                )
-            })
+            .map(|case| (changed(&case).unwrap_or(case.updated), case.id))
             .collect();
         order.sort_unstable_by(|a, b| b.cmp(a));
-        *lock(&self.order) = order;
+        order
+    }
+
+    fn sees(&self, case: &Conversation) -> bool {
+        match self.access {
+            CaseAccess::All => true,
+            CaseAccess::Own => case.assignee == Some(RESTRICTED_TO),
+            CaseAccess::Teams => case.team.is_some_and(|team| self.teams.contains(&team)),
+        }
+    }
+
+    /// Ids of the cases of a state that no usual list shows, last changed first.
+    pub(super) fn set_aside(&self, state: ConversationState) -> Vec<u64> {
+        let order = self.in_order(state, &lock(&self.changes));
+        order.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Ids of the cases that lists show, last changed first.
@@ -121,7 +133,7 @@ impl Desk {
             return None;
         }
         let mut case = self.world.conversation_by_id(id)?.into_owned();
-        if self.restricted && case.assignee != Some(RESTRICTED_TO) {
+        if !self.sees(&case) {
             return None;
         }
         case.messages

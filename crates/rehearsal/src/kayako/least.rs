@@ -12,6 +12,12 @@ pub struct LeastOptions {
     pub email_originals: bool,
     /// Bytes of attachments and pictures.
     pub files: bool,
+    /// Posts and files of cases in the trash too.
+    pub trashed: bool,
+    /// Posts and files of suspended cases too.
+    pub suspended: bool,
+    /// Merged cases: their posts, and into which other case each was merged.
+    pub merged: bool,
 }
 
 impl Default for LeastOptions {
@@ -19,6 +25,9 @@ impl Default for LeastOptions {
         Self {
             email_originals: true,
             files: true,
+            trashed: false,
+            suspended: false,
+            merged: true,
         }
     }
 }
@@ -29,8 +38,11 @@ impl Default for LeastOptions {
 pub struct LeastRequests {
     /// Probe without login, login on `/session`, `/me`, `/settings`: one each.
     pub setup: u64,
-    /// Teams, the three lists of custom fields, organizations, users, cases: one per started hundred, at least one.
+    /// Teams, the three lists of custom fields, organizations, users, cases, the views, cases in the trash and suspended
+    /// ones, which a read must name even if it leaves them out: one per started hundred, at least one.
     pub lists: u64,
+    /// What happened to a merged case: one each.
+    pub merges: u64,
     /// Posts: one per started hundred of a case, at least one.
     pub posts: u64,
     /// Originals: one per mail.
@@ -42,7 +54,7 @@ pub struct LeastRequests {
 impl LeastRequests {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.setup + self.lists + self.posts + self.email_originals + self.files
+        self.setup + self.lists + self.merges + self.posts + self.email_originals + self.files
     }
 }
 
@@ -53,12 +65,26 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
         setup: 4,
         ..LeastRequests::default()
     };
-    let mut cases = 0;
-    for case in world
-        .conversations()
-        .filter(|case| case.state == ConversationState::Active)
-    {
-        cases += 1;
+    let (mut cases, mut trashed, mut suspended) = (0, 0, 0);
+    for case in world.conversations() {
+        let wanted = match case.state {
+            ConversationState::Active => {
+                cases += 1;
+                true
+            }
+            ConversationState::Trash => {
+                trashed += 1;
+                options.trashed
+            }
+            ConversationState::Suspended => {
+                suspended += 1;
+                options.suspended
+            }
+        };
+        if !wanted || (case.merged_into.is_some() && !options.merged) {
+            continue;
+        }
+        least.merges += u64::from(case.merged_into.is_some());
         least.posts += pages(case.messages.len());
         if options.email_originals {
             least.email_originals += case
@@ -87,6 +113,9 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
         }
     }
     least.lists = 3
+        + 1
+        + pages(trashed)
+        + pages(suspended)
         + pages(lists.teams.len())
         + pages(lists.companies.len())
         + pages(lists.people.len())

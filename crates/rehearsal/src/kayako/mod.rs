@@ -4,7 +4,7 @@
 //! Written from the Kayako reference, sections 1 to 16, and from nothing that the connector contains. What it answers:
 //! `/session`, `/me`, `/settings`, `/locales`, `/brands`, `/mailboxes`, `/roles`, `/teams`, `/organizations`, `/users` and
 //! single ones of both, the three lists of custom fields, `/cases` (with `ids=` and `status=`), single cases, their posts,
-//! `email_original`, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
+//! `email_original` and activities, `/views` with the cases of each, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
 //! (`_case`) are not offered.
 //!
 //! ```
@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Beside the faults of [`fault`](crate::fault), these are known by name: `repeat-page` (a page is answered twice; key: path and
-//! place), `null:<JSON pointer>` and `set:<JSON pointer>=<text>` (an item of an answer is changed; key: `case:12;`).
+//! place), `null:<JSON pointer>` and `set:<JSON pointer>=<text>` (an item of an answer is changed; key: `case:12;`), `drop` (an
+//! item is counted but not shown; the same key).
 
 mod answer;
 mod auth;
@@ -33,6 +34,7 @@ mod oauth;
 mod reads;
 mod routes;
 mod setup;
+mod views;
 
 use std::io;
 use std::path::PathBuf;
@@ -69,6 +71,17 @@ pub enum StaleSession {
     Status454,
     /// `401 AUTHORIZATION_REQUIRED`.
     Status401,
+}
+
+/// Which cases an account sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaseAccess {
+    /// All of them.
+    All,
+    /// Those of its own teams.
+    Teams,
+    /// Those that are assigned to it.
+    Own,
 }
 
 /// A limit of requests over a time. Kayako publishes no figures and tells nothing until it is passed.
@@ -133,8 +146,12 @@ pub struct KayakoOptions {
     pub email: String,
     /// Password of the account. Default: `rehearsal`.
     pub password: String,
-    /// Role of the account; below administrator it sees only some cases, and no settings.
+    /// Role of the account; below administrator it sees no settings and no trash.
     pub role: Role,
+    /// Which cases the account sees. Default: by its role, below administrator its own.
+    pub case_access: Option<CaseAccess>,
+    /// Whether views leave out the custom fields of their cases: only single cases are known to be complete.
+    pub sparse_views: bool,
     /// A one-time password that logins need.
     pub otp: Option<String>,
     /// Whether the password has expired.
@@ -163,6 +180,8 @@ impl Default for KayakoOptions {
             email: "admin@acme.example".to_owned(),
             password: "rehearsal".to_owned(),
             role: Role::Admin,
+            case_access: None,
+            sparse_views: false,
             otp: None,
             password_expired: false,
             session_calls: None,
@@ -172,6 +191,15 @@ impl Default for KayakoOptions {
             public_url: None,
             serve: ServeOptions::default(),
         }
+    }
+}
+
+impl KayakoOptions {
+    fn access(&self) -> CaseAccess {
+        self.case_access.unwrap_or(match self.role {
+            Role::Owner | Role::Admin => CaseAccess::All,
+            Role::Agent | Role::Collaborator | Role::Customer => CaseAccess::Own,
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use axum::http::Method;
 use chrono::Utc;
 use serde_json::{Value, json};
 
+use super::CaseAccess;
 use super::answer::{Denied, Place, address, all, one, page, place};
 use super::auth::Pass;
 use super::include::{Fields, Include, reference};
@@ -92,6 +93,12 @@ impl Call<'_> {
                 let (case, updated) = desk.case(number(id)?).ok_or(Denied::NotFound)?;
                 Ok(one("case", ink.case(&case, updated, &fields)))
             }
+            ["cases", id, "activities"] => {
+                let (case, _) = desk.case(number(id)?).ok_or(Denied::NotFound)?;
+                self.activities(&ink, &case)
+            }
+            ["views"] => self.list("view", &self.views(), Clone::clone),
+            ["views", id, "cases"] => self.cases_of_view(&ink, &fields, number(id)?),
             ["cases", id, "posts"] => {
                 let (case, _) = desk.case(number(id)?).ok_or(Denied::NotFound)?;
                 self.posts(&ink, &case)
@@ -100,7 +107,7 @@ impl Call<'_> {
         }
     }
 
-    fn here(&self) -> String {
+    pub(super) fn here(&self) -> String {
         format!("{}/api/v1/{}", self.base, self.path)
     }
 
@@ -123,7 +130,7 @@ impl Call<'_> {
     }
 
     /// The place asked for, and the one that is answered: a fault named `repeat-page` answers the page before.
-    fn repeated(&self, place: Place) -> (Place, usize) {
+    pub(super) fn repeated(&self, place: Place) -> (Place, usize) {
         let again = place.offset > 0
             && self.shared.faults.take(
                 "repeat-page",
@@ -289,6 +296,12 @@ impl Call<'_> {
         } else {
             reference("role", id)
         };
+        let own = match self.shared.options.access() {
+            CaseAccess::All => "INHERIT-FROM-ROLE",
+            CaseAccess::Teams => "TEAMS",
+            CaseAccess::Own => "SELF",
+        };
+        me["agent_case_access"] = own.into();
         Ok(one("user", me))
     }
 

@@ -253,7 +253,9 @@ impl Call<'_> {
             .rules()
             .into_iter()
             .filter_map(|rule| match rule.action {
-                Action::Named { name } if name.starts_with("null:") || name.starts_with("set:") => {
+                Action::Named { name }
+                    if name == "drop" || name.starts_with("null:") || name.starts_with("set:") =>
+                {
                     Some(name)
                 }
                 _ => None,
@@ -263,15 +265,14 @@ impl Call<'_> {
             return;
         }
         let items = match &mut body["data"] {
-            Value::Array(items) => items.iter_mut().collect(),
+            Value::Array(items) => {
+                items.retain(|item| !self.shared.faults.take("drop", &item_key(item)));
+                items.iter_mut().collect()
+            }
             item => vec![item],
         };
         for item in items {
-            let key = format!(
-                "{}:{};",
-                item["resource_type"].as_str().unwrap_or(""),
-                item["id"]
-            );
+            let key = item_key(item);
             for name in &names {
                 let (pointer, value) = match name
                     .strip_prefix("set:")
@@ -288,4 +289,9 @@ impl Call<'_> {
             }
         }
     }
+}
+
+fn item_key(item: &Value) -> String {
+    let kind = item["resource_type"].as_str().unwrap_or("");
+    format!("{kind}:{};", item["id"])
 }

@@ -854,8 +854,12 @@ async fn the_least_requests_are_those_of_a_reader_who_wastes_none() {
     let least = kayako.least_requests(LeastOptions::default());
     let world = kayako.world();
     assert_eq!(least.setup, 4);
-    // Teams, three field lists, organizations, users, and two pages of cases.
-    assert_eq!(least.lists, 1 + 3 + 1 + 1 + 2);
+    // Teams, three field lists, organizations, users, two pages of cases, the views, and a page of each that hides some.
+    assert_eq!(least.lists, 1 + 3 + 1 + 1 + 2 + 3);
+    let merged = world
+        .conversations()
+        .filter(|case| case.merged_into.is_some());
+    assert_eq!(least.merges, merged.count() as u64);
     let active: Vec<_> = world
         .conversations()
         .filter(|case| case.state == ConversationState::Active)
@@ -875,9 +879,106 @@ async fn the_least_requests_are_those_of_a_reader_who_wastes_none() {
     let fewer = LeastOptions {
         email_originals: false,
         files: false,
+        ..LeastOptions::default()
     };
     assert_eq!(
         kayako.least_requests(fewer).total(),
-        4 + least.lists + least.posts
+        4 + least.lists + least.merges + least.posts
     );
+    let more = LeastOptions {
+        trashed: true,
+        suspended: true,
+        ..LeastOptions::default()
+    };
+    let hidden = world
+        .conversations()
+        .filter(|case| case.state != ConversationState::Active)
+        .count() as u64;
+    assert_eq!(kayako.least_requests(more).posts, least.posts + hidden);
+    let without_merged = LeastOptions {
+        merged: false,
+        ..LeastOptions::default()
+    };
+    let without_merged = kayako.least_requests(without_merged);
+    assert_eq!(without_merged.merges, 0);
+    assert_eq!(without_merged.posts, least.posts - least.merges);
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_shown_by_its_own_view_to_administrators_alone() {
+    let kayako = start(small()).await;
+    let views = read(&kayako, "views?limit=100").await;
+    for (kind, state) in [
+        ("TRASH", ConversationState::Trash),
+        ("SUSPENDED", ConversationState::Suspended),
+    ] {
+        let all = views["data"].as_array().unwrap();
+        let view = all.iter().find(|view| view["type"] == kind).unwrap();
+        let shown = read(&kayako, &format!("views/{}/cases?limit=100", view["id"])).await;
+        let world = kayako.world();
+        let wanted = world
+            .conversations()
+            .filter(|case| case.state == state)
+            .count();
+        assert_eq!(shown["total_count"], wanted);
+        let rows = shown["data"].as_array().unwrap();
+        assert!(
+            rows.iter()
+                .all(|row| row["state"] == kind && row["custom_fields"].is_array())
+        );
+        let id = &rows[0]["id"];
+        assert_eq!(
+            read(&kayako, &format!("cases/{id}")).await["data"]["state"],
+            kind
+        );
+    }
+    let lowly = start(KayakoOptions {
+        role: Role::Agent,
+        ..small()
+    })
+    .await;
+    let views = read(&lowly, "views").await;
+    let kinds: Vec<_> = views["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|view| view["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["INBOX", "CUSTOM"]);
+    let refused = with_basic(get(&lowly, "/api/v1/views/15/cases"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(refused.status(), 404);
+}
+
+#[tokio::test]
+async fn the_history_of_both_cases_names_a_merge_and_no_case_does() {
+    let kayako = start(small()).await;
+    let merged = kayako
+        .world()
+        .conversations()
+        .find(|case| case.merged_into.is_some())
+        .unwrap()
+        .into_owned();
+    let primary = merged.merged_into.unwrap();
+    for case in [merged.id, primary] {
+        let history = read(&kayako, &format!("cases/{case}/activities?limit=100")).await;
+        let rows = history["data"].as_array().unwrap();
+        let merge = rows
+            .iter()
+            .find(|row| row["activity"] == "merge_case")
+            .unwrap();
+        for id in [merged.id, primary] {
+            let named = ["object", "target"]
+                .iter()
+                .filter(|member| merge[**member]["original"]["id"] == id);
+            assert_eq!(named.count(), 1, "{merge}");
+        }
+        assert_eq!(rows.last().unwrap()["verb"], "CREATE");
+    }
+    let text = read(&kayako, &format!("cases/{}", merged.id))
+        .await
+        .to_string();
+    assert!(!text.contains(&format!("cases/{primary}\"")), "{text}");
 }

@@ -105,11 +105,7 @@ fn is_whole(file: &crate::world::File) -> bool {
 
 /// Why a file cannot come, if it cannot.
 pub(super) fn unavailable(file: &crate::world::File) -> Option<&'static str> {
-    if file.lost
-        || file
-            .claimed_size
-            .is_some_and(|claimed| claimed != file.content.len())
-    {
+    if file.lost {
         return Some("unavailable");
     }
     file.content.is_empty().then_some("empty")

@@ -49,6 +49,12 @@ pub struct OracleOptions {
     pub legacy_owner: String,
     /// Whether the originals of mails were read, without which their headers are not known.
     pub email_originals: bool,
+    /// Whether conversations in the trash were taken along.
+    pub trashed: bool,
+    /// Whether suspended conversations were taken along.
+    pub suspended: bool,
+    /// Whether conversations that were merged into another one were taken along.
+    pub merged: bool,
     /// Whether the source tells which conversation another one was merged into.
     pub merged_into: bool,
     /// Keys of `Source_Json__c` that may be there although the world knows nothing of them, such as `custom.legacy_id`.
@@ -56,7 +62,7 @@ pub struct OracleOptions {
 }
 
 impl OracleOptions {
-    /// Audit fields set, no sandbox, originals read, merges not told.
+    /// Audit fields set, no sandbox, originals read, nothing of the trash or of spam, merges told.
     pub fn new(tenant: impl Into<String>, legacy_owner: impl Into<String>) -> Self {
         Self {
             tenant: tenant.into(),
@@ -64,7 +70,10 @@ impl OracleOptions {
             sandbox: false,
             legacy_owner: legacy_owner.into(),
             email_originals: true,
-            merged_into: false,
+            trashed: false,
+            suspended: false,
+            merged: true,
+            merged_into: true,
             tolerated_keys: BTreeSet::new(),
         }
     }
@@ -95,6 +104,18 @@ impl Difference {
             expected: shortened(expected),
             found: shortened(found),
         }
+    }
+}
+
+impl OracleOptions {
+    /// Whether a conversation was to be taken along.
+    fn takes(&self, conversation: &Conversation) -> bool {
+        let state = match conversation.state {
+            ConversationState::Active => true,
+            ConversationState::Trash => self.trashed,
+            ConversationState::Suspended => self.suspended,
+        };
+        state && (self.merged || conversation.merged_into.is_none())
     }
 }
 
@@ -268,7 +289,7 @@ impl Oracle {
         let mail_ids = mails.ids();
         for conversation in world
             .conversations()
-            .filter(|conversation| conversation.state == ConversationState::Active)
+            .filter(|conversation| self.options.takes(conversation))
         {
             let conversation: &Conversation = &conversation;
             let case = cases::compare(&ground, conversation, &mut cases, &mut out);

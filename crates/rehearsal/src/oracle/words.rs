@@ -106,14 +106,26 @@ pub(super) fn piece(text: &str) -> String {
     out
 }
 
+/// Marks that make a name look like another one by turning the direction of writing.
+const DIRECTIONS: [char; 12] = [
+    '\u{061C}', '\u{200E}', '\u{200F}', '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}',
+    '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+];
+
 /// The name under which a file is kept: no path, none of the characters that file systems refuse. Empty if nothing is left.
 pub(super) fn file_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or("");
     let kept: String = last
         .chars()
         .filter(|c| !c.is_control() && !r#"/\:*?"<>|"#.contains(*c))
+        .filter(|c| !DIRECTIONS.contains(c))
         .collect();
-    kept.trim().to_owned()
+    let kept = kept.trim();
+    if kept.trim_matches('.').is_empty() {
+        String::new()
+    } else {
+        kept.to_owned()
+    }
 }
 
 /// Only what carries meaning, to compare texts that two programs made of the same HTML: no blanks, no bullets, no rules.

@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod login;
 mod oauth;
+mod store;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use answer::{decoded, single};
 use login::{Login, dressed};
 
 use crate::config::{Account, KayakoConfig, Rate};
-use crate::wire::{EmailOriginal, Locale, Raw, Setting, User};
+use crate::wire::{EmailOriginal, Locale, Raw, Setting, User, View};
 
 /// Rows asked for per page: the largest number that is known to be safe (Kayako reference, section 4).
 pub(crate) const PAGE: u64 = 100;
@@ -42,11 +43,14 @@ pub(crate) enum List {
     Organizations,
     Users,
     Cases,
+    /// The cases of a view: what was thrown away or held back is in no other list.
+    View(u64),
 }
 
 impl List {
     fn endpoint(self) -> &'static str {
         match self {
+            Self::View(_) => "view",
             Self::Teams => "teams",
             Self::Organizations => "organizations",
             Self::Users => "users",
@@ -60,6 +64,14 @@ impl List {
             Self::Organizations => "list organizations",
             Self::Users => "list users",
             Self::Cases => "list cases",
+            Self::View(_) => "list cases that were set aside",
+        }
+    }
+
+    fn path(self) -> String {
+        match self {
+            Self::View(id) => format!("views/{id}/cases"),
+            list => list.endpoint().to_owned(),
         }
     }
 
@@ -68,7 +80,7 @@ impl List {
             Self::Teams => None,
             Self::Organizations => Some(ORGANIZATION_PARTS),
             Self::Users => Some(USER_PARTS),
-            Self::Cases => Some(CASE_PARTS),
+            Self::Cases | Self::View(_) => Some(CASE_PARTS),
         }
     }
 }
@@ -116,6 +128,7 @@ impl Client {
         let mut builder =
             http::Client::builder(crate::PLATFORM, &format!("{}/api/v1", config.url()))
                 .allow_plain_http(config.allow_plain_http())
+                .allow_private_hosts(config.allow_private_hosts())
                 .limit(limit)
                 .retry(retry)
                 .judge(Arc::new(errors::judge));
@@ -123,18 +136,15 @@ impl Client {
             builder = builder.root_certificate(pem);
         }
         let account = config.account();
-        let (given, refresh_token) = match &account {
-            Account::Password { .. } => (None, None),
-            Account::OAuth { access, renewal } => {
-                let token = renewal.as_ref().map(|renewal| renewal.token.clone());
-                (access.clone(), token)
-            }
+        let given = match &account {
+            Account::Password { .. } => None,
+            Account::OAuth { access, .. } => access.clone(),
         };
         Ok(Self {
             http: builder.build()?,
             root: config.url().to_owned(),
             account,
-            refresh_token: RwLock::new(refresh_token),
+            refresh_token: RwLock::new(None),
             given: Mutex::new(given),
             session: Session::new(),
             probed: AtomicBool::new(false),
@@ -300,8 +310,8 @@ impl Client {
 
     /// One page of a list.
     pub(crate) async fn list(&self, cx: &Context, list: List, place: &Place) -> Result<Listed> {
-        let mut request = Request::get(list.endpoint(), list.endpoint());
-        if list == List::Cases {
+        let mut request = Request::get(list.endpoint(), list.path());
+        if matches!(list, List::Cases | List::View(_)) {
             request = request.query("fields", "+tags");
         }
         if let Some(include) = list.include() {
@@ -327,6 +337,42 @@ impl Client {
             .query("limit", PAGE);
         self.listed(cx, "look for cases that the list did not show", request)
             .await
+    }
+
+    /// `GET /cases/:id`: one case with all that belongs to it; none when it is gone.
+    pub(crate) async fn case(&self, cx: &Context, id: u64) -> Result<Option<Raw>> {
+        let request = Request::get("case", format!("cases/{id}"))
+            .query("fields", "+tags")
+            .query("include", CASE_PARTS);
+        let answer = self
+            .one(cx, "read a case that was set aside", request)
+            .await;
+        Ok(found(answer)?.map(|(raw, _)| raw))
+    }
+
+    /// `GET /views`: all of them; there are a few dozen at most.
+    pub(crate) async fn views(&self, cx: &Context) -> Result<Vec<View>> {
+        let request = Request::get("views", "views").query("limit", PAGE);
+        let rows = self.listed(cx, "list views", request).await?.rows;
+        Ok(rows
+            .iter()
+            .filter_map(|row| crate::wire::decode(row).ok())
+            .collect())
+    }
+
+    /// `GET /cases/:id/activities`: what happened to a case, last first. A merge is among the last that can happen.
+    pub(crate) async fn activities(
+        &self,
+        cx: &Context,
+        case: u64,
+        about: RecordKey,
+    ) -> Result<Vec<Raw>> {
+        const READ: &str = "read into which case another was merged";
+        let request = Request::get("activities", format!("cases/{case}/activities"))
+            .about(about)
+            .query("sort_order", "DESC")
+            .query("limit", PAGE);
+        Ok(self.listed(cx, READ, request).await?.rows)
     }
 
     /// `GET /cases/:id/posts`: one page of a timeline, newest first. None when the case is gone.
@@ -367,6 +413,14 @@ impl Client {
             Some((raw, _)) => Ok(Some(decoded(&raw, READ)?)),
             None => Ok(None),
         }
+    }
+
+    /// `GET /organizations/:id`: none when there is no such organisation any more.
+    pub(crate) async fn organization(&self, cx: &Context, id: u64) -> Result<Option<Raw>> {
+        let request = Request::get("organization", format!("organizations/{id}"))
+            .query("include", ORGANIZATION_PARTS);
+        let answer = self.one(cx, "look up an organization", request).await;
+        Ok(found(answer)?.map(|(raw, _)| raw))
     }
 
     /// `GET /users/:id`: none when there is no such user any more.

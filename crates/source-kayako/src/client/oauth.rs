@@ -7,12 +7,14 @@ use deskferry_core::{Context, Error, ErrorKind, Result};
 use serde::Deserialize;
 
 use super::login::{LOG_IN, Login, Pass, dressed};
-use super::{Client, errors};
-use crate::config::Renewal;
+use super::{Client, errors, store};
+use crate::config::{Account, Renewal};
 use crate::wire::{self, Single};
 
 const RENEW: &str = "get an access token of Kayako";
 const SCOPES: &str = "Give its OAuth client the scopes `users:read`, `conversations:read` and `configuration:read`, or use an administrator's e-mail address and password";
+
+const FORGOTTEN: &str = "Kayako gave a new refresh token in exchange for the configured one, which is over now; the new one is forgotten when this process ends. Name a file that keeps it (`refresh_token_store`, KAYAKO_REFRESH_TOKEN_STORE)";
 
 /// The answer to a token request.
 #[derive(Deserialize)]
@@ -82,13 +84,58 @@ impl Client {
         *self.given.lock().unwrap_or_else(PoisonError::into_inner) = login.bearer().cloned();
     }
 
-    async fn renewed(&self, cx: &Context, renewal: &Renewal) -> Result<Login> {
-        let token = self
-            .refresh_token
+    /// What is lost with this process, in words; nothing where a file keeps it or there is nothing to lose.
+    pub(crate) fn forgets(&self) -> Option<String> {
+        let Account::OAuth {
+            renewal: Some(renewal),
+            ..
+        } = &self.account
+        else {
+            return None;
+        };
+        let changed = self.newest_token().is_some();
+        (changed && renewal.store.is_none()).then(|| FORGOTTEN.to_owned())
+    }
+
+    fn newest_token(&self) -> Option<SecretString> {
+        self.refresh_token
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    async fn renewed(&self, cx: &Context, renewal: &Renewal) -> Result<Login> {
+        let kept = match &renewal.store {
+            Some(path) => store::read(path)?,
+            None => None,
+        };
+        let token = self
+            .newest_token()
+            .or_else(|| kept.clone())
             .unwrap_or_else(|| renewal.token.clone());
+        if let (Some(path), None) = (&renewal.store, &kept) {
+            // A file that cannot be written must be noticed before the token is spent.
+            store::write(path, &token)?;
+        }
+        match self.exchange(cx, renewal, &token).await {
+            // What was kept is over, and somebody has authorized the client again since.
+            Err(error)
+                if error.kind() == ErrorKind::Credentials
+                    && token.expose() != renewal.token.expose() =>
+            {
+                self.exchange(cx, renewal, &renewal.token).await
+            }
+            login => login,
+        }
+    }
+
+    /// A login in exchange for a refresh token, which may be over with that.
+    async fn exchange(
+        &self,
+        cx: &Context,
+        renewal: &Renewal,
+        token: &SecretString,
+    ) -> Result<Login> {
         let request = dressed(Request::post("token", format!("{}/oauth/token", self.root)))
             .operation(RENEW)
             .form(&[
@@ -109,7 +156,14 @@ impl Client {
                 "Kayako accepted the refresh token but gave no access token",
             )
         })?;
-        if let Some(next) = tokens.refresh_token {
+        if let Some(next) = tokens
+            .refresh_token
+            .filter(|next| next.expose() != token.expose())
+        {
+            match &renewal.store {
+                Some(path) => store::write(path, &next)?,
+                None => tracing::warn!("{FORGOTTEN}"),
+            }
             *self
                 .refresh_token
                 .write()

@@ -1,7 +1,7 @@
 //! Cases (Kayako reference, section 7).
 
 use deskferry_core::model::{
-    ChannelKind, Conversation, Named, PriorityLevel, Satisfaction, StatusState,
+    ChannelKind, Conversation, CustomValue, Named, PriorityLevel, Satisfaction, StatusState,
 };
 use deskferry_core::{RecordKey, RecordKind, Tenant};
 
@@ -9,11 +9,13 @@ use super::{Definitions, Frame};
 use crate::client::FieldOwner;
 use crate::wire::{Case, Label};
 
-/// Who the people of a case are, looked up beforehand.
+/// What a case refers to, looked up beforehand.
 #[derive(Debug, Default)]
 pub(crate) struct CasePeople {
     pub(crate) requester: Option<RecordKey>,
     pub(crate) assignee: Option<RecordKey>,
+    /// The case that it was merged into.
+    pub(crate) merged_into: Option<RecordKey>,
 }
 
 /// A case as a conversation.
@@ -33,6 +35,10 @@ pub(crate) fn conversation(
     let mut meta = frame.meta();
     meta.custom
         .extend(defs.values(FieldOwner::Case, &case.custom_fields));
+    if case.set_aside().is_some() {
+        meta.custom
+            .insert("state".to_owned(), CustomValue::Text(case.state.clone()));
+    }
     let status = status(case.status.as_ref());
     let closed_at = match status.is {
         StatusState::Resolved | StatusState::Closed => {
@@ -70,7 +76,7 @@ pub(crate) fn conversation(
             .clone()
             .map(|raw| Satisfaction { raw, comment: None }),
         parent: None,
-        merged_into: None,
+        merged_into: people.merged_into,
         closed_at,
     }
 }

@@ -6,6 +6,7 @@ mod fields;
 mod files;
 mod headers;
 mod html;
+mod merge;
 mod people;
 mod post;
 
@@ -13,6 +14,7 @@ pub(crate) use case::{CasePeople, conversation};
 pub(crate) use fields::{Definitions, definition};
 pub(crate) use files::{Located, locate};
 pub(crate) use headers::Threading;
+pub(crate) use merge::merged_into;
 pub(crate) use people::{Person, account, departed, person, team, unexpanded};
 pub(crate) use post::{Converted, Place, message, users_of, wants_original};
 

@@ -3,21 +3,19 @@
 //! 1. *Walk*: from the last changed to the oldest; only cases that were not seen before are taken.
 //! 2. *Recent*: from the top again, for what changed meanwhile. A later read of changes only is this step alone.
 //! 3. *Fill*: if rows are missing or left the list, the ids that nobody saw are asked for by name.
-
-use std::collections::BTreeSet;
+//! 4. *Set aside*: what was thrown away or held back is in no list but the two views of its own (section 7).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deskferry_core::model::Record;
 use deskferry_core::source::{Cursor, Next, Page, Shard};
-use deskferry_core::{Context, RecordKind, Result, Tenant};
+use deskferry_core::{Context, ErrorKind, RecordKind, Result, Tenant};
 use serde::{Deserialize, Serialize};
 
-use super::posts::{self, Scoped};
+use super::take::{Taken, Wanted};
 use super::walk::{Step, Walk};
 use super::{Kayako, cursor, id_of, read_place, watermark};
 use crate::client::{List, PAGE};
-use crate::convert::{self, CasePeople};
-use crate::wire::{self, Case, Raw};
+use crate::config::Take;
+use crate::wire::{self, Outline, Raw, SetAside};
 
 /// A change in the second in which the walk began may be in its first page or not; read twice does no harm.
 const MARGIN: TimeDelta = TimeDelta::seconds(5);
@@ -37,6 +35,14 @@ struct Reading {
     walked: Option<Walk>,
     /// How many walks were made.
     round: u32,
+    /// Where a read of changes only begins.
+    #[serde(default)]
+    since: Option<DateTime<Utc>>,
+    /// How many different cases were seen, and the highest number among them; none in cursors that did not count.
+    #[serde(default)]
+    seen: Option<u64>,
+    #[serde(default)]
+    highest: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +59,11 @@ enum Phase {
         /// How many rows are missing; unknown when the list moved.
         missing: Option<u64>,
     },
+    SetAside {
+        /// The views that are left; none before they were asked for.
+        views: Option<Vec<(u64, SetAside)>>,
+        walk: Walk,
+    },
 }
 
 impl Reading {
@@ -62,10 +73,11 @@ impl Reading {
             .get("since")
             .and_then(|since| since.as_str())
             .and_then(wire::lenient::parse_time);
+        let since = since.map(|since| since - SAFETY);
         let phase = match since {
-            Some(since) => Phase::Recent {
+            Some(until) => Phase::Recent {
                 walk: Walk::default(),
-                until: since - SAFETY,
+                until,
             },
             None => Phase::Walk(Walk::default()),
         };
@@ -74,26 +86,27 @@ impl Reading {
             start: None,
             walked: None,
             round: 1,
+            since,
+            seen: Some(0),
+            highest: 0,
         }
     }
-}
 
-/// What a page of cases brought.
-struct Taken {
-    page: Page,
-    /// How many cases were taken.
-    cases: u64,
-    /// When the rows were changed last, in their order, for those that could be read.
-    changed: Vec<Option<DateTime<Utc>>>,
-}
+    fn count(&mut self, taken: &Taken) {
+        self.seen = self.seen.map(|seen| seen + taken.fresh);
+        self.highest = self.highest.max(taken.highest);
+    }
 
-/// Which rows of a page are taken.
-#[derive(Clone, Copy)]
-enum Wanted {
-    /// Those that were never seen.
-    Fresh,
-    /// Those that changed since.
-    ChangedSince(DateTime<Utc>),
+    /// Numbers below the highest that no list showed. An account that sees too little is told by nothing else.
+    fn holes(&self) -> Option<String> {
+        let holes = self.highest.saturating_sub(self.seen?);
+        (self.since.is_none() && holes > 0).then(|| {
+            format!(
+                "cases are numbered up to {}; {holes} of these numbers are in no list that the account sees: deleted, or hidden from it",
+                self.highest
+            )
+        })
+    }
 }
 
 impl Kayako {
@@ -109,6 +122,9 @@ impl Kayako {
             Phase::Walk(walk) => self.walk(cx, &tenant, reading, walk).await,
             Phase::Recent { walk, until } => self.recent(cx, &tenant, reading, walk, until).await,
             Phase::Fill { below, missing } => self.fill(cx, &tenant, reading, below, missing).await,
+            Phase::SetAside { views, walk } => {
+                self.set_aside(cx, &tenant, reading, views, walk).await
+            }
         }
     }
 
@@ -120,10 +136,9 @@ impl Kayako {
         walk: Walk,
     ) -> Result<Page> {
         let listed = self.client.list(cx, List::Cases, &walk.place).await?;
-        let mut page = self
-            .take(cx, tenant, &listed.rows, Wanted::Fresh)
-            .await?
-            .page;
+        let taken = self.take(cx, tenant, &listed.rows, Wanted::Fresh).await?;
+        reading.count(&taken);
+        let mut page = taken.page;
         match walk.advance(&ids(&listed.rows), &listed, List::Cases.operation())? {
             Step::More(walk) => {
                 reading.start = reading.start.or(walk.start);
@@ -136,7 +151,7 @@ impl Kayako {
                 let at_once = walk.pages == 1 && !walk.moved;
                 reading.walked = Some(walk);
                 if at_once {
-                    return self.after_recent(cx, reading, page);
+                    return self.after_recent(reading, page);
                 }
                 reading.phase = Phase::Recent {
                     walk: Walk::default(),
@@ -165,6 +180,7 @@ impl Kayako {
             .iter()
             .flatten()
             .any(|changed| *changed < until);
+        reading.count(&taken);
         let mut page = taken.page;
         match walk.advance(&ids(&listed.rows), &listed, List::Cases.operation())? {
             Step::More(walk) if !reached => {
@@ -175,20 +191,29 @@ impl Kayako {
             }
             Step::More(walk) | Step::Done(walk) => {
                 reading.start = reading.start.or(walk.start);
-                self.after_recent(cx, reading, page)
+                self.after_recent(reading, page)
             }
         }
     }
 
-    /// The end, unless rows are missing.
-    fn after_recent(&self, cx: &Context, mut reading: Reading, mut page: Page) -> Result<Page> {
+    /// What usual lists show was read; what is left was set aside.
+    fn after_lists(&self, mut reading: Reading, mut page: Page) -> Result<Page> {
+        reading.phase = Phase::SetAside {
+            views: None,
+            walk: Walk::default(),
+        };
+        page.next = Next::More(cursor(&reading)?);
+        Ok(page)
+    }
+
+    /// On to what was set aside, unless rows are missing.
+    fn after_recent(&self, mut reading: Reading, mut page: Page) -> Result<Page> {
         let walked = reading
             .walked
             .clone()
             .filter(|walk| walk.moved || walk.missing() > 0);
         let Some(walked) = walked else {
-            page.next = Next::End(watermark(reading.start.unwrap_or_else(|| cx.now())));
-            return Ok(page);
+            return self.after_lists(reading, page);
         };
         let missing = (!walked.moved).then(|| walked.missing());
         let counted = walked.total.unwrap_or_default();
@@ -211,8 +236,7 @@ impl Kayako {
                 "some cases may be missing: read the changes once more before the cut-over"
                     .to_owned(),
             );
-            page.next = Next::End(watermark(reading.start.unwrap_or_else(|| cx.now())));
-            return Ok(page);
+            return self.after_lists(reading, page);
         };
         page.next = Next::More(cursor(&reading)?);
         Ok(page)
@@ -244,159 +268,138 @@ impl Kayako {
                 }
             }
         }
-        let done = Next::End(watermark(reading.start.unwrap_or_else(|| cx.now())));
         if unseen.is_empty() {
-            return Ok(Page::new(Vec::new(), done));
+            return self.after_lists(reading, empty(cx));
         }
         let listed = self.client.cases_by_id(cx, &unseen).await?;
         let taken = self.take(cx, tenant, &listed.rows, Wanted::Fresh).await?;
-        let missing = missing.map(|missing| missing.saturating_sub(taken.cases));
+        let missing = missing.map(|missing| missing.saturating_sub(taken.fresh));
+        reading.count(&taken);
         let mut page = taken.page;
-        page.next = if below <= 1 || missing == Some(0) {
-            done
-        } else {
-            reading.phase = Phase::Fill { below, missing };
-            Next::More(cursor(&reading)?)
-        };
+        if below <= 1 || missing == Some(0) {
+            return self.after_lists(reading, page);
+        }
+        reading.phase = Phase::Fill { below, missing };
+        page.next = Next::More(cursor(&reading)?);
         Ok(page)
     }
 
-    /// The wanted rows as records, and the shard that reads their posts.
-    async fn take(
+    /// One page of the trash or of what is held back. Each case is named, also where it is to be left out.
+    async fn set_aside(
         &self,
         cx: &Context,
         tenant: &Tenant,
-        rows: &[Raw],
-        wanted: Wanted,
-    ) -> Result<Taken> {
-        let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
-        let definitions = self.definitions(cx).await?;
-        let mut decoded: Vec<(Case, &Raw)> = Vec::with_capacity(rows.len());
-        let mut changed = Vec::with_capacity(rows.len());
-        let mut hidden = 0;
-        for raw in rows {
-            match wire::decode::<Case>(raw) {
-                Ok(case) => {
-                    changed.push(case.updated_at);
-                    if case.is_hidden() {
-                        hidden += 1
-                    } else {
-                        decoded.push((case, raw))
-                    }
-                }
-                Err(defect) => page.rejects.push(convert::reject(
-                    RecordKind::Conversation,
-                    id_of(raw),
-                    defect,
-                    raw,
-                )),
-            }
-        }
-        if hidden > 0 {
-            page.notes.push(format!(
-                "{hidden} cases in the trash or held back as spam were not read"
-            ));
-        }
-        let decoded = self.wanted(cx, tenant, decoded, wanted).await?;
-        let people: Vec<&wire::Ref> = decoded
-            .iter()
-            .flat_map(|(case, _)| case.requester.iter().chain(assignee(case)))
-            .collect();
-        let found = self.resolve(cx, tenant, &people).await?;
-        let mut placeholders = BTreeSet::new();
-        for (case, raw) in &decoded {
-            let key = |user: Option<&wire::Ref>| {
-                let id = user?.user()?;
-                found.people.get(&id)?.key(tenant, id)
-            };
-            let mut people = CasePeople {
-                requester: key(case.requester.as_ref()),
-                assignee: key(assignee(case)),
-            };
-            if let (Some(id), None) = (
-                case.requester.as_ref().and_then(wire::Ref::user),
-                &people.requester,
-            ) {
-                page.notes.push(format!(
-                    "case {}: its requester, user {id}, is gone",
-                    case.id
-                ));
-            }
-            if let (Some(id), None) = (assignee(case).and_then(wire::Ref::user), &people.assignee) {
-                // Whoever had a case was an agent; the number is all that is left of them.
-                people.assignee = Some(tenant.key(RecordKind::Agent, id));
-                if placeholders.insert(id) {
-                    page.records
-                        .push(Record::from(convert::departed(tenant, id)));
-                }
-                page.notes.push(format!(
-                    "case {}: its assignee, user {id}, is gone",
-                    case.id
-                ));
-            }
-            let mut record = Record::from(convert::conversation(
-                tenant,
-                &definitions.values,
-                case,
-                people,
-            ));
-            self.keep_raw(&mut record, raw);
-            page.records.push(record);
-        }
-        page.records.extend(found.records);
-        page.rejects.extend(found.rejects);
-        let cases: Vec<Scoped> = decoded
-            .iter()
-            .map(|(case, _)| Scoped {
-                id: case.id,
-                merged: case.is_merged == Some(true),
-            })
-            .collect();
-        let stamp = match wanted {
-            Wanted::Fresh => None,
-            Wanted::ChangedSince(_) => decoded.first().and_then(|(case, _)| case.updated_at),
+        mut reading: Reading,
+        views: Option<Vec<(u64, SetAside)>>,
+        walk: Walk,
+    ) -> Result<Page> {
+        let mut notes = Vec::new();
+        let mut views = match views {
+            Some(views) => views,
+            None => self.views_of_set_aside(cx, &mut notes).await?,
         };
-        page.spawn.extend(posts::shard(&cases, stamp)?);
-        Ok(Taken {
-            page,
-            cases: cases.len() as u64,
-            changed,
-        })
+        let mut page = empty(cx);
+        if let Some((view, kind)) = views.first().copied() {
+            let list = List::View(view);
+            let listed = self.client.list(cx, list, &walk.place).await?;
+            let whole;
+            let rows = if self.takes(kind) == Take::Include {
+                whole = self.written_out(cx, &listed.rows).await?;
+                &whole
+            } else {
+                &listed.rows
+            };
+            let wanted = match reading.since {
+                Some(since) => Wanted::ChangedSince(since),
+                None => Wanted::Fresh,
+            };
+            let taken = self.take(cx, tenant, rows, wanted).await?;
+            reading.count(&taken);
+            page = taken.page;
+            match walk.advance(&ids(&listed.rows), &listed, list.operation())? {
+                Step::More(walk) => {
+                    reading.phase = Phase::SetAside {
+                        views: Some(views),
+                        walk,
+                    };
+                    page.notes.append(&mut notes);
+                    page.next = Next::More(cursor(&reading)?);
+                    return Ok(page);
+                }
+                Step::Done(walk) if walk.moved || walk.missing() > 0 => {
+                    notes.push(format!(
+                        "{}: rows left the list while it was read; {} of {} were counted",
+                        list.operation(),
+                        walk.distinct,
+                        walk.total.unwrap_or_default()
+                    ));
+                }
+                Step::Done(_) => {}
+            }
+            views.remove(0);
+        }
+        if views.is_empty() {
+            notes.extend(reading.holes());
+            page.next = Next::End(watermark(reading.start.unwrap_or_else(|| cx.now())));
+        } else {
+            reading.phase = Phase::SetAside {
+                views: Some(views),
+                walk: Walk::default(),
+            };
+            page.next = Next::More(cursor(&reading)?);
+        }
+        page.notes.append(&mut notes);
+        Ok(page)
     }
 
-    async fn wanted<'a>(
+    /// The views that show what was set aside, as far as the account sees them.
+    async fn views_of_set_aside(
         &self,
         cx: &Context,
-        tenant: &Tenant,
-        mut rows: Vec<(Case, &'a Raw)>,
-        wanted: Wanted,
-    ) -> Result<Vec<(Case, &'a Raw)>> {
-        let mut met = BTreeSet::new();
-        rows.retain(|(case, _)| met.insert(case.id));
-        match wanted {
-            Wanted::ChangedSince(until) => {
-                rows.retain(|(case, _)| case.updated_at.is_some_and(|changed| changed >= until));
-                Ok(rows)
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<(u64, SetAside)>> {
+        let views = match self.client.views(cx).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                Vec::new()
             }
-            Wanted::Fresh => {
-                let keys: Vec<_> = rows
-                    .iter()
-                    .map(|(case, _)| tenant.key(RecordKind::Conversation, case.id))
-                    .collect();
-                let seen = cx.seen(&keys).await?;
-                Ok(rows
-                    .into_iter()
-                    .zip(seen)
-                    .filter(|(_, seen)| !seen)
-                    .map(|(row, _)| row)
-                    .collect())
+            views => views?,
+        };
+        let found: Vec<(u64, SetAside)> = views
+            .iter()
+            .filter_map(|view| Some((view.id, SetAside::of(&view.kind)?)))
+            .collect();
+        for (kind, name) in [
+            (SetAside::Trash, "trash"),
+            (SetAside::Suspended, "suspended cases"),
+        ] {
+            if !found.iter().any(|(_, found)| *found == kind) {
+                notes.push(format!(
+                    "the account sees no view of the {name}: how many there are is not known, and none was read"
+                ));
             }
         }
+        Ok(found)
+    }
+
+    /// The rows of a view, each with all its fields: only single cases are known to be complete.
+    async fn written_out(&self, cx: &Context, rows: &[Raw]) -> Result<Vec<Raw>> {
+        let mut whole = Vec::with_capacity(rows.len());
+        for raw in rows {
+            let partial = wire::decode::<Outline>(raw)
+                .ok()
+                .filter(|outline| !outline.custom_fields);
+            let full = match partial {
+                Some(outline) => self.client.case(cx, outline.id).await?,
+                None => None,
+            };
+            whole.push(full.unwrap_or_else(|| raw.clone()));
+        }
+        Ok(whole)
     }
 }
 
-fn assignee(case: &Case) -> Option<&wire::Ref> {
-    case.assigned_agent.as_ref().or(case.assignee.as_ref())
+fn empty(cx: &Context) -> Page {
+    Page::new(Vec::new(), Next::End(watermark(cx.now())))
 }
 
 fn ids(rows: &[Raw]) -> Vec<String> {

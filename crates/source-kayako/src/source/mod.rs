@@ -4,11 +4,13 @@ mod cases;
 mod lists;
 mod people;
 mod posts;
+mod take;
 mod walk;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -53,6 +55,8 @@ pub struct Kayako {
     definitions: Mutex<Option<Arc<Loaded>>>,
     roles: Mutex<Option<HashMap<u64, String>>>,
     strangers: Strangers,
+    /// Cases in a row whose posts were refused.
+    denials: AtomicU32,
 }
 
 impl Kayako {
@@ -76,6 +80,7 @@ impl Kayako {
             definitions: Mutex::new(None),
             roles: Mutex::new(None),
             strangers: Strangers::default(),
+            denials: AtomicU32::new(0),
         })
     }
 
@@ -113,7 +118,7 @@ impl Source for Kayako {
     async fn check(&self, cx: &Context) -> Result<Readiness> {
         let tenant = self.client.tenant(cx).await?;
         let (me, server_time) = self.client.me(cx).await?;
-        let role = me.role.map(|role| role.kind).unwrap_or_default();
+        let role = me.role.clone().unwrap_or_default();
         let mut readiness = Readiness::new(
             tenant,
             match self.config.email() {
@@ -121,16 +126,10 @@ impl Source for Kayako {
                 None => me.full_name.clone(),
             },
         );
-        if !matches!(role.to_ascii_uppercase().as_str(), "ADMIN" | "OWNER") {
-            let is = if role.is_empty() {
-                "unknown".to_owned()
-            } else {
-                role
-            };
-            readiness.warnings.push(format!(
-                "the account's role is {is}: Kayako shows it only a part of the cases and settings without saying so. Use an administrator's or owner's account"
-            ));
-        }
+        readiness
+            .warnings
+            .extend(sees_too_little(&role, &me.agent_case_access));
+        readiness.warnings.extend(self.client.forgets());
         readiness.server_time = server_time;
         Ok(readiness)
     }
@@ -227,6 +226,33 @@ impl fmt::Debug for Kayako {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// What people should know of an account that sees only a part: Kayako shows it less without saying so (Kayako
+/// reference, section 2).
+fn sees_too_little(role: &wire::Role, own_access: &str) -> Vec<String> {
+    const USE: &str = "Use an administrator's or owner's account";
+    let mut warnings = Vec::new();
+    let kind = role.kind.to_ascii_uppercase();
+    if !matches!(kind.as_str(), "ADMIN" | "OWNER") {
+        let is = if kind.is_empty() { "unknown" } else { &kind };
+        warnings.push(format!(
+            "the account's role is {is}: Kayako shows it no settings, no trash, no disabled fields, and perhaps only a part of the cases, without saying so. {USE}"
+        ));
+    }
+    let access = match own_access.to_ascii_uppercase().as_str() {
+        "" | "INHERIT-FROM-ROLE" => role.agent_case_access.to_ascii_uppercase(),
+        own => own.to_owned(),
+    };
+    let part = match access.as_str() {
+        "SELF" => "only the cases that are assigned to it",
+        "TEAMS" => "only the cases of its own teams",
+        _ => return warnings,
+    };
+    warnings.push(format!(
+        "the account sees {part}: all others would be missing without a trace. {USE}, or give it access to all cases"
+    ));
+    warnings
 }
 
 /// The same bytes from an offset on: Kayako knows no ranges.

@@ -29,6 +29,8 @@ pub(super) struct Resolved {
     /// Users that no list had: they belong into this page.
     pub(super) records: Vec<Record>,
     pub(super) rejects: Vec<Reject>,
+    /// Users who could not be read.
+    pub(super) notes: Vec<String>,
 }
 
 impl Kayako {
@@ -127,8 +129,12 @@ impl Kayako {
         found: &mut Resolved,
     ) -> Result<Option<Stranger>> {
         let answer = match self.client.user(cx, id).await {
-            // A user that this account may not see is as good as gone.
-            Err(error) if error.kind() == ErrorKind::Forbidden => None,
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                found.notes.push(format!(
+                    "the account may not read user {id}, who is named by cases or posts"
+                ));
+                None
+            }
             answer => answer?,
         };
         let Some(raw) = answer else {

@@ -1,6 +1,7 @@
 //! The posts of a page of cases, case by case, newest first (Kayako reference, sections 4 and 8).
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 use deskferry_core::model::Record;
@@ -15,6 +16,9 @@ use crate::wire::{self, Post, Raw};
 
 /// How names of these shards begin.
 pub(super) const PREFIX: &str = "posts/";
+
+/// So many cases in a row whose posts are refused are no exception: the account lacks the right.
+const DENIALS: u32 = 20;
 
 /// A case whose posts are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,14 +92,33 @@ impl Kayako {
         let listed = self
             .client
             .posts(cx, case.id, key.clone(), reading.after.as_deref())
-            .await?;
+            .await;
         let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
         let more = match listed {
-            None => {
-                vanished(&mut page, case.id);
+            Err(error) if is_denied(&error) => {
+                if self.denials.fetch_add(1, Ordering::Relaxed) >= DENIALS {
+                    return Err(error);
+                }
+                unread(
+                    &mut page,
+                    case.id,
+                    "forbidden",
+                    "the account may not read its posts",
+                );
                 None
             }
-            Some(listed) => {
+            Err(error) => return Err(error),
+            Ok(None) => {
+                unread(
+                    &mut page,
+                    case.id,
+                    "vanished",
+                    "it was gone when its posts were asked for",
+                );
+                None
+            }
+            Ok(Some(listed)) => {
+                self.denials.store(0, Ordering::Relaxed);
                 self.convert(cx, &tenant, case, &listed.rows, &mut page)
                     .await?;
                 further(&reading, &listed, &key)?
@@ -166,6 +189,7 @@ impl Kayako {
         }
         page.records.extend(found.records);
         page.rejects.extend(found.rejects);
+        page.notes.extend(found.notes);
         Ok(())
     }
 
@@ -239,20 +263,22 @@ impl Kayako {
     }
 }
 
-/// The case was listed, and is gone: its conversation stays as it was listed.
-fn vanished(page: &mut Page, case: u64) {
+/// Whether the account may not do this one thing; a licence that has expired ends everything.
+fn is_denied(error: &Error) -> bool {
+    error.kind() == ErrorKind::Forbidden && error.context("status") == Some("403")
+}
+
+/// The case was listed, and its posts cannot be had: its conversation stays as it was listed.
+fn unread(page: &mut Page, case: u64, word: &str, why: &str) {
     page.rejects.push(Reject {
         kind: RecordKind::Message,
         id: None,
         path: "posts".to_owned(),
-        reason: format!(
-            "vanished: case {case} was listed, and was gone when its posts were asked for"
-        ),
+        reason: format!("{word}: case {case} was listed, but {why}"),
         raw: String::new(),
     });
-    page.notes.push(format!(
-        "case {case} vanished between the list and its posts"
-    ));
+    page.notes
+        .push(format!("case {case} was listed, but {why}"));
 }
 
 /// The next, older page of the same case, if there is one.

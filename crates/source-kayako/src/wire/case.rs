@@ -1,7 +1,8 @@
 //! Cases, posts and what hangs on them.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use super::common::{Channel, FieldValue, Identity, Raw, Ref, Tag, reference};
 use super::lenient;
@@ -55,14 +56,57 @@ pub(crate) struct Case {
     pub(crate) resource_url: Option<String>,
 }
 
-impl Case {
-    /// Whether it was thrown away or held back as spam: neither is read.
-    pub(crate) fn is_hidden(&self) -> bool {
-        matches!(
-            self.state.to_ascii_uppercase().as_str(),
-            "TRASH" | "SUSPENDED"
-        )
+/// Why usual lists do not show a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SetAside {
+    /// Thrown away.
+    Trash,
+    /// Held back as spam.
+    Suspended,
+}
+
+impl SetAside {
+    /// What a state or the type of a view says.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        match word.to_ascii_uppercase().as_str() {
+            "TRASH" => Some(Self::Trash),
+            "SUSPENDED" => Some(Self::Suspended),
+            _ => None,
+        }
     }
+}
+
+impl Case {
+    /// Whether it was thrown away or held back as spam.
+    pub(crate) fn set_aside(&self) -> Option<SetAside> {
+        SetAside::of(&self.state)
+    }
+
+    pub(crate) fn is_merged(&self) -> bool {
+        self.is_merged == Some(true)
+    }
+
+    /// Whether its status came as a bare reference, which tells nothing.
+    pub(crate) fn has_bare_status(&self) -> bool {
+        self.status
+            .as_ref()
+            .is_some_and(|status| status.label.is_empty() && status.kind.is_empty())
+    }
+}
+
+/// Whether a row was written out: lists may leave fields out, and a missing key is not an unset one (Kayako reference,
+/// section 4).
+#[derive(Debug, Deserialize)]
+pub(crate) struct Outline {
+    #[serde(deserialize_with = "lenient::id")]
+    pub(crate) id: u64,
+    #[serde(default, deserialize_with = "there")]
+    pub(crate) custom_fields: bool,
+}
+
+fn there<'de, D: Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(d).map(|_| true)
 }
 
 /// The little of a case that the walk through the list needs even if the rest cannot be decoded.

@@ -183,6 +183,8 @@ pub(crate) struct Role {
     pub(crate) id: Option<u64>,
     #[serde(default, rename = "type", deserialize_with = "lenient::text")]
     pub(crate) kind: String,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) agent_case_access: String,
 }
 
 /// By what way words came.

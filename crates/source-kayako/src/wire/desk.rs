@@ -31,6 +31,15 @@ pub(crate) struct Locale {
     pub(crate) locale: String,
 }
 
+/// A view. What was thrown away or held back is shown by those of type `TRASH` and `SUSPENDED` alone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct View {
+    #[serde(deserialize_with = "lenient::id")]
+    pub(crate) id: u64,
+    #[serde(default, rename = "type", deserialize_with = "lenient::text")]
+    pub(crate) kind: String,
+}
+
 /// One translation of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct LocaleField {
@@ -156,6 +165,8 @@ pub(crate) struct User {
     pub(crate) is_enabled: Option<bool>,
     #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) role: Option<Role>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) agent_case_access: String,
     #[serde(default, deserialize_with = "reference")]
     pub(crate) organization: Option<Ref>,
     #[serde(default, deserialize_with = "lenient::list")]

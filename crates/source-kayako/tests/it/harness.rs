@@ -57,11 +57,30 @@ pub(crate) struct Read {
 }
 
 impl Read {
+    /// How many records of a kind are there to be loaded.
     pub(crate) fn count(&self, kind: RecordKind) -> usize {
-        self.records
-            .values()
-            .filter(|record| record.kind() == kind)
-            .count()
+        let all = self.records.values();
+        let all = all.filter(|record| record.kind() == kind).count();
+        match kind {
+            RecordKind::Conversation => all - self.left_out().len(),
+            _ => all,
+        }
+    }
+
+    /// Numbers of the conversations that are named and counted only, with the reason.
+    pub(crate) fn left_out(&self) -> BTreeMap<u64, &str> {
+        let cases = self
+            .skips
+            .iter()
+            .filter(|skip| skip.key.record_kind() == Some(RecordKind::Conversation));
+        cases
+            .map(|skip| (skip.key.id().parse().unwrap(), skip.reason.as_str()))
+            .collect()
+    }
+
+    /// How many conversations were read with all their posts.
+    pub(crate) fn whole(&self) -> usize {
+        self.complete.len() - self.left_out().len()
     }
 
     pub(crate) fn conversations(&self) -> impl Iterator<Item = &Conversation> {

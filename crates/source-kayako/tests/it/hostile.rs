@@ -49,7 +49,7 @@ async fn too_many_requests_server_errors_and_cut_answers_are_waited_out() {
         .conversations()
         .filter(|case| case.state == ConversationState::Active)
         .count();
-    assert_eq!(reader.read.complete.len(), active);
+    assert_eq!(reader.read.whole(), active);
     assert_eq!(reader.read.rejects, Vec::new());
 }
 

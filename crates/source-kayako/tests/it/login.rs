@@ -236,6 +236,63 @@ async fn tokens_that_expire_in_mid_run_are_renewed_once_for_all_and_no_password_
     }
 }
 
+fn renewing(url: String) -> deskferry_source_kayako::KayakoConfigBuilder {
+    KayakoConfig::with_refresh_token(
+        url,
+        "rehearsal-client",
+        "rehearsal-secret",
+        "rehearsal-refresh",
+    )
+    .requests_per_minute(1_000_000)
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_is_kept_for_the_next_process() {
+    let desk = desk(with_oauth(OAuth::default())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("kayako-token");
+    let mut kept = Vec::new();
+    // The stand-in ends each token with its first use: only the newest lets the next process in.
+    for _ in 0..3 {
+        let source = source(renewing(desk.url()).refresh_token_store(&store));
+        let ready = source.check(&Reader::new().cx).await.unwrap();
+        assert_eq!(ready.warnings, Vec::<String>::new());
+        kept.push(std::fs::read_to_string(&store).unwrap());
+    }
+    kept.dedup();
+    assert_eq!(kept.len(), 3);
+    assert_eq!(desk.requests().count("POST", "/oauth/token"), 3);
+
+    // What is kept is over, and the client was authorized again: the configured token counts.
+    std::fs::write(&store, "of-long-ago").unwrap();
+    let again = self::desk(with_oauth(OAuth::default())).await;
+    let source = source(renewing(again.url()).refresh_token_store(&store));
+    source.check(&Reader::new().cx).await.unwrap();
+    assert_ne!(
+        std::fs::read_to_string(&store).unwrap().trim(),
+        "of-long-ago"
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_cannot_be_kept_is_not_spent_and_one_that_is_not_kept_is_warned_of() {
+    let desk = desk(with_oauth(OAuth::default())).await;
+    let nowhere = source(renewing(desk.url()).refresh_token_store("/no/such/folder/token"));
+    let error = nowhere.check(&Reader::new().cx).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert_eq!(desk.requests().count("POST", "/oauth/token"), 0);
+
+    let source = source(renewing(desk.url()));
+    let ready = source.check(&Reader::new().cx).await.unwrap();
+    let [warning] = &ready.warnings[..] else {
+        panic!("{:?}", ready.warnings)
+    };
+    assert!(
+        warning.contains("forgotten") && warning.contains("KAYAKO_REFRESH_TOKEN_STORE"),
+        "{warning}"
+    );
+}
+
 #[tokio::test]
 async fn a_token_alone_ends_the_run_when_it_expires_and_is_never_shown() {
     let oauth = OAuth {

@@ -1,8 +1,11 @@
 //! Whole reads of a local Kayako, in order and in trouble.
 
+mod aside;
 mod harness;
 mod hostile;
+mod links;
 mod login;
+mod lowly;
 mod merged;
 mod moving;
 mod whole;

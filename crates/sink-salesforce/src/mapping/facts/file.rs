@@ -58,9 +58,9 @@ pub(crate) fn file_name(name: &str, media_type: Option<&str>, id: &str) -> Strin
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let kept = name
         .chars()
-        .filter(|c| !c.is_control() && !":*?\"<>|".contains(*c));
+        .filter(|c| !c.is_control() && !is_direction(*c) && !":*?\"<>|".contains(*c));
     let mut name = kept.collect::<String>().trim().to_owned();
-    if name.is_empty() {
+    if name.chars().all(|c| c == '.') {
         name = format!("file-{id}");
     }
     let has_extension =
@@ -69,6 +69,11 @@ pub(crate) fn file_name(name: &str, media_type: Option<&str>, id: &str) -> Strin
         name = format!("{}.{extension}", name.trim_end_matches('.'));
     }
     shorten(&name)
+}
+
+/// Marks that turn the direction of writing: `cod.exe` may look like `exe.doc` with them.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn shorten(name: &str) -> String {
@@ -141,6 +146,9 @@ mod tests {
             ("отчёт.docx", None, "отчёт.docx"),
             ("name.", Some("text/plain"), "name.txt"),
             ("a/", None, "file-7"),
+            ("..", Some("text/plain"), "file-7.txt"),
+            ("a\u{202e}gpj.exe", None, "agpj.exe"),
+            ("\u{2066}\u{200f}\u{61c}", None, "file-7"),
         ] {
             assert_eq!(file_name(name, media, "7"), expected, "{name}");
         }

@@ -126,6 +126,7 @@ fn a_case_becomes_a_conversation() {
     let people = CasePeople {
         requester: Some(key("kayako:acme:contact:91")),
         assignee: Some(key("kayako:acme:agent:5")),
+        merged_into: Some(tenant().key(RecordKind::Conversation, 3)),
     };
     let first = conversation(&tenant(), &definitions(), &cases[0], people);
     assert_eq!(first.meta.key, key("kayako:acme:conversation:4711"));
