@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use deskferry_core::report::Allowance;
 use deskferry_core::{Context, Error, ErrorKind, Result, Sink, Source};
 
 use super::exit::Done;
@@ -72,6 +73,13 @@ async fn of_source(cx: &Context, source: &dyn Source) -> Vec<Line> {
     ))];
     let warnings = ready.warnings.iter();
     lines.extend(warnings.map(|w| Line::Warning(format!("{platform}: {w}"))));
+    if ready.limits.is_empty() {
+        lines.push(Line::Ok(format!(
+            "limits: {platform} tells of none; the pace is found out while reading, or configured"
+        )));
+    }
+    let limits = ready.limits.iter();
+    lines.extend(limits.map(|l| Line::Ok(format!("limits: {platform}: {l}"))));
     if let Some(theirs) = ready.server_time {
         lines.push(of_clock(platform, before, theirs, cx.now()));
     }
@@ -110,7 +118,30 @@ async fn of_sink(cx: &Context, sink: &dyn Sink) -> Vec<Line> {
     ];
     let warnings = info.warnings.iter();
     lines.extend(warnings.map(|w| Line::Warning(format!("target: {w}"))));
+    lines.extend(match sink.allowances(cx).await {
+        Ok(allowances) => allowances.iter().map(of_allowance).collect(),
+        Err(error) => vec![Line::Warning(format!("limits: {error}"))],
+    });
     lines
+}
+
+/// What is left of an allowance. Whether it suffices, `plan` says.
+fn of_allowance(allowance: &Allowance) -> Line {
+    let Allowance {
+        of,
+        left,
+        most,
+        unit,
+        ..
+    } = allowance;
+    let text = format!("limits: {of}: {left} of {most} {unit} left");
+    match left {
+        0 => Line::Blocking(ErrorKind::Quota, text),
+        left if left.saturating_mul(10) < *most => {
+            Line::Warning(format!("{text}: `plan` says whether that is enough"))
+        }
+        _ => Line::Ok(text),
+    }
 }
 
 fn of_disk(folder: &Path, free: std::io::Result<u64>) -> Line {
@@ -176,6 +207,26 @@ mod tests {
         assert!(matches!(line(5), Line::Blocking(ErrorKind::Storage, _)));
         assert!(matches!(line(5 << 30), Line::Warning(_)));
         assert!(matches!(line(50 << 30), Line::Ok(_)));
+    }
+
+    #[test]
+    fn an_allowance_that_is_used_up_blocks_and_one_that_is_nearly_so_warns() {
+        let line = |left| {
+            of_allowance(&Allowance {
+                of: "requests of 24 hours".into(),
+                left,
+                most: 1_000,
+                unit: "requests".into(),
+                limits: deskferry_core::report::Limits::Requests,
+            })
+        };
+        assert!(matches!(line(0), Line::Blocking(ErrorKind::Quota, _)));
+        assert!(matches!(line(99), Line::Warning(_)));
+        let ok = line(100).to_string();
+        assert_eq!(
+            ok,
+            "ok        limits: requests of 24 hours: 100 of 1000 requests left"
+        );
     }
 
     #[test]

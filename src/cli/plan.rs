@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use deskferry_core::report::{Discovery, FieldFound};
+use chrono::{DateTime, Utc};
+use deskferry_core::migration::{self, Workspace};
+use deskferry_core::report::{Allowance, Discovery, Estimate, FieldFound};
 use deskferry_core::{Context, Error, ErrorKind, RecordKind, Result, Sink};
+use serde::Serialize;
 
 use super::SinkKit;
 use super::exit::Done;
@@ -30,7 +33,7 @@ Afterwards `doctor` says whether everything fits.
 ";
 
 /// What a plan found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 struct Plan {
     /// In use at the source, and no line of the mapping takes them.
     left_behind: Vec<FieldFound>,
@@ -79,55 +82,229 @@ impl Plan {
     }
 }
 
-/// Makes the plan: prints it, and writes the package for the administrator into `plan/`.
+/// The whole plan. Serialised as `plan/plan.json`.
+#[derive(Debug, Serialize)]
+struct Written<'a> {
+    /// The version of this form.
+    format: u32,
+    made_at: DateTime<Utc>,
+    source: &'a str,
+    read_to_the_end: bool,
+    #[serde(flatten)]
+    fields: &'a Plan,
+    estimate: Option<&'a Estimate>,
+    /// What is left of the target's allowances.
+    allowances: &'a [Allowance],
+    /// What it has too little left of.
+    shortages: &'a [String],
+    fits: &'a Fits,
+}
+
+/// Whether the mapping fits the target.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Fits {
+    /// It does; with what people must decide or know.
+    Yes {
+        target: String,
+        id: String,
+        to_decide: Vec<String>,
+    },
+    /// It does not: what the administrator installs, and all that is wrong.
+    No {
+        to_install: Vec<String>,
+        said: String,
+    },
+}
+
+impl Fits {
+    async fn ask(cx: &Context, sink: &dyn Sink) -> Result<Self> {
+        match sink.check(cx).await {
+            Ok(info) => Ok(Self::Yes {
+                target: info.name,
+                id: info.id,
+                to_decide: info.warnings,
+            }),
+            Err(error) if error.kind() == ErrorKind::Config => Ok(Self::No {
+                to_install: error
+                    .context("lacks")
+                    .map(|lacks| lacks.split(", ").map(str::to_owned).collect())
+                    .unwrap_or_default(),
+                said: error.to_string(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Yes {
+                target,
+                id,
+                to_decide,
+            } => {
+                let lines = to_decide.iter().map(|line| format!("to decide: {line}\n"));
+                format!(
+                    "The mapping fits {target} ({id}).\n{}",
+                    lines.collect::<String>()
+                )
+            }
+            Self::No { to_install, said } if to_install.is_empty() => {
+                format!("{said}\nNothing that could be installed mends that.\n")
+            }
+            Self::No { said, .. } => format!("{said}\nInstall the package, then ask again.\n"),
+        }
+    }
+}
+
+/// Makes the plan: prints it, and writes it and the package for the administrator into `plan/`.
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
 pub(super) async fn make(
     kit: &SinkKit,
     sink: &dyn Sink,
     found: &Discovery,
-    folder: &Path,
+    workspace: &Workspace,
 ) -> Result<Done> {
+    let cx = Context::new();
+    let folder = workspace.folder();
     let mapping = folder.join("mapping.toml");
     let plan = Plan::of(found, &(kit.taken)(&mapping)?);
     println!("{}", plan.text());
-    let written = write_package(&folder.join("plan"), &(kit.package)(&mapping)?)?;
-    println!("package for the administrator: {}", written.display());
+    let fresh = Fresh::begin(folder)?;
+    let package = (kit.package)(&mapping)?;
+    let estimate = migration::estimate(&cx, workspace, sink, &fresh.path("scratch")).await?;
+    let fits = Fits::ask(&cx, sink).await?;
+    let allowances = match &fits {
+        Fits::Yes { .. } => sink.allowances(&cx).await?,
+        Fits::No { .. } => Vec::new(),
+    };
+    let shortages = estimate.as_ref().map(|e| e.shortages(&allowances));
+    let shortages = shortages.unwrap_or_default();
+    if let Some(estimate) = &estimate {
+        println!("{}", read_text(found));
+        println!("{}", estimate.text());
+    }
+    for allowance in &allowances {
+        let Allowance {
+            of,
+            left,
+            most,
+            unit,
+            ..
+        } = allowance;
+        println!("{of}: {left} of {most} {unit} left");
+    }
+    for shortage in &shortages {
+        println!("too little: {shortage}");
+    }
+    fresh.package(&package)?;
+    fresh.json(&Written {
+        format: 1,
+        made_at: cx.now(),
+        source: &found.source,
+        read_to_the_end: found.complete,
+        fields: &plan,
+        estimate: estimate.as_ref(),
+        allowances: &allowances,
+        shortages: &shortages,
+        fits: &fits,
+    })?;
+    let made = fresh.swap()?;
+    println!(
+        "\nplan for programs:             {}",
+        made.join("plan.json").display()
+    );
+    println!(
+        "package for the administrator: {}",
+        made.join("package.zip").display()
+    );
     println!(
         "how to install it:             {}",
-        folder.join("plan/README.txt").display()
+        made.join("README.txt").display()
     );
-    match sink.check(&Context::new()).await {
-        Ok(info) => {
-            println!("\nThe mapping fits {} ({}).", info.name, info.id);
-            for warning in info.warnings {
-                println!("to decide: {warning}");
-            }
-            Ok(Done::Well)
-        }
-        Err(error) if error.kind() == ErrorKind::Config => {
-            println!("\n{error}");
-            println!("Install the package, then ask again.");
-            Ok(Done::Blocked(ErrorKind::Config))
-        }
-        Err(error) => Err(error),
+    println!("\n{}", fits.text());
+    Ok(match fits {
+        Fits::Yes { .. } => Done::Well,
+        Fits::No { .. } => Done::Blocked(ErrorKind::Config),
+    })
+}
+
+/// What is left to read.
+fn read_text(found: &Discovery) -> String {
+    if found.complete {
+        format!(
+            "{}: everything was read, a load asks it nothing",
+            found.source
+        )
+    } else {
+        format!(
+            "{}: not everything was read yet; what follows is for what was. `discover` goes on",
+            found.source
+        )
     }
 }
 
-/// The files in a folder, and all of them in one zip, which is answered.
-fn write_package(folder: &Path, package: &super::Package) -> Result<PathBuf> {
-    let write = |path: &Path, bytes: &[u8]| {
-        let parent = path.parent().unwrap_or(folder);
-        std::fs::create_dir_all(parent)
-            .and_then(|()| std::fs::write(path, bytes))
-            .map_err(|e| Error::storage("write the package", e).with("file", path.display()))
-    };
-    for (path, text) in &package.files {
-        write(&folder.join("package").join(path), text.as_bytes())?;
+/// A plan in the making, beside the one that is there: nothing of an earlier one is left in it.
+struct Fresh {
+    folder: PathBuf,
+    place: PathBuf,
+}
+
+impl Fresh {
+    fn begin(workspace: &Path) -> Result<Self> {
+        let fresh = Self {
+            folder: workspace.join("plan.new"),
+            place: workspace.join("plan"),
+        };
+        remove(&fresh.folder)?;
+        std::fs::create_dir_all(&fresh.folder).map_err(|e| failed(e, &fresh.folder))?;
+        Ok(fresh)
     }
-    let zip = folder.join("package.zip");
-    write(&zip, &package.zip)?;
-    write(&folder.join("README.txt"), README.as_bytes())?;
-    Ok(zip)
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn write(&self, name: &Path, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        let parent = path.parent().unwrap_or(&self.folder);
+        std::fs::create_dir_all(parent)
+            .and_then(|()| std::fs::write(&path, bytes))
+            .map_err(|e| failed(e, &path))
+    }
+
+    /// The files in a folder, and all of them in one zip.
+    fn package(&self, package: &super::Package) -> Result<()> {
+        for (path, text) in &package.files {
+            self.write(&Path::new("package").join(path), text.as_bytes())?;
+        }
+        self.write(Path::new("package.zip"), &package.zip)?;
+        self.write(Path::new("README.txt"), README.as_bytes())
+    }
+
+    fn json(&self, plan: &Written<'_>) -> Result<()> {
+        let text = serde_json::to_vec_pretty(plan)
+            .map_err(|e| Error::bug("write the plan", e.to_string()))?;
+        self.write(Path::new("plan.json"), &text)
+    }
+
+    /// Puts it in the place of the earlier one.
+    fn swap(self) -> Result<PathBuf> {
+        remove(&self.place)?;
+        std::fs::rename(&self.folder, &self.place).map_err(|e| failed(e, &self.place))?;
+        Ok(self.place)
+    }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed(e, folder)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(error: std::io::Error, path: &Path) -> Error {
+    Error::storage("write the plan", error).with("file", path.display())
 }
 
 #[cfg(test)]

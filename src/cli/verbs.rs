@@ -173,7 +173,7 @@ async fn plan(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     let workspace = Workspace::open(folder)?;
     let found = migration::discover(&Context::new(), &workspace).await?;
     let ends = ends(app, choices, folder).await?;
-    super::plan::make(&app.sink, ends.sink.as_ref(), &found, folder).await
+    super::plan::make(&app.sink, ends.sink.as_ref(), &found, &workspace).await
 }
 
 fn write_if_missing(path: &Path, text: &str) -> Result<()> {

@@ -5,6 +5,7 @@ mod bulk;
 mod config;
 mod extracted;
 mod kills;
+mod plan;
 mod program;
 mod requests;
 mod scene;

@@ -66,6 +66,10 @@ async fn doctor_only_reads_and_says_that_a_run_can_begin() {
         "ok        kayako: signed in as",
         "ok        target:",
         "ok        mapping:",
+        "limits: kayako",
+        "limits: requests of 24 hours:",
+        "limits: data storage: 10240 of 10240 MB left",
+        "limits: bulk batches of 24 hours:",
         "disk:",
         "A run can begin.",
     ] {

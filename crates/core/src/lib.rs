@@ -15,6 +15,7 @@ pub mod context;
 mod db;
 pub mod error;
 pub mod fault;
+pub mod forecast;
 pub mod http;
 pub mod journal;
 pub mod key;

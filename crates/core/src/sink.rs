@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::blob::{BlobInfo, Blobs};
 use crate::context::Context;
 use crate::error::Result;
+use crate::forecast::Forecast;
 use crate::journal::Journal;
 use crate::key::{RecordId, RecordKey, RecordKind};
 use crate::model::Record;
+use crate::report::Allowance;
 use crate::verify::Verify;
 
 /// A target that is written.
@@ -34,8 +36,18 @@ pub trait Sink: Send + Sync {
     /// Finishes what is under way. After it, every record that was written has its outcome.
     async fn flush(&self, cx: &Context) -> Result<Vec<Outcome>>;
 
+    /// How much of the target's allowances is left, where it tells. Reads only.
+    async fn allowances(&self, _cx: &Context) -> Result<Vec<Allowance>> {
+        Ok(Vec::new())
+    }
+
     /// The same target as something that can be read back, if it can.
     fn as_verify(&self) -> Option<&dyn Verify> {
+        None
+    }
+
+    /// The same target as something that tells beforehand what a load takes, if it can.
+    fn as_forecast(&self) -> Option<&dyn Forecast> {
         None
     }
 }

@@ -89,6 +89,8 @@ pub struct Readiness {
     pub warnings: Vec<String>,
     /// The platform's clock, where it tells.
     pub server_time: Option<DateTime<Utc>>,
+    /// Its limits and how they are kept, for people, where that is known.
+    pub limits: Vec<String>,
 }
 
 impl Readiness {
@@ -100,6 +102,7 @@ impl Readiness {
             account: account.into(),
             warnings: Vec::new(),
             server_time: None,
+            limits: Vec::new(),
         }
     }
 }

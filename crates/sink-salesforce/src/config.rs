@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deskferry_core::error::{Error, ErrorKind, Result};
 use deskferry_core::http::{RetryPolicy, SecretString};
+use deskferry_core::settings::Settings;
 use serde::Deserialize;
 
 /// The API version that is used unless another one is asked for.
@@ -164,62 +165,26 @@ impl SalesforceConfig {
 
     /// Begins a configuration from `SALESFORCE_URL` and one of: `SALESFORCE_CLIENT_ID` with `SALESFORCE_USERNAME` and
     /// `SALESFORCE_PRIVATE_KEY_FILE` (JWT bearer; `SALESFORCE_AUDIENCE` if the org's address is not the audience),
-    /// `SALESFORCE_CLIENT_ID` with `SALESFORCE_CLIENT_SECRET`, or `SALESFORCE_ACCESS_TOKEN`; and if they are set
-    /// `SALESFORCE_BULK_FROM` (rows, or `never`), `SALESFORCE_BULK_POLL`
-    /// (milliseconds), `SALESFORCE_LEGACY_OWNER` (a username or a User's id),
-    /// `SALESFORCE_API_VERSION` and `SALESFORCE_LANDING_WINDOW` (seconds).
+    /// `SALESFORCE_CLIENT_ID` with `SALESFORCE_CLIENT_SECRET`, or `SALESFORCE_ACCESS_TOKEN`; and whatever else
+    /// [`SETTINGS`](crate::SETTINGS) lists. Each secret can come from a file, such as `SALESFORCE_CLIENT_SECRET_FILE`.
     ///
     /// # Errors
-    /// `Config` when `SALESFORCE_URL` is not set, or a variable cannot be read.
+    /// `Config` when `SALESFORCE_URL` is not set, or a variable cannot be read; names it, never shows it.
     pub fn from_env() -> Result<SalesforceConfigBuilder> {
-        Self::from_vars(|name| std::env::var(name).ok())
+        Self::told(&crate::SETTINGS.from_env()?)
     }
 
-    fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<SalesforceConfigBuilder> {
-        let set = |name: &str| var(name).filter(|value| !value.trim().is_empty());
-        let url = set("SALESFORCE_URL").ok_or_else(|| wrong("SALESFORCE_URL is not set"))?;
-        let mut builder = Self::builder(url);
-        if let (Some(id), Some(user), Some(file)) = (
-            set("SALESFORCE_CLIENT_ID"),
-            set("SALESFORCE_USERNAME"),
-            set("SALESFORCE_PRIVATE_KEY_FILE"),
-        ) {
-            builder = builder.jwt_bearer_file(id, user, file);
-            if let Some(audience) = set("SALESFORCE_AUDIENCE") {
-                builder = builder.audience(audience);
-            }
-        } else if let (Some(id), Some(secret)) =
-            (set("SALESFORCE_CLIENT_ID"), set("SALESFORCE_CLIENT_SECRET"))
-        {
-            builder = builder.client_credentials(id, secret);
-        } else if let Some(token) = set("SALESFORCE_ACCESS_TOKEN") {
-            builder = builder.access_token(token);
-        }
-        if let Some(owner) = set("SALESFORCE_LEGACY_OWNER") {
-            builder = builder.legacy_owner(owner);
-        }
-        if let Some(version) = set("SALESFORCE_API_VERSION") {
-            builder = builder.api_version(version);
-        }
-        if let Some(window) = set("SALESFORCE_LANDING_WINDOW") {
-            let seconds = window
-                .parse()
-                .map_err(|_| wrong("SALESFORCE_LANDING_WINDOW is no number of seconds"))?;
-            builder = builder.landing_window(Duration::from_secs(seconds));
-        }
-        if let Some(rows) = set("SALESFORCE_BULK_FROM") {
-            let rows = rows_of(&rows).ok_or_else(|| {
-                wrong("SALESFORCE_BULK_FROM is no number of rows, nor the word `never`")
-            })?;
-            builder = builder.bulk_from(rows);
-        }
-        if let Some(wait) = set("SALESFORCE_BULK_POLL") {
-            let millis = wait
-                .parse()
-                .map_err(|_| wrong("SALESFORCE_BULK_POLL is no number of milliseconds"))?;
-            builder = builder.bulk_poll(Duration::from_millis(millis));
-        }
-        Ok(builder)
+    fn told(settings: &Settings) -> Result<SalesforceConfigBuilder> {
+        let config = settings.configure()?;
+        Ok(SalesforceConfigBuilder { config })
+    }
+
+    /// From what was told by the environment, a file, or both; checked.
+    ///
+    /// # Errors
+    /// `Config`: something is missing, or does not go together.
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        Self::told(settings)?.build()
     }
 
     /// Checks what can be checked without the org.
@@ -499,27 +464,6 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_a_key_to_sign_with_before_a_secret() {
-        let vars = |name: &str| match name {
-            "SALESFORCE_URL" => Some("https://example.my.salesforce.com".to_owned()),
-            "SALESFORCE_CLIENT_ID" => Some("id".to_owned()),
-            "SALESFORCE_CLIENT_SECRET" => Some("secret".to_owned()),
-            "SALESFORCE_USERNAME" => Some("mover@example.org.migration".to_owned()),
-            "SALESFORCE_PRIVATE_KEY_FILE" => Some("key.pem".to_owned()),
-            "SALESFORCE_BULK_FROM" => Some("2000".to_owned()),
-            _ => None,
-        };
-        let config = SalesforceConfig::from_vars(vars).unwrap().config;
-        assert_eq!(
-            config.username.as_deref(),
-            Some("mover@example.org.migration")
-        );
-        assert_eq!(config.private_key_file, Some("key.pem".into()));
-        assert!(config.client_secret.is_none());
-        assert_eq!(config.bulk_from, 2_000);
-    }
-
-    #[test]
     fn bulk_jobs_begin_at_the_platforms_advice_unless_another_number_or_never_is_said() {
         for (said, rows) in [
             (None, Some(2_000)),
@@ -533,7 +477,8 @@ mod tests {
                 "SALESFORCE_BULK_FROM" => said.map(str::to_owned),
                 _ => None,
             };
-            let by_environment = SalesforceConfig::from_vars(vars);
+            let by_environment = crate::SETTINGS.read(&vars, None);
+            let by_environment = by_environment.and_then(|told| SalesforceConfig::told(&told));
             let by_environment = by_environment.ok().map(|builder| builder.config.bulk_from);
             assert_eq!(by_environment, rows, "{said:?}");
             let mut json = serde_json::json!({"url": "https://example.my.salesforce.com"});
@@ -547,18 +492,5 @@ mod tests {
                 "{said:?}"
             );
         }
-    }
-
-    #[test]
-    fn the_environment_names_address_and_credentials() {
-        let vars = |name: &str| match name {
-            "SALESFORCE_URL" => Some("https://example.my.salesforce.com".to_owned()),
-            "SALESFORCE_CLIENT_ID" => Some("id".to_owned()),
-            "SALESFORCE_CLIENT_SECRET" => Some("secret".to_owned()),
-            _ => None,
-        };
-        let config = SalesforceConfig::from_vars(vars).unwrap().build().unwrap();
-        assert_eq!(config.client_id.as_deref(), Some("id"));
-        assert!(SalesforceConfig::from_vars(|_| None).is_err());
     }
 }

@@ -92,6 +92,7 @@ pub mod bench;
 mod bulk;
 mod client;
 mod config;
+mod estimate;
 mod files;
 mod load;
 pub mod mapping;

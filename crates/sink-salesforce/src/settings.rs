@@ -1,9 +1,6 @@
 //! What can be told from outside: keys of the section `[salesforce]`, and variables.
 
-use deskferry_core::error::Result;
-use deskferry_core::settings::{Holds, Section, Setting, Settings};
-
-use crate::config::SalesforceConfig;
+use deskferry_core::settings::{Holds, Section, Setting};
 
 /// The settings of [`SalesforceConfig`](crate::SalesforceConfig), by the names that it has with serde.
 pub static SETTINGS: Section = Section::new(
@@ -123,21 +120,12 @@ pub static SETTINGS: Section = Section::new(
     ],
 );
 
-impl SalesforceConfig {
-    /// From what was told by the environment, a file, or both.
-    ///
-    /// # Errors
-    /// `Config`: something is missing, or does not go together.
-    pub fn from_settings(settings: &Settings) -> Result<Self> {
-        settings.configure::<Self>()?.validated()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::config::SalesforceConfig;
 
     #[test]
     fn every_key_of_the_configuration_is_a_setting_and_every_setting_is_a_key() {

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, Result};
+use deskferry_core::forecast::Forecast;
+use deskferry_core::report::Allowance;
 use deskferry_core::sink::{Batch, Outcome, Phase, Sink, TargetInfo};
 use deskferry_core::verify::{Checked, Verify};
 use futures::lock::Mutex;
 
 use crate::client::Api;
 use crate::config::SalesforceConfig;
+use crate::estimate::Ways;
 use crate::load::{self, Run};
 use crate::mapping::Mapping;
 use crate::org::Org;
@@ -37,9 +40,15 @@ impl Salesforce {
         })
     }
 
-    #[cfg(feature = "bench")]
     pub(crate) fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    /// How rows travel.
+    pub(crate) fn ways(&self) -> Ways {
+        Ways {
+            bulk_from: self.api.config().bulk_from as u64,
+        }
     }
 
     /// What is known of the org, asked once.
@@ -87,7 +96,15 @@ impl Sink for Salesforce {
         Ok(Vec::new())
     }
 
+    async fn allowances(&self, cx: &Context) -> Result<Vec<Allowance>> {
+        preflight::allowances(cx, &self.api).await
+    }
+
     fn as_verify(&self) -> Option<&dyn Verify> {
+        Some(self)
+    }
+
+    fn as_forecast(&self) -> Option<&dyn Forecast> {
         Some(self)
     }
 }

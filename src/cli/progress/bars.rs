@@ -30,7 +30,8 @@ pub(super) struct Bars {
 struct State {
     began: Instant,
     read: ProgressBar,
-    waits: ProgressBar,
+    /// Only while somebody waits: an empty line would be counted wrongly when the bars step aside.
+    waits: Option<ProgressBar>,
     verify: Option<ProgressBar>,
     seen: Seen,
     phases: BTreeMap<String, Open>,
@@ -71,13 +72,7 @@ impl Bars {
 
     fn on(target: ProgressDrawTarget, phases: &[Phase]) -> Self {
         let all = MultiProgress::with_draw_target(target);
-        let line = |template| {
-            let bar = all.add(ProgressBar::no_length());
-            bar.set_style(style(template));
-            bar
-        };
-        let read = line("{wide_msg}");
-        let waits = line("{wide_msg}");
+        let read = line(&all);
         let kinds = phases
             .iter()
             .map(|phase| (phase.name.to_owned(), phase.kinds.to_vec()))
@@ -88,7 +83,7 @@ impl Bars {
             state: Mutex::new(State {
                 began: Instant::now(),
                 read,
-                waits,
+                waits: None,
                 verify: None,
                 seen: Seen::default(),
                 phases: BTreeMap::new(),
@@ -103,12 +98,8 @@ impl Bars {
     pub(super) fn clear(&self) {
         let state = self.lock();
         state.read.finish_and_clear();
-        state.waits.finish_and_clear();
-        for bar in state
-            .verify
-            .iter()
-            .chain(state.phases.values().map(|o| &o.bar))
-        {
+        let lines = state.waits.iter().chain(&state.verify);
+        for bar in lines.chain(state.phases.values().map(|o| &o.bar)) {
             bar.finish_and_clear();
         }
         // A terminal that is gone cannot be left any tidier.
@@ -118,12 +109,21 @@ impl Bars {
     /// What nobody reports: waits, and rates that fall while nothing happens.
     fn look(&self, cx: &Context) {
         let mut state = self.lock();
-        state.waits.set_message(waiting(cx.meter(), cx.now()));
+        let text = waiting(cx.meter(), cx.now());
+        if text.is_empty() {
+            if let Some(bar) = state.waits.take() {
+                bar.finish_and_clear();
+                self.all.remove(&bar);
+            }
+        } else {
+            let bar = state.waits.get_or_insert_with(|| line(&self.all));
+            bar.set_message(text);
+        }
         state.draw();
     }
 
     fn open(&self, state: &mut State, phase: &str, read: u64, settled: u64) {
-        let bar = self.all.insert_before(&state.waits, ProgressBar::new(read));
+        let bar = self.all.add(ProgressBar::new(read));
         bar.set_style(style("{prefix:9} {wide_bar} {msg}"));
         bar.set_prefix(phase.to_owned());
         let began = Instant::now();
@@ -179,16 +179,13 @@ impl Progress for Bars {
             Step::Closed { phase } => {
                 if let Some(open) = state.phases.remove(phase) {
                     open.bar.finish_and_clear();
+                    self.all.remove(&open.bar);
                 }
             }
             Step::Verified { records, .. } => {
                 state.seen.verified += records as u64;
                 if state.verify.is_none() {
-                    let bar = self
-                        .all
-                        .insert_before(&state.waits, ProgressBar::no_length());
-                    bar.set_style(style("{wide_msg}"));
-                    state.verify = Some(bar);
+                    state.verify = Some(line(&self.all));
                     state.seen.verify_began = Some(Instant::now());
                 }
             }
@@ -276,6 +273,13 @@ fn span(time: Duration) -> String {
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
+}
+
+/// A line of text among the bars.
+fn line(all: &MultiProgress) -> ProgressBar {
+    let bar = all.add(ProgressBar::no_length());
+    bar.set_style(style("{wide_msg}"));
+    bar
 }
 
 fn style(template: &str) -> ProgressStyle {

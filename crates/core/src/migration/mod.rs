@@ -12,6 +12,7 @@
 mod band;
 mod batches;
 mod belonging;
+mod estimating;
 mod extract;
 mod gate;
 mod late;
@@ -30,6 +31,7 @@ use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::watch;
 
+pub use estimating::estimate;
 pub use extract::{discover, extract};
 pub use gate::Gate;
 pub use progress::{Progress, Silent, Step};

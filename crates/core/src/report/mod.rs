@@ -1,12 +1,14 @@
 //! What a run did, for people and programs.
 
 mod discovery;
+mod estimate;
 mod html;
 mod pulse;
 mod summary;
 mod waits;
 
 pub use discovery::{Discovery, FieldFound, FileFound, KindFound, Oddity};
+pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
 pub use pulse::{Beat, Pulse, Used};
 pub use waits::Wait;
 

@@ -179,8 +179,23 @@ fn in_pieces(
     queries
 }
 
+/// In how many queries values of these lengths fit, each as it stands in an address with what follows it.
+pub(crate) fn pieces_of(lengths: impl Iterator<Item = usize>) -> u64 {
+    // What stands before the list.
+    const LEAD: usize = 180;
+    let (mut pieces, mut room) = (0, 0);
+    for length in lengths {
+        if length > room {
+            pieces += 1;
+            room = ADDRESS_ROOM - LEAD;
+        }
+        room = room.saturating_sub(length);
+    }
+    pieces
+}
+
 /// Characters of a text in an address: unreserved ones stay, a blank is one, any other byte three.
-fn address_length(text: &str) -> usize {
+pub(crate) fn address_length(text: &str) -> usize {
     let one = |b: u8| b.is_ascii_alphanumeric() || b"-_.* ".contains(&b);
     text.bytes().map(|b| if one(b) { 1 } else { 3 }).sum()
 }

@@ -1,8 +1,12 @@
 //! What is asked and said before anything is written.
 
+use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind, Result};
+use deskferry_core::report::{Allowance, Limits};
 use deskferry_core::sink::TargetInfo;
+use serde_json::Value;
 
+use crate::client::Api;
 use crate::mapping::Mapping;
 use crate::org::Org;
 
@@ -19,13 +23,87 @@ pub(crate) fn target(org: &Org, mapping: &Mapping) -> Result<TargetInfo> {
             org.name,
             lines.join("\n  ")
         );
-        return Err(Error::new(ErrorKind::Config, "check the mapping", said)
-            .advise("Add the fields to the org and let the migration user see them, or change those lines"));
+        return Err(explained(
+            Error::new(ErrorKind::Config, "check the mapping", said),
+            &lacking(org, mapping),
+            problems.len(),
+        ));
     }
     let mut info = TargetInfo::new(&org.id, name(org));
     info.mapping = mapping.version_hash();
     info.warnings = warnings(org, mapping);
     Ok(info)
+}
+
+/// The custom fields of the mapping that the org has not, or hides from us.
+fn lacking(org: &Org, mapping: &Mapping) -> Vec<String> {
+    let has = |object: &str, field: &str| {
+        let object = org.schema.object(object);
+        object.is_some_and(|object| object.field(field).is_some())
+    };
+    let needed = mapping.required_fields().into_iter();
+    needed
+        .filter(|field| !has(&field.object, &field.name))
+        .map(|field| format!("{}.{}", field.object, field.name))
+        .collect()
+}
+
+/// What to do: fields that are missing can be installed, anything else is wrong in the mapping itself.
+fn explained(error: Error, lacking: &[String], problems: usize) -> Error {
+    if lacking.is_empty() {
+        return error.advise("Correct those lines of the mapping");
+    }
+    let error = error.with("lacks", lacking.join(", "));
+    if lacking.len() < problems {
+        error.advise("Install what is missing and let the migration user see it, and correct the other lines of the mapping")
+    } else {
+        error.advise("Install what is missing and let the migration user see it, or take those lines out of the mapping")
+    }
+}
+
+/// What is left of the org's allowances.
+pub(crate) async fn allowances(cx: &Context, api: &Api) -> Result<Vec<Allowance>> {
+    const DOING: &str = "ask for the org's limits";
+    let path = api.path("limits");
+    let told = api.get(cx, "limits", path, DOING).await?;
+    Ok(allowances_of(&told))
+}
+
+/// The allowances that a migration uses, of those that the org tells (Salesforce APIs, section 3.4).
+fn allowances_of(told: &Value) -> Vec<Allowance> {
+    [
+        (
+            "DailyApiRequests",
+            "requests of 24 hours",
+            "requests",
+            Limits::Requests,
+        ),
+        ("DataStorageMB", "data storage", "MB", Limits::Rows),
+        ("FileStorageMB", "file storage", "MB", Limits::Files),
+        (
+            "DailyBulkApiBatches",
+            "bulk batches of 24 hours",
+            "batches",
+            Limits::Other,
+        ),
+        (
+            "DailyBulkV2QueryJobs",
+            "bulk query jobs of 24 hours",
+            "jobs",
+            Limits::Other,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, of, unit, limits)| {
+        Some(Allowance {
+            of: of.to_owned(),
+            left: told[name]["Remaining"].as_u64()?,
+            most: told[name]["Max"].as_u64()?,
+            unit: unit.to_owned(),
+            limits,
+        })
+    })
+    .collect()
 }
 
 fn name(org: &Org) -> String {
@@ -64,4 +142,54 @@ fn warnings(org: &Org, mapping: &Mapping) -> Vec<String> {
         "The org's flows, triggers and e-mail alerts see every row: set e-mail deliverability to \"System email only\" for the load".into(),
     );
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn allowances_that_the_org_does_not_tell_are_left_out() {
+        let told = json!({
+            "DailyApiRequests": {"Max": 100_000, "Remaining": 99_000},
+            "DataStorageMB": {"Max": 10_240, "Remaining": 6_120},
+            "FileStorageMB": {"Max": "many"},
+            "SingleEmail": {"Max": 5_000, "Remaining": 5_000}
+        });
+        let found = allowances_of(&told);
+        let shown: Vec<_> = found.iter().map(|a| (a.limits, a.left, a.most)).collect();
+        assert_eq!(
+            shown,
+            [
+                (Limits::Requests, 99_000, 100_000),
+                (Limits::Rows, 6_120, 10_240)
+            ]
+        );
+    }
+
+    #[test]
+    fn what_can_be_installed_is_told_from_what_is_wrong_in_the_mapping() {
+        let error = || Error::new(ErrorKind::Config, "check the mapping", "said");
+        let fields = ["Case.A__c".to_owned(), "Case.B__c".to_owned()];
+        for (lacking, problems, lacks, advice) in [
+            (&fields[..0], 1, None, "Correct those lines"),
+            (
+                &fields[..],
+                2,
+                Some("Case.A__c, Case.B__c"),
+                "or take those lines out",
+            ),
+            (
+                &fields[..1],
+                2,
+                Some("Case.A__c"),
+                "correct the other lines",
+            ),
+        ] {
+            let error = explained(error(), lacking, problems);
+            assert_eq!(error.context("lacks"), lacks);
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+    }
 }
