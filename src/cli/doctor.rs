@@ -73,11 +73,6 @@ async fn of_source(cx: &Context, source: &dyn Source) -> Vec<Line> {
     ))];
     let warnings = ready.warnings.iter();
     lines.extend(warnings.map(|w| Line::Warning(format!("{platform}: {w}"))));
-    if ready.limits.is_empty() {
-        lines.push(Line::Ok(format!(
-            "limits: {platform} tells of none; the pace is found out while reading, or configured"
-        )));
-    }
     let limits = ready.limits.iter();
     lines.extend(limits.map(|l| Line::Ok(format!("limits: {platform}: {l}"))));
     if let Some(theirs) = ready.server_time {

@@ -139,6 +139,23 @@ impl TryFrom<RateText> for Rate {
     }
 }
 
+impl Rate {
+    /// For people: Kayako publishes no limit and tells of none (Kayako reference, section 5).
+    pub(crate) fn told(self) -> String {
+        match self {
+            Self::Adaptive => {
+                "Kayako tells of none; the pace begins with 60 requests a minute and is found out"
+                    .into()
+            }
+            Self::AtMost(requests) => {
+                format!(
+                    "at most {requests} requests a minute, as configured; Kayako tells of no limit"
+                )
+            }
+        }
+    }
+}
+
 impl FromStr for Rate {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {

@@ -131,6 +131,7 @@ impl Source for Kayako {
             .extend(sees_too_little(&role, &me.agent_case_access));
         readiness.warnings.extend(self.client.forgets());
         readiness.server_time = server_time;
+        readiness.limits.push(self.config.rate().told());
         Ok(readiness)
     }
 
