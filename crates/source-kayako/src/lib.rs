@@ -5,18 +5,20 @@
 //!
 //! | | |
 //! |---|---|
-//! | account | an administrator's or owner's, without two-factor login; others see only a part, which [`check`] warns of |
-//! | login | e-mail address and password once, then one session for all calls; or OAuth tokens. Renewed when Kayako forgets them |
+//! | account | an administrator's or owner's, without two-factor login; others see only a part, which [`check`] says beforehand and the read by what it misses |
+//! | login | e-mail address and password once, then one session for all calls; or OAuth tokens. Renewed when Kayako forgets them; a new refresh token is kept in a file by choice |
 //! | kinds | field definitions, teams, agents, accounts, contacts, conversations, messages, attachments |
 //! | custom values | by the API key of their field, typed by its definition, options in the default language |
 //! | posts | messages, notes (always internal), chats, tweets, Facebook; anything else by its plain rendering |
 //! | mail | sender, recipients, mailbox; threading headers by choice, one request more per mail |
 //! | files | streamed, from the start (no ranges); inline images once per conversation |
-//! | moving lists | overlap, catch-up, gap-fill by id; a case that vanishes is named |
+//! | trash, spam, merged | each by choice: `include`, or `skip` by name and reason ([`Take`]); a merged case names the one that took its posts |
+//! | links | next pages and files of the API are asked for at the configured host; other hosts get no credentials, and private addresses are refused unless allowed |
+//! | moving lists | overlap, catch-up, gap-fill by id; cases, people or companies that no page shows and posts that are refused are named |
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limit | found out while reading, from 60 requests a minute, unless configured; `Retry-After` holds all workers |
 //! | changes only | cases, from a watermark; the other lists are short and read whole |
-//! | not read | trash, spam, activities, side conversations, time tracking, ratings' comments, help centre, Kayako Classic |
+//! | not read | activities (but merges), suspended mails that became no case, side conversations, time tracking, ratings' comments, help centre, Kayako Classic |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
@@ -84,12 +86,39 @@
 //!   network); otherwise it is internal. Nothing becomes public by guessing.
 //! * A note on a person or a company that shows up in a case is read as a message and skipped as `note-on-person`; its
 //!   files are not fetched.
-//! * Kayako does not say, in its lists, into which case another was merged. Posts of a merged case that were read with
-//!   the other case already (they keep their ids) are left there, whichever case is read first; a merged case without
-//!   posts is a closed stub.
+//! * No list says into which case another was merged; the history of the merged one does, for one request more. Posts of a
+//!   merged case that were read with the other case already (they keep their ids) are left there, whichever case is read
+//!   first; a merged case without posts is a closed stub.
+//! * Usual lists leave out what is in the trash or held back as spam. Two views show it, and are read also where it is
+//!   skipped: whatever a desk holds is named, with its reason.
+//! * Twenty cases in a row whose posts are refused end the part with an error; single ones are rejects of kind message.
+//! * A case from the trash or from spam that is taken along carries `state` as a custom value.
 //! * A user whom no list has is looked up once. One who is gone has no record: messages keep their number as name, an
 //!   assignee becomes a disabled agent `Unknown user <number>`.
+//! * Statuses, priorities and types come with each case, so their lists are not asked for; one's own keep their label.
 //! * A case that vanishes between the list and its posts keeps its conversation; one reject of kind message tells.
+
+//!
+//! # Requests
+//!
+//! The order and the budget of section 18 of the Kayako reference, and where they stand:
+//!
+//! | rule | here |
+//! |---|---|
+//! | probe, login, `/me` | one request each; `/me` by [`check`] alone |
+//! | default language | `/settings` once; `/locales` only where the setting is a number |
+//! | brands, roles | brands are not needed; roles only if one comes unexpanded |
+//! | three lists of field definitions | once per process, by whoever needs them first |
+//! | organisations, users, cases | hundreds, with one row of overlap: a page more in a hundred |
+//! | statuses, priorities, types, forms | not asked for: each case carries them; forms have no place in the model |
+//! | trash and suspended | `/views`, then their cases in hundreds; single cases only where a view leaves fields out |
+//! | posts | hundreds, at least one request per case: nothing tells beforehand that a case has none |
+//! | attachments, inline images | one each, an image once per conversation, an empty file none |
+//! | mail headers | one per mail, by choice |
+//! | merged cases | one each, beyond the budget of the reference |
+//! | ratings, time tracking, help centre, inventory | not read |
+//! | checkpoints | per page of a list and per case; a read of changes takes the posts of changed cases only |
+//! | watermark | `Date-ISO` of the first answer, before the walk begins |
 
 mod client;
 mod config;
