@@ -4,6 +4,7 @@ mod bad_input;
 mod bulk;
 mod config;
 mod extracted;
+mod kayako_input;
 mod kills;
 mod plan;
 mod program;

@@ -13,7 +13,7 @@ const INBOX: u64 = 11;
 const SUSPENDED: u64 = 14;
 const TRASH: u64 = 15;
 
-/// The case that takes part in a merge, and in which member of the activity.
+/// Which case went into which.
 struct Merge {
     secondary: u64,
     primary: u64,
