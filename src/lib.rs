@@ -37,7 +37,7 @@
 pub use deskferry_core as core;
 pub use deskferry_core::{
     Context, Error, ErrorKind, Record, RecordId, RecordKey, RecordKind, Result, Retry, Sink,
-    Source, SourceExt, Tenant, Transform, migration, model, pipeline, report, sink, source,
+    Source, SourceExt, Tenant, Transform, migration, model, owners, pipeline, report, sink, source,
     transform,
 };
 #[cfg(feature = "rehearsal")]

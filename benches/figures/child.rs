@@ -8,6 +8,7 @@ use deskferry::Context;
 use deskferry::core::http::RetryPolicy;
 use deskferry::kayako::{Kayako, KayakoConfig};
 use deskferry::migration::{Gate, Migration, Workspace};
+use deskferry::owners::Undecided;
 use deskferry::report::Report;
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
 use serde::{Deserialize, Serialize};
@@ -88,10 +89,12 @@ pub(crate) fn source(url: &str, retry: RetryPolicy) -> Kayako {
 async fn migrate(task: &Task, what: &str) -> Moved {
     let workspace = Workspace::open(&task.folder).expect("a workspace");
     let source = Arc::new(source(&task.kayako, patient()));
-    let migration = Migration::new(workspace, source, Arc::new(sink(task))).gate(Gate {
-        share: 0.2,
-        always: 10,
-    });
+    let migration = Migration::new(workspace, source, Arc::new(sink(task)))
+        .undecided(Undecided::Legacy)
+        .gate(Gate {
+            share: 0.2,
+            always: 10,
+        });
     let watch = Watch::start();
     let cx = Context::new();
     let report = match what {

@@ -187,6 +187,7 @@ impl Writing {
                 record,
                 parent: None,
                 orphan: false,
+                owner: None,
             })
             .collect();
         let batch = Batch {

@@ -29,6 +29,12 @@ pub(super) struct Args {
     #[arg(long, global = true)]
     pub(super) gate: Option<f64>,
 
+    /// What becomes of open cases whose agent has nobody in the org: `hold` the cases until a person decided in
+    /// reconcile/agents.csv, give them to the `legacy` owner, or set no owner (`name-only`). Default `hold`, or `legacy` when
+    /// both ends are local.
+    #[arg(long, global = true, value_enum)]
+    pub(super) undecided: Option<UndecidedArg>,
+
     /// Fill the local helpdesk with the mails of this folder (RFC 822 files) instead of a made-up world.
     #[cfg(feature = "rehearsal")]
     #[arg(long, global = true)]
@@ -51,6 +57,24 @@ pub(super) struct Args {
     /// Say more (twice: each request).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+/// The words of `--undecided`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum UndecidedArg {
+    Hold,
+    Legacy,
+    NameOnly,
+}
+
+impl From<UndecidedArg> for deskferry_core::owners::Undecided {
+    fn from(arg: UndecidedArg) -> Self {
+        match arg {
+            UndecidedArg::Hold => Self::Hold,
+            UndecidedArg::Legacy => Self::Legacy,
+            UndecidedArg::NameOnly => Self::NameOnly,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use deskferry_core::owners::Undecided;
 use deskferry_core::settings::{Holds, Section, Setting, Settings, SettingsFile};
 use deskferry_core::{Error, ErrorKind, Result};
 
@@ -29,6 +30,12 @@ pub(super) static MIGRATION: Section = Section::new(
             Holds::Percent,
             "5",
             "the share of a phase's records that may fail or be held before the run stops, in percent (`--gate`)",
+        ),
+        Setting::new(
+            "undecided",
+            Holds::OneOf(&["hold", "legacy", "name-only"]),
+            "hold; legacy when both ends are local",
+            "what becomes of open cases whose agent has nobody in the org: wait for a person, go to the legacy owner, or no owner is set (`--undecided`)",
         ),
     ],
 );
@@ -76,6 +83,7 @@ pub(super) struct Choices {
     pub(super) target_name: Option<String>,
     /// In percent.
     pub(super) gate: f64,
+    pub(super) undecided: Option<Undecided>,
     #[cfg(feature = "rehearsal")]
     pub(super) world: World,
     pub(super) quiet: bool,
@@ -116,6 +124,10 @@ impl Choices {
                 .clone()
                 .or_else(|| told.text("target_name").map(str::to_owned)),
             gate,
+            undecided: args
+                .undecided
+                .map(Undecided::from)
+                .or_else(|| undecided(told.text("undecided")?)),
             #[cfg(feature = "rehearsal")]
             world: World::of(args, &REHEARSAL.read(&variable, file.as_ref())?),
             quiet: args.quiet,
@@ -149,6 +161,12 @@ impl World {
             seed: args.seed.or(told.number("seed")).unwrap_or(1),
         }
     }
+}
+
+fn undecided(word: &str) -> Option<Undecided> {
+    [Undecided::Hold, Undecided::Legacy, Undecided::NameOnly]
+        .into_iter()
+        .find(|undecided| undecided.name() == word)
 }
 
 fn config_file(args: &Args) -> Option<PathBuf> {

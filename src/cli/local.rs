@@ -141,6 +141,11 @@ impl Local {
         self.org.as_ref().map(|s| s.address.url.as_str())
     }
 
+    /// Whether both ends are local.
+    pub(super) fn is_all(&self) -> bool {
+        self.helpdesk.is_some() && self.org.is_some()
+    }
+
     /// When both ends are local, the oracle says whether the org holds what the world says, computed without the connectors.
     pub(super) async fn judge(&self, done: Done) -> Result<Done> {
         let (Some(_), Some(org)) = (&self.helpdesk, &self.org) else {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deskferry_core::migration::{self, Gate, Migration, Workspace};
+use deskferry_core::owners::Undecided;
 use deskferry_core::report::Report;
 use deskferry_core::{Context, Error, ErrorKind, Result, Sink, Source};
 
@@ -198,6 +199,7 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
             share: choices.gate / 100.0,
             ..Gate::default()
         })
+        .undecided(undecided(choices, &ends))
         .progress(shown.clone());
     let migration = match &choices.target_name {
         Some(name) => migration.target_name(name),
@@ -211,6 +213,28 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     #[cfg(feature = "rehearsal")]
     let done = ends.local.judge(done).await?;
     Ok(done)
+}
+
+/// Where both ends are local nobody is there to decide.
+fn undecided(choices: &Choices, ends: &Ends) -> Undecided {
+    if let Some(said) = choices.undecided {
+        return said;
+    }
+    #[cfg(feature = "rehearsal")]
+    if ends.local.is_all() {
+        say_who_gets_what();
+        return Undecided::Legacy;
+    }
+    let _ = ends;
+    Undecided::Hold
+}
+
+#[cfg(feature = "rehearsal")]
+#[expect(clippy::print_stderr, reason = "this is the program's own voice")]
+fn say_who_gets_what() {
+    eprintln!(
+        "both ends are local: open cases of agents without a user go to the legacy owner (--undecided hold asks a person)"
+    );
 }
 
 async fn drive(migration: &Migration, cx: &Context, go: Go) -> Result<Report> {

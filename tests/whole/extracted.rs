@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use deskferry::core::staged::StageSource;
 use deskferry::migration::{self, Migration, Silent, Workspace};
+use deskferry::owners::Undecided;
 use deskferry::rehearsal::fault::Action;
 use deskferry::{Context, Result};
 
@@ -19,7 +20,9 @@ async fn extract(scene: &Scene, folder: &std::path::Path) -> Result<()> {
 async fn loaded_from(read: &std::path::Path, scene: &Scene) -> Migration {
     let source = StageSource::open(read).await.unwrap();
     let workspace = Workspace::open(&scene.workspace()).unwrap();
-    Migration::new(workspace, Arc::new(source), scene.sink()).gate(super::scene::gate())
+    Migration::new(workspace, Arc::new(source), scene.sink())
+        .undecided(Undecided::Legacy)
+        .gate(super::scene::gate())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod config;
 mod extracted;
 mod kayako_input;
 mod kills;
+mod owners;
 mod plan;
 mod program;
 mod requests;

@@ -46,6 +46,7 @@ impl Program {
             ("SALESFORCE_CLIENT_ID", settings.client_id.clone()),
             ("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone()),
             ("SALESFORCE_LANDING_WINDOW", "1".to_owned()),
+            ("DESKFERRY_UNDECIDED", "legacy".to_owned()),
         ];
         Self {
             env: env
@@ -89,6 +90,7 @@ impl Program {
             "SALESFORCE_URL",
             "DESKFERRY_WORKSPACE",
             "DESKFERRY_CONFIG",
+            "DESKFERRY_UNDECIDED",
             "RUST_LOG",
         ] {
             command.env_remove(name);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use deskferry::core::http::RetryPolicy;
 use deskferry::kayako::{Kayako, KayakoConfig};
 use deskferry::migration::{Gate, Migration, Workspace};
+use deskferry::owners::Undecided;
 use deskferry::rehearsal::fault::{Action, Rule};
 use deskferry::rehearsal::kayako::{Content, Kayako as LocalKayako, KayakoOptions};
 use deskferry::rehearsal::oracle::{Difference, Oracle, OracleOptions};
@@ -89,7 +90,9 @@ impl Scene {
 
     pub(crate) fn migration(&self) -> Migration {
         let workspace = Workspace::open(&self.workspace()).unwrap();
-        Migration::new(workspace, self.source(), self.sink()).gate(gate())
+        Migration::new(workspace, self.source(), self.sink())
+            .undecided(Undecided::Legacy)
+            .gate(gate())
     }
 
     pub(crate) async fn run(&self) -> Result<Report> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deskferry::Context;
 use deskferry::kayako::{Kayako, KayakoConfig};
 use deskferry::migration::{Migration, Workspace};
+use deskferry::owners::Undecided;
 use deskferry::rehearsal::world::WorldSpec;
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
 
@@ -55,7 +56,8 @@ async fn a_migration_over_tls_trusts_the_given_authority_and_no_other() {
     drop(strange);
 
     let authority = scene.kayako.server().ca_pem().unwrap().to_owned();
-    let trusted = Migration::new(workspace(), kayako(Some(&authority)), salesforce);
+    let trusted = Migration::new(workspace(), kayako(Some(&authority)), salesforce)
+        .undecided(Undecided::Legacy);
     let report = trusted.run(&cx).await.unwrap();
     assert!(report.complete, "{}", report.summary());
     scene.assert_exact();

@@ -6,6 +6,7 @@
 //! * [`migration`]: the same parts made durable: a workspace with stage, ledger, phases, verify.
 //! * [`staged`]: what was read as a source again, and a stage as a sink.
 //! * [`settings`]: what a platform can be told, from the environment and from a file.
+//! * [`owners`]: who owns, in the target, what agents of the source had.
 //! * [`http`]: the one place that speaks HTTP for all connectors.
 //!
 //! No platform's name or quirk appears in this crate.
@@ -22,6 +23,7 @@ pub mod key;
 pub mod ledger;
 pub mod migration;
 pub mod model;
+pub mod owners;
 pub mod pipeline;
 mod related;
 pub mod report;

@@ -287,6 +287,7 @@ impl Pipeline {
             orphan: facts.parent.is_some() && parent.is_none(),
             parent,
             file,
+            owner: None,
             record,
         })
     }

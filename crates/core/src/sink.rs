@@ -13,6 +13,7 @@ use crate::forecast::Forecast;
 use crate::journal::Journal;
 use crate::key::{RecordId, RecordKey, RecordKind};
 use crate::model::Record;
+use crate::owners::{Decision, Owners};
 use crate::report::Allowance;
 use crate::verify::Verify;
 
@@ -48,6 +49,11 @@ pub trait Sink: Send + Sync {
 
     /// The same target as something that tells beforehand what a load takes, if it can.
     fn as_forecast(&self) -> Option<&dyn Forecast> {
+        None
+    }
+
+    /// The same target as something whose rows have owners, if they do and people may decide who.
+    fn as_owners(&self) -> Option<&dyn Owners> {
         None
     }
 }
@@ -96,6 +102,8 @@ pub struct Phase {
     pub batch_bytes: usize,
     /// How many batches may be under way at once.
     pub parallel: usize,
+    /// Whether nothing after it may begin while one of its records failed or is held, whatever the run's gate allows.
+    pub strict: bool,
     /// How batches grow where many records are at hand; `None` where they never do.
     pub volume: Option<Volume>,
 }
@@ -124,6 +132,7 @@ impl Phase {
             batch_bytes: 8 << 20,
             parallel: 1,
             volume: None,
+            strict: false,
         }
     }
 
@@ -131,6 +140,13 @@ impl Phase {
     #[must_use]
     pub const fn needing(mut self, needs: &'static [RecordKind]) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// The same step with a gate of its own, which no other loosens: each of its records must do.
+    #[must_use]
+    pub const fn strictly(mut self) -> Self {
+        self.strict = true;
         self
     }
 
@@ -230,6 +246,8 @@ pub struct Loaded {
     pub orphan: bool,
     /// For attachments: where their bytes are.
     pub file: Option<FileState>,
+    /// For agents, and for conversations that an agent has: who owns what that agent had. Nothing where nobody decides.
+    pub owner: Option<Decision>,
 }
 
 impl Loaded {

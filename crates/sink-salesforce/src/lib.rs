@@ -73,7 +73,7 @@
 //! let records = journal.register(vec![Record::from(ann)]);
 //! let records: Vec<Loaded> = records
 //!     .into_iter()
-//!     .map(|(id, record)| Loaded { id, part: 0, record, parent: None, orphan: false, file: None })
+//!     .map(|(id, record)| Loaded { id, part: 0, record, parent: None, orphan: false, file: None, owner: None })
 //!     .collect();
 //! let related = Arc::new(journal.related(&records));
 //! let batch = Batch { phase: "contacts", records, related, journal: journal as Arc<dyn Journal>, blobs: Arc::new(NoFiles) };
@@ -98,6 +98,7 @@ mod load;
 pub mod mapping;
 pub mod metadata;
 mod org;
+mod owners;
 mod preflight;
 pub mod schema;
 mod settings;

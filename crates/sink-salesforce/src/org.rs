@@ -1,17 +1,23 @@
-//! What is known of the org, asked once: who we are, its objects, its users, which statuses are closed.
+//! What is known of the org, asked once: who we are, its objects, its users and queues, which statuses are closed.
 
-use std::collections::{HashMap, HashSet};
+mod queues;
+mod users;
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind, Result};
 use deskferry_core::model::Agent;
+use deskferry_core::owners::Decision;
 use serde_json::Value;
 
 use crate::auth::Identity;
 use crate::client::Api;
 use crate::mapping::Mapping;
-use crate::mapping::people::same_address;
 use crate::schema::{Object, Schema};
+use queues::Queues;
+pub(crate) use users::{User, UserMatch, Users};
 
 /// The org as it is seen by the migration user.
 #[derive(Debug)]
@@ -22,7 +28,11 @@ pub(crate) struct Org {
     pub(crate) schema: Schema,
     pub(crate) legacy_owner: String,
     closed_statuses: HashSet<String>,
+    /// The user whom we are.
+    me: String,
     users: Users,
+    queues: OnceLock<Queues>,
+    inactive_may_own: OnceLock<bool>,
 }
 
 impl Org {
@@ -43,7 +53,7 @@ impl Org {
         let users = api
             .query(
                 cx,
-                "SELECT Id, Email, Username, IsActive FROM User WHERE UserType = 'Standard'",
+                "SELECT Id, Name, Email, Username, FederationIdentifier, IsActive FROM User WHERE UserType = 'Standard'",
             )
             .await?;
         let users = Users::of(&users, sandbox);
@@ -68,7 +78,10 @@ impl Org {
             schema,
             legacy_owner,
             closed_statuses: closed.map(str::to_lowercase).collect(),
+            me: identity.user,
             users,
+            queues: OnceLock::new(),
+            inactive_may_own: OnceLock::new(),
         })
     }
 
@@ -91,11 +104,117 @@ impl Org {
     }
 
     pub(crate) fn is_active(&self, user: &str) -> bool {
-        self.users.active.contains(user)
+        self.users.by_id(user).is_some_and(|user| user.active)
     }
 
     pub(crate) fn user_of(&self, agent: &Agent) -> UserMatch {
         self.users.of_agent(agent)
+    }
+
+    /// The user whom we are.
+    pub(crate) fn me(&self) -> &str {
+        &self.me
+    }
+
+    pub(crate) const fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// Asks for what these decisions name and is not known yet.
+    pub(crate) async fn ask_for<'a>(
+        &self,
+        cx: &Context,
+        api: &Api,
+        decisions: impl Iterator<Item = &'a Decision>,
+    ) -> Result<()> {
+        for decision in decisions {
+            match decision {
+                Decision::Queue(_) if self.queues.get().is_none() => {
+                    // Whoever asked at the same time got the same answer.
+                    let _ = self.queues.set(Queues::ask(cx, api).await?);
+                }
+                Decision::User(name) if self.users.is_inactive(name) => {
+                    self.ask_for_inactive(cx, api).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether rows can be given to inactive users: "Update Records with Inactive Owners" (Salesforce object reference, section
+    /// 1.3). A right that cannot be seen is none.
+    pub(crate) async fn ask_for_inactive(&self, cx: &Context, api: &Api) -> Result<bool> {
+        if let Some(known) = self.inactive_may_own.get() {
+            return Ok(*known);
+        }
+        let soql = format!(
+            "SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = '{}'",
+            self.me
+        );
+        let sets = seen(api.query(cx, &soql).await)?;
+        let sets: Vec<String> = sets
+            .iter()
+            .filter_map(|row| row["PermissionSetId"].as_str())
+            .map(str::to_owned)
+            .collect();
+        let select = "SELECT Id, PermissionsUpdateWithInactiveOwner FROM PermissionSet WHERE Id IN";
+        let sets = seen(api.query_in(cx, select, &sets).await)?;
+        let may = sets
+            .iter()
+            .any(|row| row["PermissionsUpdateWithInactiveOwner"] == true);
+        Ok(*self.inactive_may_own.get_or_init(|| may))
+    }
+
+    /// Whom a decision gives rows to, or why it cannot; nobody is named for some.
+    pub(crate) fn owner_of(&self, decision: &Decision) -> Result<Option<Owner>, String> {
+        match decision {
+            Decision::User(name) => {
+                let user = self.users.one(name)?;
+                if !user.active && self.inactive_may_own.get() != Some(&true) {
+                    return Err("the user is inactive, and we may not give records to inactive users (\"Update Records with Inactive Owners\")".into());
+                }
+                Ok(Some(Owner {
+                    object: "User",
+                    id: user.id.clone(),
+                }))
+            }
+            Decision::Queue(name) => {
+                let queue = self.queues.get().and_then(|queues| queues.named(name));
+                let queue = queue.ok_or("the org has no queue of this developer name")?;
+                if !queue.cases {
+                    return Err("the queue cannot own cases. Add the object Case to it".into());
+                }
+                Ok(Some(Owner {
+                    object: "Group",
+                    id: queue.id.clone(),
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Who owns rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) object: &'static str,
+    pub(crate) id: String,
+}
+
+/// Rows that we may not see are none.
+fn seen(rows: Result<Vec<Value>>) -> Result<Vec<Value>> {
+    match rows {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Refused | ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Config
+            ) =>
+        {
+            tracing::debug!(%error, "the user's rights cannot be seen");
+            Ok(Vec::new())
+        }
+        rows => rows,
     }
 }
 
@@ -115,208 +234,4 @@ async fn identity(cx: &Context, api: &Api) -> Result<Identity> {
         org: text("organization_id")?,
         user: text("user_id")?,
     })
-}
-
-/// What matching an agent by address gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum UserMatch {
-    /// One user, with the address that the org has of it.
-    One { id: String, address: String },
-    /// Several that fit equally well.
-    Several,
-    /// None.
-    Nobody,
-}
-
-#[derive(Debug)]
-struct User {
-    id: String,
-    active: bool,
-    /// As it stands in the org.
-    address: String,
-}
-
-/// The standard users of an org.
-#[derive(Debug, Default)]
-struct Users {
-    /// By the address as in production.
-    by_address: HashMap<String, Vec<User>>,
-    by_name: HashMap<String, String>,
-    active: HashSet<String>,
-}
-
-impl Users {
-    fn of(rows: &[Value], sandbox: bool) -> Self {
-        let mut users = Self::default();
-        for row in rows {
-            let Some(id) = row["Id"].as_str() else {
-                continue;
-            };
-            let active = row["IsActive"].as_bool().unwrap_or_default();
-            if active {
-                users.active.insert(id.to_owned());
-            }
-            let address = same_address(row["Email"].as_str().unwrap_or_default());
-            // A refresh of a sandbox appends `.invalid` to every address.
-            let plain = address
-                .strip_suffix(".invalid")
-                .filter(|_| sandbox)
-                .unwrap_or(&address);
-            if !plain.is_empty() {
-                users
-                    .by_address
-                    .entry(plain.to_owned())
-                    .or_default()
-                    .push(User {
-                        id: id.to_owned(),
-                        active,
-                        address: address.clone(),
-                    });
-            }
-            if let Some(name) = row["Username"].as_str() {
-                users.by_name.insert(name.to_lowercase(), id.to_owned());
-            }
-        }
-        users
-    }
-
-    /// A user by username or id.
-    fn named(&self, wanted: &str) -> Result<String> {
-        let by_name = self.by_name.get(&wanted.to_lowercase());
-        let by_id = || {
-            self.by_name
-                .values()
-                .find(|id| id.get(..15) == wanted.get(..15))
-        };
-        let found = by_name.or_else(|| {
-            if wanted.starts_with("005") {
-                by_id()
-            } else {
-                None
-            }
-        });
-        found.cloned().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                "find the legacy owner",
-                format!("the org has no standard user `{wanted}`"),
-            )
-            .advise("Set legacy_owner to a username or a user's id of this org")
-        })
-    }
-
-    /// A unique active user before a unique inactive one, address by address.
-    fn of_agent(&self, agent: &Agent) -> UserMatch {
-        let mut several = false;
-        for email in &agent.emails {
-            let address = same_address(&email.address);
-            let Some(found) = self.by_address.get(&address) else {
-                continue;
-            };
-            let of = |wanted: bool| {
-                found
-                    .iter()
-                    .filter(|user| user.active == wanted)
-                    .collect::<Vec<_>>()
-            };
-            match (of(true).as_slice(), of(false).as_slice()) {
-                ([user], _) | ([], [user]) => {
-                    return UserMatch::One {
-                        id: user.id.clone(),
-                        address: user.address.clone(),
-                    };
-                }
-                _ => several = true,
-            }
-        }
-        if several {
-            UserMatch::Several
-        } else {
-            UserMatch::Nobody
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use deskferry_core::key::{RecordKind, Tenant};
-    use deskferry_core::model::{Email, Meta};
-    use serde_json::json;
-
-    fn agent(addresses: &[&str]) -> Agent {
-        Agent {
-            meta: Meta::new(Tenant::new("kayako", "acme").key(RecordKind::Agent, 1)),
-            name: "Ben".into(),
-            emails: addresses
-                .iter()
-                .map(|a| Email {
-                    address: (*a).into(),
-                    verified: None,
-                })
-                .collect(),
-            active: true,
-            role: "agent".into(),
-            teams: Vec::new(),
-        }
-    }
-
-    fn user(id: &str, email: &str, active: bool) -> Value {
-        json!({"Id": id, "Email": email, "Username": format!("{id}@example.org"), "IsActive": active})
-    }
-
-    #[test]
-    fn agents_are_matched_by_address() {
-        let rows = [
-            user("1", "Ben@example.org", true),
-            user("2", "two@example.org", true),
-            user("3", "two@example.org", false),
-            user("4", "gone@example.org", false),
-            user("5", "same@example.org", true),
-            user("6", "same@example.org", true),
-            user("7", "box@example.org.invalid", true),
-        ];
-        let production = Users::of(&rows, false);
-        let one = |id: &str, address: &str| UserMatch::One {
-            id: id.into(),
-            address: address.into(),
-        };
-        for (addresses, expected) in [
-            (&["ben@EXAMPLE.org"][..], one("1", "ben@example.org")),
-            (&["two@example.org"][..], one("2", "two@example.org")),
-            (&["gone@example.org"][..], one("4", "gone@example.org")),
-            (&["same@example.org"][..], UserMatch::Several),
-            (
-                &["same@example.org", "ben@example.org"][..],
-                one("1", "ben@example.org"),
-            ),
-            (&["box@example.org"][..], UserMatch::Nobody),
-            (&[][..], UserMatch::Nobody),
-        ] {
-            assert_eq!(
-                production.of_agent(&agent(addresses)),
-                expected,
-                "{addresses:?}"
-            );
-        }
-        let sandbox = Users::of(&rows, true);
-        assert_eq!(
-            sandbox.of_agent(&agent(&["box@example.org"])),
-            one("7", "box@example.org.invalid")
-        );
-    }
-
-    #[test]
-    fn the_legacy_owner_is_found_by_username_or_refused() {
-        let users = Users::of(&[user("005000000000001AAA", "a@example.org", true)], false);
-        assert_eq!(
-            users.named("005000000000001AAA@EXAMPLE.org").unwrap(),
-            "005000000000001AAA"
-        );
-        assert_eq!(
-            users.named("005000000000001").unwrap(),
-            "005000000000001AAA"
-        );
-        assert_eq!(users.named("nobody").unwrap_err().kind(), ErrorKind::Config);
-    }
 }

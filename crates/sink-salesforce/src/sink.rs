@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, Result};
 use deskferry_core::forecast::Forecast;
+use deskferry_core::owners::Owners;
 use deskferry_core::report::Allowance;
 use deskferry_core::sink::{Batch, Outcome, Phase, Sink, TargetInfo};
 use deskferry_core::verify::{Checked, Verify};
@@ -51,6 +52,10 @@ impl Salesforce {
         }
     }
 
+    pub(crate) const fn api(&self) -> &Api {
+        &self.api
+    }
+
     /// What is known of the org, asked once.
     pub(crate) async fn org(&self, cx: &Context) -> Result<Arc<Org>> {
         let mut known = self.org.lock().await;
@@ -59,6 +64,17 @@ impl Salesforce {
         }
         let org = Arc::new(Org::ask(cx, &self.api, &self.mapping).await?);
         *known = Some(Arc::clone(&org));
+        Ok(org)
+    }
+
+    /// The same, with the queues and rights that the decisions of a batch speak of.
+    async fn org_for(&self, cx: &Context, batch: &Batch) -> Result<Arc<Org>> {
+        let org = self.org(cx).await?;
+        let decisions = batch
+            .records
+            .iter()
+            .filter_map(|loaded| loaded.owner.as_ref());
+        org.ask_for(cx, &self.api, decisions).await?;
         Ok(org)
     }
 }
@@ -74,7 +90,7 @@ impl Sink for Salesforce {
     }
 
     async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>> {
-        let org = self.org(cx).await?;
+        let org = self.org_for(cx, &batch).await?;
         let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
         match batch.phase {
             "agents" => load::agents::write(&run).await,
@@ -107,12 +123,16 @@ impl Sink for Salesforce {
     fn as_forecast(&self) -> Option<&dyn Forecast> {
         Some(self)
     }
+
+    fn as_owners(&self) -> Option<&dyn Owners> {
+        Some(self)
+    }
 }
 
 #[async_trait]
 impl Verify for Salesforce {
     async fn verify(&self, cx: &Context, batch: Batch) -> Result<Vec<Checked>> {
-        let org = self.org(cx).await?;
+        let org = self.org_for(cx, &batch).await?;
         let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
         verify::batch(&run).await
     }

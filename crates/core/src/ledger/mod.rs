@@ -92,6 +92,8 @@ pub trait Ledger: Send + Sync {
     async fn failed_with(&self, phase: &str, code: &str) -> Result<Vec<RecordId>>;
     /// Forgets that these records failed, so that they are tried again; answers how many had.
     async fn reopen_failed(&self, records: &[RecordId]) -> Result<u64>;
+    /// Forgets outcomes and effects of records for which nothing was made in the target, so that they are looked at again.
+    async fn discard(&self, records: &[RecordId]) -> Result<()>;
     /// Claims values of a space: the first wins. Answers the winners, in order.
     async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>>;
     /// Who claimed values, in order.

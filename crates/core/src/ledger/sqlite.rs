@@ -402,6 +402,22 @@ impl Ledger for SqliteLedger {
             .await
     }
 
+    async fn discard(&self, records: &[RecordId]) -> Result<()> {
+        let records = records.to_vec();
+        self.db
+            .call("look at records again", move |c| {
+                let t = c.transaction()?;
+                for record in &records {
+                    for table in ["outcomes", "messages", "effects"] {
+                        t.prepare_cached(&format!("DELETE FROM {table} WHERE record = ?1"))?
+                            .execute([record.0])?;
+                    }
+                }
+                Ok(t.commit()?)
+            })
+            .await
+    }
+
     async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>> {
         let (space, claims) = (space.to_owned(), claims.to_vec());
         self.db

@@ -91,12 +91,12 @@ impl Loader {
     async fn stop_at_a_shut_gate(&self, cx: &Context, phase: &Phase) -> Result<()> {
         let tally = self.tally.of(phase.name);
         let known = tally.read.max(tally.settled);
-        if tally.settled < SETTLED || self.gate.allows(tally.bad, known) {
+        if tally.settled < SETTLED || self.gate_of(phase).allows(tally.bad, known) {
             return Ok(());
         }
         let read = self.read_of(phase).await?;
         self.tally.learn(phase.name, read);
-        if self.gate.allows(tally.bad, read) {
+        if self.gate_of(phase).allows(tally.bad, read) {
             return Ok(());
         }
         self.flush(cx).await?;

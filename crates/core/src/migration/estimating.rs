@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::load;
+use super::owning::Decided;
 use super::read::ReadState;
 use super::walk::{Visitor, Walk};
 use super::workspace::Workspace;
@@ -62,6 +63,7 @@ async fn walk(
         ledger,
         journal: Arc::new(journal),
         read,
+        decided: Decided::default(),
     };
     let mut estimate = Estimate::default();
     let begin = forecast.begin();

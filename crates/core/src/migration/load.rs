@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::band::Tally;
 use super::gate::Gate;
 use super::late::Late;
+use super::owning::Owning;
 use super::progress::{Progress, Step};
 use super::underway::Underway;
 use super::walk::{Visitor, Walk};
@@ -47,6 +48,7 @@ pub(super) struct Loader {
     pub(super) late: Arc<Late>,
     pub(super) underway: Underway,
     pub(super) tally: Tally,
+    pub(super) owning: Owning,
 }
 
 impl Loader {
@@ -72,6 +74,11 @@ impl Loader {
     /// Phases that are opened together, after others.
     async fn step(&self, cx: &Context, earlier: &[Phase], step: &[Phase]) -> Result<()> {
         let mut wanted = self.unfinished(step).await?;
+        // What was decided is asked for even when all agents are done: it may be another decision now.
+        let decides = step.iter().any(|phase| self.owning.decides(phase));
+        if decides {
+            wanted = step.to_vec();
+        }
         if wanted.is_empty() {
             return Ok(());
         }
@@ -83,11 +90,16 @@ impl Loader {
             })
             .await?;
         self.catch_up(cx, earlier).await?;
+        if wanted.iter().any(takes_agents) {
+            self.owning.prepare(cx, &self.walk).await?;
+            wanted = self.unfinished(step).await?;
+        }
         let mut open = Vec::with_capacity(wanted.len());
         for phase in wanted.drain(..) {
             if is_unclaimed(&phase) && self.read_of(&phase).await? == 0 {
                 continue;
             }
+            self.owning.settle(&phase).await?;
             self.open(cx, &phase).await?;
             open.push(phase);
         }
@@ -142,6 +154,9 @@ impl Loader {
             self.late_rows(phase.kinds).await?;
             if phase.order == Order::Timeline || !self.grew(phase).await? {
                 continue;
+            }
+            if takes_agents(phase) {
+                self.owning.prepare(cx, &self.walk).await?;
             }
             self.open(cx, phase).await?;
             self.walk.phase(cx, phase, self).await?;
@@ -199,7 +214,7 @@ impl Loader {
             )
             .with("phase", phase.name));
         }
-        let passed = self.gate.lets_pass(&settled, read);
+        let passed = self.gate_of(phase).lets_pass(&settled, read);
         self.ledger()
             .close_phase(phase.name, cx.now(), passed)
             .await?;
@@ -207,7 +222,21 @@ impl Loader {
         if passed {
             return Ok(());
         }
+        let held = settled.get("held").copied().unwrap_or(0);
+        let failed = settled.get("failed").copied().unwrap_or(0);
+        if held > 0 && failed == 0 && takes_agents(phase) && self.sink.as_owners().is_some() {
+            return Err(self.owning.waits().await?);
+        }
         Err(shut(phase, &settled, read))
+    }
+
+    /// The phase's own gate, or that of the run.
+    pub(super) fn gate_of(&self, phase: &Phase) -> Gate {
+        if phase.strict {
+            Gate::strict()
+        } else {
+            self.gate
+        }
     }
 
     pub(super) async fn read_of(&self, phase: &Phase) -> Result<u64> {
@@ -237,6 +266,10 @@ impl Loader {
         }
         Ok(false)
     }
+}
+
+fn takes_agents(phase: &Phase) -> bool {
+    phase.kinds.contains(&RecordKind::Agent)
 }
 
 /// The error of a gate that is shut.

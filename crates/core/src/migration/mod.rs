@@ -17,6 +17,7 @@ mod extract;
 mod gate;
 mod late;
 mod load;
+mod owning;
 mod progress;
 mod read;
 mod reporting;
@@ -42,6 +43,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind, Tenant};
 use crate::ledger::{Ledger, LedgerJournal};
+use crate::owners::Undecided;
 use crate::report::Report;
 use crate::sink::{FileState, Sink, TargetInfo};
 use crate::source::Source;
@@ -50,6 +52,7 @@ use crate::transform::Transform;
 use band::Tally;
 use late::Late;
 use load::Loader;
+use owning::{Decided, Owning};
 use progress::Recorder;
 use read::{ReadState, Reader};
 use underway::Underway;
@@ -62,6 +65,7 @@ pub struct Migration {
     sink: Arc<dyn Sink>,
     transforms: Vec<Arc<dyn Transform>>,
     gate: Gate,
+    undecided: Undecided,
     target_name: Option<String>,
     progress: Arc<dyn Progress>,
 }
@@ -108,6 +112,7 @@ impl Migration {
             sink,
             transforms: Vec::new(),
             gate: Gate::default(),
+            undecided: Undecided::default(),
             target_name: None,
             progress: Arc::new(Silent),
         }
@@ -124,6 +129,13 @@ impl Migration {
     #[must_use]
     pub fn gate(mut self, gate: Gate) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// The same with something else than waiting for a person where open cases have nobody to own them.
+    #[must_use]
+    pub fn undecided(mut self, undecided: Undecided) -> Self {
+        self.undecided = undecided;
         self
     }
 
@@ -243,12 +255,14 @@ impl Migration {
             state,
             progress: Arc::clone(&recorder) as Arc<dyn Progress>,
         };
+        let decided = Decided::default();
         let walk = Walk {
             stage: opened.stage.clone(),
             transforms: self.transforms.clone(),
             ledger: opened.ledger(),
             journal: opened.journal(),
             read: watched,
+            decided: decided.clone(),
         };
         let loader = Loader {
             walk,
@@ -258,16 +272,33 @@ impl Migration {
             sink: Arc::clone(&self.sink),
             gate: self.gate,
             progress: Arc::clone(&recorder) as Arc<dyn Progress>,
+            owning: self.owning(opened, decided),
         };
+        loader.owning.begin(cx, &loader.walk).await?;
         // When the load stops, the read goes on to its end: the source is read once, for all targets. When the read
         // stops, the load finishes what is under way and stops at its next barrier.
         let (read, loaded) = futures::future::join(reader.run(cx), loader.run(cx)).await;
+        let told = match &read {
+            Ok(()) => loader.owning.finish(cx, &loader.walk).await,
+            Err(_) => Ok(()),
+        };
         let report = self
             .report(cx, opened, verifying::Found::default(), &recorder)
             .await;
         read?;
         loaded?;
+        told?;
         report
+    }
+
+    fn owning(&self, opened: &Opened, decided: Decided) -> Owning {
+        Owning {
+            sink: Arc::clone(&self.sink),
+            ledger: opened.ledger(),
+            folder: opened.target.folder.clone(),
+            undecided: self.undecided,
+            decided,
+        }
     }
 
     async fn open(&self, cx: &Context, create: bool) -> Result<Opened> {
@@ -310,7 +341,9 @@ impl Migration {
         report.target.clone_from(&opened.info.name);
         report.target_id.clone_from(&opened.info.id);
         report.mark = opened.mark();
-        report.notes.splice(0..0, opened.warnings.iter().cloned());
+        let late = owning::too_late(&opened.target.folder, opened.ledger().as_ref()).await?;
+        let notes = late.into_iter().chain(opened.warnings.iter().cloned());
+        report.notes.splice(0..0, notes);
         reporting::write(&opened.target.folder, &report)?;
         Ok(report)
     }
@@ -374,6 +407,8 @@ async fn look(folder: &std::path::Path) -> Result<Vec<(std::path::PathBuf, Repor
         let ledger = crate::ledger::SqliteLedger::open(&folder.join("ledger.sqlite"))?;
         belonging::check(&folder, &ledger, index.as_ref()).await?;
         let mut report = reporting::report_of(index.as_ref(), &ledger).await?;
+        let late = owning::too_late(&folder, &ledger).await?;
+        report.notes.splice(0..0, late);
         if let Some(owner) = ledger.owner().await? {
             report.source = owner.tenant;
             report.target = owner.name;

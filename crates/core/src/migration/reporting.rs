@@ -140,6 +140,7 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
                 .iter()
                 .all(|line| line.state == "closed" && line.settled() == line.read),
         phases: lines,
+        owners: super::owning::waiting(ledger).await?,
         reasons,
         rejects: rejects
             .into_iter()

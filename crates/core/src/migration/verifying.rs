@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::progress::{Progress, Step};
 use super::read::ReadState;
 use super::walk::{Visitor, Walk};
-use super::{Migration, Opened, load};
+use super::{Migration, Opened, load, owning};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::RecordId;
@@ -51,6 +51,7 @@ pub(super) async fn verify(
         ledger: opened.ledger(),
         journal: opened.journal(),
         read,
+        decided: owning::decided(migration.sink.as_ref(), opened.ledger().as_ref()).await?,
     };
     let comparer = Comparer {
         verify,

@@ -9,6 +9,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
 use super::batches::{Lane, Planned, by_wave, lanes, roots};
+use super::owning::Decided;
 use super::read::ReadState;
 use crate::blob::Blobs;
 use crate::context::Context;
@@ -51,6 +52,7 @@ pub(super) struct Walk {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) read: watch::Receiver<ReadState>,
+    pub(super) decided: Decided,
 }
 
 impl Walk {
@@ -356,6 +358,22 @@ impl Walk {
         Ok((planned.into_iter().zip(records).collect(), related))
     }
 
+    /// What of these rows a target is to load, as the transforms leave it.
+    pub(super) async fn records_to_load(
+        &self,
+        cx: &Context,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Record>> {
+        let rows: Vec<Row> = rows.into_iter().filter(|row| row.skip.is_none()).collect();
+        if self.transforms.is_empty() {
+            return self.stage.records(&rows).await;
+        }
+        let planned = rows.into_iter().map(Planned::from).collect();
+        let (records, _) = self.with_records(planned).await?;
+        let (_, parts) = self.transform(cx, records).await?;
+        Ok(parts.into_iter().map(|part| part.record).collect())
+    }
+
     /// The people and teams that the records name by key.
     async fn related(&self, records: &[Record]) -> Result<Related> {
         let keys: BTreeSet<&RecordKey> = records.iter().flat_map(related::named_by).collect();
@@ -451,6 +469,7 @@ impl Walk {
                     orphan: part.planned.cut || (wanted && parent.is_none()),
                     parent,
                     file: part.planned.row.file,
+                    owner: self.decided.of(&part.record),
                     record: part.record,
                 }
             })

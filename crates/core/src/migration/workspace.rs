@@ -289,7 +289,7 @@ fn refuse_a_lost_ledger(folder: &Path) -> Result<()> {
 }
 
 /// Only the owner may read: a workspace holds personal data.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

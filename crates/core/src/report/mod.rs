@@ -36,6 +36,9 @@ pub struct Report {
     pub complete: bool,
     /// The phases, in their order.
     pub phases: Vec<PhaseReport>,
+    /// Agents whose open cases wait until a person decides who gets them, most cases first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<OwnerWait>,
     /// Why records were not simply created, per phase.
     pub reasons: Vec<ReasonReport>,
     /// Rows of the source that could not become records, the first of them.
@@ -118,6 +121,17 @@ pub struct ReasonReport {
     pub count: u64,
     /// Up to three records.
     pub examples: Vec<Example>,
+}
+
+/// An agent whose open cases wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerWait {
+    /// The agent's key.
+    pub agent: String,
+    /// The name; empty for one whom the source did not show.
+    pub name: String,
+    /// How many cases wait.
+    pub open_cases: u64,
 }
 
 /// A record as an example.

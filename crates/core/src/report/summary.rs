@@ -151,6 +151,7 @@ mod tests {
             made_at: DateTime::default(),
             complete: true,
             phases: vec![phase],
+            owners: Vec::new(),
             reasons: vec![ReasonReport {
                 phase: "cases".into(),
                 outcome: "failed".into(),

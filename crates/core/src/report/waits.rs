@@ -30,12 +30,17 @@ const ADMIN: &str = "the target's administrator";
 const OTHERS: &str = "other records";
 const RESUME: &str = "`resume`";
 
+/// Why an agent is held who has open cases and nobody in the target to own them.
+pub(crate) const OWNER_UNDECIDED: &str = "owner-undecided";
+/// How many agents are named.
+const NAMED: usize = 5;
+
 /// The advice for a reason; reasons that are not named here are tried again by `resume` and have nothing better to say.
 fn known(reason: &str) -> Known {
     match reason {
-        "owner-unresolved" | "no-owner" | "undecided" => (
+        OWNER_UNDECIDED => (
             PERSON,
-            "Decide who owns the open cases of this agent, then `resume`",
+            "Decide who owns their open cases, or make the users in the target, then `resume`",
             Some("reconcile/agents.csv"),
         ),
         "ambiguous-match" => (
@@ -76,7 +81,34 @@ impl Report {
             .filter(|r| r.outcome == "held" || r.outcome == "failed")
             .collect();
         reasons.sort_by_key(|r| (r.outcome != "held", std::cmp::Reverse(r.count)));
-        reasons.into_iter().map(wait).collect()
+        let mut waits: Vec<Wait> = reasons.into_iter().map(wait).collect();
+        for wait in waits.iter_mut().filter(|w| w.reason == OWNER_UNDECIDED) {
+            self.name_agents(wait);
+        }
+        waits
+    }
+
+    fn name_agents(&self, wait: &mut Wait) {
+        let cases: u64 = self.owners.iter().map(|owner| owner.open_cases).sum();
+        let mut named: Vec<String> = self
+            .owners
+            .iter()
+            .take(NAMED)
+            .map(|owner| {
+                let name = [&owner.name, &owner.agent]
+                    .into_iter()
+                    .find(|n| !n.is_empty());
+                format!("{} ({})", name.map_or("", String::as_str), owner.open_cases)
+            })
+            .collect();
+        if self.owners.len() > NAMED {
+            named.push(format!("{} more", self.owners.len() - NAMED));
+        }
+        wait.advice = format!(
+            "{cases} open cases wait, of {}. {}",
+            named.join(", "),
+            wait.advice
+        );
     }
 }
 

@@ -1,10 +1,12 @@
 //! Cases.
 
+use std::collections::BTreeSet;
+
 use super::people::{custom, frame, source_url};
 use super::want::{Sheet, Want, field};
 use super::words::{clean, one_line};
 use super::{Findings, Ground, Table};
-use crate::world::{Channel, Conversation, Rating, StatusKind};
+use crate::world::{Channel, Conversation, ConversationState, Rating, StatusKind, World};
 
 /// Compares the Case of a conversation; answers its id.
 pub(super) fn compare(
@@ -145,17 +147,33 @@ fn channel(channel: &Channel, sheet: &mut Sheet) {
     sheet.text("Conversation_Channel__c", &name, 80);
 }
 
+/// Members of staff who have cases that are not over.
+pub(super) fn busy(world: &World) -> BTreeSet<u64> {
+    let over = |conversation: &Conversation| {
+        let status = world.status(conversation.status);
+        status.is_some_and(|s| matches!(s.kind, StatusKind::Completed | StatusKind::Closed))
+    };
+    world
+        .conversations()
+        .filter(|c| c.state == ConversationState::Active && !over(c))
+        .filter_map(|c| c.assignee)
+        .collect()
+}
+
+/// Who has what a member of staff had; nobody in particular for some.
+fn owner<'a>(ground: &'a Ground<'_>, member: u64) -> Option<&'a String> {
+    let decided = ground.options.owners.get(&member);
+    let may_own =
+        |active: bool| active || (ground.options.inactive_owners && !ground.busy.contains(&member));
+    let user = ground.users.of(member).filter(|user| may_own(user.active));
+    decided.or(user.map(|user| &user.id))
+}
+
 fn people(ground: &Ground<'_>, conversation: &Conversation, sheet: &mut Sheet) {
     let world = ground.world;
-    let owner = conversation.assignee.and_then(|id| ground.users.active(id));
-    sheet.set(
-        "OwnerId",
-        Want::Id(
-            owner
-                .map_or(&ground.options.legacy_owner, |user| &user.id)
-                .clone(),
-        ),
-    );
+    let owner = conversation.assignee.and_then(|id| owner(ground, id));
+    let owner = owner.unwrap_or(&ground.options.legacy_owner);
+    sheet.set("OwnerId", Want::Id(owner.clone()));
     match conversation.assignee.map(|id| (id, world.person(id))) {
         None => {}
         Some((_, Some(assignee))) => sheet.text("Original_Owner__c", &assignee.name, 255),

@@ -24,7 +24,7 @@ mod threads;
 mod want;
 mod words;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 
@@ -47,6 +47,11 @@ pub struct OracleOptions {
     pub sandbox: bool,
     /// Id of the user who owns what nobody of the org owns.
     pub legacy_owner: String,
+    /// Ids of users or queues who must own what members of staff had, by the member's number at the source, where people
+    /// decided that. The active user with the member's address, else the legacy owner, for all others.
+    pub owners: BTreeMap<u64, String>,
+    /// Whether the org lets inactive users own rows: they then have the closed cases of members who have no open ones.
+    pub inactive_owners: bool,
     /// Whether the originals of mails were read, without which their headers are not known.
     pub email_originals: bool,
     /// Whether conversations in the trash were taken along.
@@ -69,6 +74,8 @@ impl OracleOptions {
             audit_fields: true,
             sandbox: false,
             legacy_owner: legacy_owner.into(),
+            owners: BTreeMap::new(),
+            inactive_owners: false,
             email_originals: true,
             trashed: false,
             suspended: false,
@@ -235,6 +242,8 @@ struct Ground<'a> {
     accounts: HashMap<u64, Option<String>>,
     contacts: Contacts,
     cases: HashMap<String, String>,
+    /// Members of staff who have cases that are not over; only asked for where it matters.
+    busy: BTreeSet<u64>,
 }
 
 impl Ground<'_> {
@@ -281,6 +290,10 @@ impl Oracle {
             accounts,
             contacts,
             cases: ids,
+            busy: match self.options.inactive_owners {
+                true => cases::busy(world),
+                false => BTreeSet::new(),
+            },
         };
         let mut links = files::Links::load(rows(dump, "ContentDocumentLink")?);
         let mut relations = mails::Relations::load(rows(dump, "EmailMessageRelation")?);

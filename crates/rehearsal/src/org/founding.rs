@@ -53,6 +53,18 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
     for person in &settings.users {
         add(ctx, "User", user(ctx, person, &profile))?;
     }
+    for queue in &settings.queues {
+        let name = &queue.developer_name;
+        let group = json!({"Name": name.replace('_', " "), "DeveloperName": name, "Type": "Queue"});
+        let id = add(ctx, "Group", group)?;
+        for object in &queue.objects {
+            add(
+                ctx,
+                "QueueSobject",
+                json!({"QueueId": id, "SobjectType": object}),
+            )?;
+        }
+    }
     let permissions = add(
         ctx,
         "PermissionSet",

@@ -65,7 +65,8 @@ use self::engine::Engine;
 use self::front::Front;
 pub use self::limits::Limit;
 pub use self::options::{
-    CustomField, DuplicateRule, FieldType, Hidden, NewUser, OrgOptions, OrgSettings, PicklistValue,
+    CustomField, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions, OrgSettings,
+    PicklistValue,
 };
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};

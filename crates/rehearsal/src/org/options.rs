@@ -119,6 +119,16 @@ impl OrgOptions {
         self
     }
 
+    /// One more queue, by its developer name, that may own rows of these objects.
+    #[must_use]
+    pub fn queue(mut self, developer_name: &str, objects: &[&str]) -> Self {
+        self.settings.queues.push(NewQueue {
+            developer_name: developer_name.to_owned(),
+            objects: objects.iter().map(|object| (*object).to_owned()).collect(),
+        });
+        self
+    }
+
     /// Client id and secret of the app that may ask for a token.
     #[must_use]
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
@@ -232,6 +242,8 @@ pub struct OrgSettings {
     pub picklist_values: Vec<PicklistValue>,
     /// People beside the integration user.
     pub users: Vec<NewUser>,
+    /// Queues.
+    pub queues: Vec<NewQueue>,
     /// Rules that look for the same person or company before a row is saved. None by default.
     pub duplicate_rules: Vec<DuplicateRule>,
     /// The consumer key of the one app that is installed.
@@ -278,6 +290,7 @@ impl Default for OrgSettings {
             custom_fields: Vec::new(),
             picklist_values: Vec::new(),
             users: Vec::new(),
+            queues: Vec::new(),
             duplicate_rules: Vec::new(),
             client_id: "rehearsal-client".into(),
             client_secret: Hidden("rehearsal-secret".into()),
@@ -322,6 +335,15 @@ pub struct NewUser {
     /// `Standard` for people.
     #[serde(default = "standard")]
     pub user_type: String,
+}
+
+/// A queue of the org.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewQueue {
+    /// Its name for programs.
+    pub developer_name: String,
+    /// API names of the objects whose rows it may own.
+    pub objects: Vec<String>,
 }
 
 fn yes() -> bool {

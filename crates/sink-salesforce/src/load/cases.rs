@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use deskferry_core::error::Result;
 use deskferry_core::key::{RecordId, RecordKey, RecordKind};
 use deskferry_core::model::{Conversation, Record};
+use deskferry_core::owners::Decision;
 use deskferry_core::sink::{Loaded, Outcome, Verdict};
 
+use super::agents;
 use super::{Lookup, Needed, Planned, Run, needed, strange};
 use crate::mapping::build::{self, Fields, Leftovers};
 use crate::mapping::facts::{CaseFacts, CaseLinks, Common};
@@ -73,16 +75,10 @@ fn link(
     parent: Needed,
 ) -> Result<CaseLinks, Verdict> {
     let mut links = CaseLinks {
-        owner: Some(run.org.legacy_owner.clone()),
+        owner: owner(run, loaded, c, others)?,
+        assignee_name: c.assignee.as_ref().and_then(|agent| name_of(run, agent)),
         ..CaseLinks::default()
     };
-    if let Some(assignee) = &c.assignee {
-        let known = others.get(assignee);
-        links.assignee_name = name_of(run, assignee);
-        if let Some(user) = known.id_of("User").filter(|user| run.org.is_active(user)) {
-            links.owner = Some(user.to_owned());
-        }
-    }
     links.team_name = c.team.as_ref().and_then(|team| name_of(run, team));
     if let Some(requester) = &c.requester {
         if requester.record_kind() == Some(RecordKind::Agent) {
@@ -104,6 +100,36 @@ fn link(
             .map(|key| key.as_str().to_owned());
     }
     Ok(links)
+}
+
+/// Who owns the Case: nobody is said for one whose agent's name alone is to stand.
+fn owner(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    c: &Conversation,
+    others: &Lookup,
+) -> Result<Option<String>, Verdict> {
+    let legacy = Some(run.org.legacy_owner.clone());
+    let Some(known) = c.assignee.as_ref().map(|agent| others.get(agent)) else {
+        return Ok(legacy);
+    };
+    match &loaded.owner {
+        // Nobody decides: the agent, while active.
+        None => {
+            let user = agents::identity(known).filter(|user| run.org.is_active(user));
+            Ok(user.map(str::to_owned).or(legacy))
+        }
+        Some(Decision::NameOnly) => Ok(None),
+        Some(decision @ (Decision::User(_) | Decision::Queue(_))) => match agents::owner(known) {
+            Some(owner) => Ok(Some(owner.to_owned())),
+            // An agent whom the source did not show has no record that could know.
+            None => match run.org.owner_of(decision) {
+                Ok(owner) => Ok(owner.map(|owner| owner.id)),
+                Err(_) => Err(Verdict::Held("owner-unknown".into())),
+            },
+        },
+        Some(_) => Ok(legacy),
+    }
 }
 
 fn name_of(run: &Run<'_>, key: &RecordKey) -> Option<String> {

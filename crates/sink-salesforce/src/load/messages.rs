@@ -11,8 +11,8 @@ use deskferry_core::sink::{Loaded, Outcome, Verdict};
 use super::files::{DOCUMENT, OBJECT as VERSION, case_of};
 use super::people::People;
 use super::{
-    Collections, Identity, Landed, Lookup, Outgoing, Run, comments, mails, outcome, strange,
-    verdict,
+    Collections, Identity, Landed, Lookup, Outgoing, Run, agents, comments, mails, outcome,
+    strange, verdict,
 };
 use crate::mapping::facts::file_name;
 
@@ -91,7 +91,7 @@ impl Surroundings {
             .author
             .key
             .as_ref()
-            .and_then(|key| self.authors.get(key).id_of("User"))
+            .and_then(|key| agents::identity(self.authors.get(key)))
     }
 
     /// The row of a mail's sender, if the address is that row's.

@@ -54,6 +54,10 @@ pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
             }),
         }
     };
+    // Who owns open cases is asked once all of them are counted; nothing before the cases names an agent.
+    let agents = Phase::new("agents", &[Agent])
+        .needing(&[Agent, Team, Conversation])
+        .strictly();
     let contacts = Phase::new("contacts", &[Contact]).needing(&[Account, Contact]);
     let cases = Phase::new("cases", &[Conversation])
         .needing(&[Conversation, Agent, Team, Contact, Account])
@@ -63,10 +67,10 @@ pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
         .needing(&[Conversation])
         .ordered(Order::Timeline);
     vec![
-        Phase::new("agents", &[Agent]),
         Phase::new("values", &[FieldDefinition, Team, Tag]),
         sized(Phase::new("accounts", &[Account]), 200, 8 << 20, 1),
         sized(contacts, 200, 8 << 20, 1),
+        agents,
         sized(cases, 200, 8 << 20, 4),
         Phase::new("files", &[Attachment])
             .needing(&[Conversation])

@@ -7,9 +7,9 @@ use deskferry_core::journal::Known;
 use deskferry_core::key::RecordId;
 use deskferry_core::model::EmailAddress;
 
-use super::Run;
 use super::agents::USER_EMAIL;
 use super::contacts::CONTACT_EMAIL;
+use super::{Run, agents};
 use crate::mapping::facts::Recipients;
 use crate::mapping::people::same_address;
 
@@ -51,12 +51,12 @@ impl People {
     /// The row of a sender, if the address is that row's.
     pub(crate) fn sender<'a>(&self, address: &str, author: &'a Known) -> Option<&'a str> {
         let address = same_address(address);
-        let of = |object, all: &HashMap<String, String>| {
-            author
-                .id_of(object)
-                .filter(|id| all.get(&address).is_some_and(|own| own == id))
+        let is_in = |id: &&str, all: &HashMap<String, String>| {
+            all.get(&address).is_some_and(|own| own == id)
         };
-        of("Contact", &self.contacts).or_else(|| of("User", &self.users))
+        let contact = author.id_of("Contact");
+        let user = || agents::identity(author).filter(|id| is_in(id, &self.users));
+        contact.filter(|id| is_in(id, &self.contacts)).or_else(user)
     }
 
     /// The people of a header line: by id who stands in the org, each once; the others by address.

@@ -310,7 +310,13 @@ fn compare(
         let result = if same(sent, stands, field) {
             Finding::Equal
         } else {
-            match explain(sent, stands, Place { object, field, row }) {
+            let place = Place {
+                object,
+                field,
+                row,
+                me: run.org.me(),
+            };
+            match explain(sent, stands, place) {
                 Some(rule) => Finding::Explained {
                     rule: rule.name().to_owned(),
                 },

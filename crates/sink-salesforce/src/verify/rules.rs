@@ -73,6 +73,8 @@ pub(crate) struct Place<'a> {
     pub(crate) field: &'a Field,
     /// The whole row as it stands.
     pub(crate) row: &'a Value,
+    /// The user who loaded it.
+    pub(crate) me: &'a str,
 }
 
 /// Whether two values say the same, whatever way they are written.
@@ -116,7 +118,9 @@ pub(crate) fn explain(expected: &Value, found: &Value, place: Place<'_>) -> Opti
 }
 
 fn unsent(found: &Value, place: Place<'_>) -> Option<Rule> {
-    let Place { object, field, row } = place;
+    let Place {
+        object, field, row, ..
+    } = place;
     match (object, field.name.as_str()) {
         ("EmailMessage", "TextBody") if !is_empty(&row["HtmlBody"]) => Some(Rule::TextFromHtml),
         ("Case", "AccountId") if !is_empty(&row["ContactId"]) => Some(Rule::AccountFromContact),
@@ -129,6 +133,7 @@ fn unsent(found: &Value, place: Place<'_>) -> Option<Rule> {
             | "MessageDate",
         ) => Some(Rule::Stamped),
         ("Case", "ClosedDate") => Some(Rule::Stamped),
+        (_, "OwnerId") if same_id(&place.me.into(), found) => Some(Rule::Default),
         _ if defaulted(field, found) => Some(Rule::Default),
         _ => None,
     }
@@ -219,6 +224,7 @@ mod tests {
                 object,
                 field,
                 row: &row,
+                me: "005000000000001AAA",
             },
         )
     }
@@ -227,6 +233,24 @@ mod tests {
     fn each_change_of_the_platform_has_its_rule_and_no_other_change_has_one() {
         let none = json!({});
         let cases = [
+            (
+                "Case",
+                "reference",
+                "OwnerId",
+                json!(null),
+                json!("005000000000001AAA"),
+                none.clone(),
+                Some(Rule::Default),
+            ),
+            (
+                "Case",
+                "reference",
+                "OwnerId",
+                json!(null),
+                json!("005000000000002AAA"),
+                none.clone(),
+                None,
+            ),
             (
                 "Case",
                 "string",

@@ -135,6 +135,7 @@ impl Bench {
                 parent,
                 orphan,
                 file,
+                owner: None,
             });
         }
         let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;

@@ -54,6 +54,7 @@ fn hostile() -> Report {
         made_at: at,
         complete: true,
         phases: vec![phase],
+        owners: Vec::new(),
         reasons: vec![reason("failed"), reason("held"), reason("skipped")],
         rejects: vec![RejectReport {
             kind: text(),
@@ -140,11 +141,33 @@ fn the_verdict_names_the_worst() {
 #[test]
 fn what_is_held_names_who_releases_it_and_the_file() {
     let mut report = hostile();
-    report.reasons[1].reason = "owner-unresolved".into();
+    report.reasons[1].reason = "owner-undecided".into();
     let waits = report.waits();
-    assert_eq!(waits[0].reason, "owner-unresolved", "held comes first");
+    assert_eq!(waits[0].reason, "owner-undecided", "held comes first");
     assert_eq!(waits[0].file, Some("reconcile/agents.csv"));
     assert_eq!(waits.len(), 2, "what is skipped waits for nobody");
+    let owner = |n: u64| crate::report::OwnerWait {
+        agent: format!("desk:acme:agent:{n}"),
+        name: if n == 1 {
+            String::new()
+        } else {
+            format!("Agent {n}")
+        },
+        open_cases: n,
+    };
+    report.owners = (1..=7).rev().map(owner).collect();
+    let advice = &report.waits()[0].advice;
+    assert!(
+        advice.starts_with("28 open cases wait, of Agent 7 (7), Agent 6 (6), "),
+        "{advice}"
+    );
+    assert!(advice.contains("2 more. Decide"), "{advice}");
+    report.owners.drain(..6);
+    let advice = &report.waits()[0].advice;
+    assert!(
+        advice.starts_with("1 open cases wait, of desk:acme:agent:1 (1). "),
+        "{advice}"
+    );
     assert!(
         report
             .html()

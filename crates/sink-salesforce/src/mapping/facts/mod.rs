@@ -167,7 +167,7 @@ const CASE: &[(&str, Shape)] = &[
     ("priority.raw", Shape::Text),
     ("channel", CHANNEL),
     ("channel.name", Shape::Text),
-    ("owner", Shape::Id(&["User"])),
+    ("owner", Shape::Id(&["User", "Group"])),
     ("assignee.name", Shape::Text),
     ("contact", Shape::Id(&["Contact"])),
     ("account", Shape::Id(&["Account"])),
