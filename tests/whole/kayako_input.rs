@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use deskferry::kayako::{Kayako, KayakoConfig, KayakoConfigBuilder, Take};
 use deskferry::migration::{Gate, Migration, Workspace, discover};
+use deskferry::owners::Undecided;
 use deskferry::rehearsal::fault::{Action, Rule};
 use deskferry::rehearsal::kayako::{CaseAccess, Content, KayakoOptions};
 use deskferry::rehearsal::oracle::{Difference, Oracle, OracleOptions, OrgDump as _};
@@ -33,10 +34,12 @@ fn migration(
         .email_headers(true);
     let source = Kayako::new(with(config).build().unwrap()).unwrap();
     let workspace = Workspace::open(&scene.workspace()).unwrap();
-    Migration::new(workspace, Arc::new(source), scene.sink()).gate(Gate {
-        share: 0.2,
-        always: 10,
-    })
+    Migration::new(workspace, Arc::new(source), scene.sink())
+        .undecided(Undecided::Legacy)
+        .gate(Gate {
+            share: 0.2,
+            always: 10,
+        })
 }
 
 fn differences(scene: &Scene, with: impl FnOnce(&mut OracleOptions)) -> Vec<Difference> {
@@ -174,6 +177,7 @@ async fn statuses_of_ones_own_are_named_before_the_load_and_land_where_the_mappi
         mapped.source(),
         Arc::new(sink),
     )
+    .undecided(Undecided::Legacy)
     .run(&Context::new())
     .await
     .unwrap();
@@ -440,10 +444,12 @@ async fn files_that_cannot_be_had_today_come_with_resume_tomorrow_and_wrong_size
             super::scene::patient().max_attempts(2),
         );
         let workspace = Workspace::open(&scene.workspace()).unwrap();
-        Migration::new(workspace, Arc::new(source.unwrap()), scene.sink()).gate(Gate {
-            share: 1.0,
-            always: 1_000,
-        })
+        Migration::new(workspace, Arc::new(source.unwrap()), scene.sink())
+            .undecided(Undecided::Legacy)
+            .gate(Gate {
+                share: 1.0,
+                always: 1_000,
+            })
     };
     let config = || {
         KayakoConfig::builder(scene.kayako.url(), "admin@acme.example", "rehearsal")

@@ -214,20 +214,21 @@ impl Loader {
             )
             .with("phase", phase.name));
         }
-        let passed = self.gate_of(phase).lets_pass(&settled, read);
+        // An agent whom the source did not show has no record that could be held.
+        let waits = match takes_agents(phase) {
+            true => self.owning.waits().await?,
+            false => None,
+        };
+        let passed = waits.is_none() && self.gate_of(phase).lets_pass(&settled, read);
         self.ledger()
             .close_phase(phase.name, cx.now(), passed)
             .await?;
         self.progress.report(Step::Closed { phase: phase.name });
-        if passed {
-            return Ok(());
+        match waits {
+            Some(error) => Err(error),
+            None if passed => Ok(()),
+            None => Err(shut(phase, &settled, read)),
         }
-        let held = settled.get("held").copied().unwrap_or(0);
-        let failed = settled.get("failed").copied().unwrap_or(0);
-        if held > 0 && failed == 0 && takes_agents(phase) && self.sink.as_owners().is_some() {
-            return Err(self.owning.waits().await?);
-        }
-        Err(shut(phase, &settled, read))
     }
 
     /// The phase's own gate, or that of the run.

@@ -264,20 +264,24 @@ impl Owning {
         kept.put(self.ledger.as_ref()).await
     }
 
-    /// The error of a phase that waits for people.
-    pub(super) async fn waits(&self) -> Result<Error> {
+    /// The error of a phase that waits for people, if it does.
+    pub(super) async fn waits(&self) -> Result<Option<Error>> {
+        if self.sink.as_owners().is_none() {
+            return Ok(None);
+        }
         let waiting = waiting(self.ledger.as_ref()).await?;
+        if waiting.is_empty() {
+            return Ok(None);
+        }
         let cases: u64 = waiting.iter().map(|w| w.open_cases).sum();
-        Ok(Error::new(
-            ErrorKind::Interactive,
-            "load cases",
-            format!(
-                "{} agents who have {cases} open cases have no owner in the target yet",
-                waiting.len()
-            ),
-        )
-        .with("file", self.path().display())
-        .advise("Fill in the column `decision` of that file (or make the users in the target), then `resume`. Everything before the cases is loaded"))
+        let said = format!(
+            "{} agents who have {cases} open cases have no owner in the target yet",
+            waiting.len()
+        );
+        let error = Error::new(ErrorKind::Interactive, "load cases", said)
+            .with("file", self.path().display())
+            .advise("Fill in the column `decision` of that file (or make the users in the target), then `resume`. Everything before the cases is loaded");
+        Ok(Some(error))
     }
 
     /// Writes the file anew, with what people decided in it. Gives its lines.

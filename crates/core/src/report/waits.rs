@@ -1,6 +1,7 @@
 //! What waits for whom.
 
 use super::{ReasonReport, Report};
+use crate::key::RecordKind;
 
 /// Something that goes on only when somebody does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,10 +83,28 @@ impl Report {
             .collect();
         reasons.sort_by_key(|r| (r.outcome != "held", std::cmp::Reverse(r.count)));
         let mut waits: Vec<Wait> = reasons.into_iter().map(wait).collect();
+        // Agents whom the source did not show have no record that could be held.
+        if !self.owners.is_empty() && !waits.iter().any(|w| w.reason == OWNER_UNDECIDED) {
+            waits.insert(0, wait(&self.unread_owners()));
+        }
         for wait in waits.iter_mut().filter(|w| w.reason == OWNER_UNDECIDED) {
             self.name_agents(wait);
         }
         waits
+    }
+
+    fn unread_owners(&self) -> ReasonReport {
+        let agents = RecordKind::Agent.name();
+        let phase = self.phases.iter().find(|phase| phase.kind == agents);
+        ReasonReport {
+            phase: phase
+                .map_or(agents, |phase| phase.phase.as_str())
+                .to_owned(),
+            outcome: "held".to_owned(),
+            reason: OWNER_UNDECIDED.to_owned(),
+            count: self.owners.len() as u64,
+            examples: Vec::new(),
+        }
     }
 
     fn name_agents(&self, wait: &mut Wait) {

@@ -120,6 +120,8 @@ fn owner(
             Ok(user.map(str::to_owned).or(legacy))
         }
         Some(Decision::NameOnly) => Ok(None),
+        // The phase before waits for these.
+        Some(Decision::Undecided) => Err(Verdict::Held("owner-undecided".into())),
         Some(decision @ (Decision::User(_) | Decision::Queue(_))) => match agents::owner(known) {
             Some(owner) => Ok(Some(owner.to_owned())),
             // An agent whom the source did not show has no record that could know.
