@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use deskferry_core::migration::{self, Workspace};
-use deskferry_core::report::{Allowance, Discovery, Estimate, FieldFound};
+use deskferry_core::report::{Allowance, Discovery, Estimate, FieldFound, Report};
 use deskferry_core::{Context, Error, ErrorKind, RecordKind, Result, Sink};
 use serde::Serialize;
 
@@ -223,17 +223,26 @@ pub(super) async fn make(
         made.join("README.txt").display()
     );
     println!("\n{}", fits.text());
+    print!("{}", owners(&migration::status(folder).await?));
     Ok(match fits {
         Fits::Yes { .. } => Done::Well,
         Fits::No { .. } => Done::Blocked(ErrorKind::Config),
     })
 }
 
+/// What waits for people in targets that were begun, and where the owners of cases are decided in one that was not.
+fn owners(begun: &[Report]) -> String {
+    if begun.is_empty() {
+        return "to decide: who owns the open cases of agents whom the org does not know: a run writes reconcile/agents.csv into the target's folder and waits before the cases\n".to_owned();
+    }
+    begun.iter().map(super::verbs::waits).collect()
+}
+
 /// What is left to read.
 fn read_text(found: &Discovery) -> String {
     if found.complete {
         format!(
-            "{}: everything was read, a load asks it nothing",
+            "{}: everything was read, a load asks it for no more than a log-in",
             found.source
         )
     } else {

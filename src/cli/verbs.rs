@@ -302,7 +302,7 @@ async fn status(folder: &Path) -> Result<Done> {
 }
 
 /// What is held or failed, and who can release it: a line each, or nothing.
-fn waits(report: &Report) -> String {
+pub(super) fn waits(report: &Report) -> String {
     let line = |w: deskferry_core::report::Wait| {
         let file = w.file.map(|f| format!(" ({f})")).unwrap_or_default();
         format!(

@@ -187,7 +187,7 @@ impl Section {
             warnings: Vec::new(),
         };
         for setting in self.settings {
-            if let Some(told) = self.from_vars(setting, vars)? {
+            if let Some(told) = self.told_by(setting, vars)? {
                 settings.take(setting, told)?;
             } else if let Some(told) = file.and_then(|file| file.told(self.name, setting)) {
                 settings.take(setting, told)?;
@@ -196,7 +196,7 @@ impl Section {
         Ok(settings)
     }
 
-    fn from_vars(
+    fn told_by(
         &self,
         setting: &Setting,
         vars: &dyn Fn(&str) -> Option<String>,

@@ -227,7 +227,7 @@ fn a_key_that_is_needed_is_named_with_its_variable() {
         #[serde(rename = "url")]
         _url: String,
     }
-    let error = DESK.from_nothing().configure::<Desk>().unwrap_err();
+    let error = DESK.without_anything().configure::<Desk>().unwrap_err();
     assert!(error.to_string().contains("DESK_URL is not set"), "{error}");
     assert!(
         error.to_string().contains("`url = …` under [desk]"),
@@ -236,7 +236,7 @@ fn a_key_that_is_needed_is_named_with_its_variable() {
 }
 
 impl Section {
-    fn from_nothing(&'static self) -> Settings {
+    fn without_anything(&'static self) -> Settings {
         self.read(&|_| None, None).unwrap()
     }
 }
