@@ -438,6 +438,16 @@ async fn ledger_suite(ledger: &dyn Ledger) {
             ("failed", "TOO_LONG", 1)
         ]
     );
+    let more = (5..=9).rev().map(|n| (RecordId(n), Verdict::Created));
+    ledger.finish("mails", more.collect()).await.unwrap();
+    let counts = ledger.counts().await.unwrap();
+    let mails = counts.iter().find(|c| c.phase == "mails").unwrap();
+    assert_eq!(
+        (mails.count, mails.examples.as_slice()),
+        (5, [RecordId(5), RecordId(6), RecordId(7)].as_slice()),
+        "the first ones stand as examples"
+    );
+    assert_eq!(ledger.highest().await.unwrap(), Some(RecordId(9)));
     assert_eq!(
         ledger.reopen("cases").await.unwrap(),
         2,

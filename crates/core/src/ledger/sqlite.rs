@@ -1,10 +1,13 @@
 //! The ledger in SQLite.
 
-use std::collections::HashMap;
+mod rows;
+mod words;
+
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
@@ -12,9 +15,14 @@ use super::{Ledger, LedgerOwner, PhaseState, VerdictCount};
 use crate::db::{Db, DbError, Schema};
 use crate::error::{Error, Result};
 use crate::fault::point;
-use crate::journal::{Effect, EffectState, Intent, Operation};
+use crate::journal::{Effect, EffectState, Intent};
 use crate::key::RecordId;
 use crate::sink::Verdict;
+use rows::{EffectReader, EffectWriter, OutcomeReader, column, read_message, time, verdict_number};
+use words::{Words, word};
+
+/// How many records stand as examples of a reason.
+const EXAMPLES: usize = 3;
 
 /// The tables are documented in `docs/workspace.md`; people may open and query the file.
 const SCHEMA: Schema = Schema {
@@ -76,159 +84,84 @@ impl SqliteLedger {
     }
 }
 
-fn word(c: &Connection, text: &str) -> Result<i64, DbError> {
-    let found = c
-        .prepare_cached("SELECT id FROM words WHERE word = ?1")?
-        .query_row([text], |r| r.get(0))
-        .optional()?;
-    if let Some(id) = found {
-        return Ok(id);
+fn put_intents(c: &Connection, intents: Vec<Intent>) -> Result<(), DbError> {
+    let mut writer = EffectWriter::new(c)?;
+    for i in intents {
+        if let Some(before) = &i.before {
+            // The first image counts: a repeated change must not hide what stood there before ours.
+            c.prepare_cached(
+                "INSERT OR IGNORE INTO before_images(record, row, image) VALUES(?1,?2,?3)",
+            )?
+            .execute(params![i.record.0, i.row, before.to_string()])?;
+        }
+        writer.put(&Effect {
+            record: i.record,
+            row: i.row,
+            object: i.object,
+            operation: i.operation,
+            state: EffectState::Intended {
+                request: i.request,
+                sent_at: i.sent_at,
+            },
+            hash: i.hash,
+        })?;
     }
-    c.prepare_cached("INSERT INTO words(word) VALUES(?1)")?
-        .execute([text])?;
-    Ok(c.last_insert_rowid())
-}
-
-const fn verdict_number(verdict: &Verdict) -> i64 {
-    match verdict {
-        Verdict::Created => 1,
-        Verdict::Updated => 2,
-        Verdict::Unchanged(_) => 3,
-        Verdict::Skipped(_) => 4,
-        Verdict::Held(_) => 5,
-        Verdict::Failed { .. } => 6,
-    }
-}
-
-fn verdict(number: i64, reason: String, message: Option<String>) -> Result<Verdict, DbError> {
-    Ok(match number {
-        1 => Verdict::Created,
-        2 => Verdict::Updated,
-        3 => Verdict::Unchanged(reason),
-        4 => Verdict::Skipped(reason),
-        5 => Verdict::Held(reason),
-        6 => Verdict::Failed {
-            code: reason,
-            message: message.unwrap_or_default(),
-        },
-        other => return Err(Error::bug("read the ledger", format!("verdict {other}")).into()),
-    })
-}
-
-const fn column(number: i64) -> &'static str {
-    match number {
-        1 => "created",
-        2 => "updated",
-        3 => "unchanged",
-        4 => "skipped",
-        5 => "held",
-        _ => "failed",
-    }
-}
-
-const fn operation_number(operation: Operation) -> i64 {
-    match operation {
-        Operation::Insert => 1,
-        Operation::Update => 2,
-        Operation::Link => 3,
-        Operation::Matched => 4,
-        Operation::SideEffect => 5,
-    }
-}
-
-fn operation(number: i64) -> Result<Operation, DbError> {
-    Ok(match number {
-        1 => Operation::Insert,
-        2 => Operation::Update,
-        3 => Operation::Link,
-        4 => Operation::Matched,
-        5 => Operation::SideEffect,
-        other => return Err(Error::bug("read the ledger", format!("operation {other}")).into()),
-    })
-}
-
-fn time(ms: i64) -> DateTime<Utc> {
-    Utc.timestamp_millis_opt(ms).single().unwrap_or_default()
-}
-
-fn put_effect(c: &Connection, effect: &Effect) -> Result<(), DbError> {
-    let object = word(c, &effect.object)?;
-    let (state, target, request, sent_at, code, message) = match &effect.state {
-        EffectState::Intended { request, sent_at } => (
-            0,
-            None,
-            Some(request),
-            Some(sent_at.timestamp_millis()),
-            None,
-            None,
-        ),
-        EffectState::Confirmed { id } => (1, Some(id), None, None, None, None),
-        EffectState::Failed { code, message } => (2, None, None, None, Some(code), Some(message)),
-    };
-    c.prepare_cached(
-        "INSERT OR REPLACE INTO effects(record, row, object, operation, state, target, hash, request, sent_at, code, message)
-         VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
-    )?
-    .execute(params![
-        effect.record.0,
-        effect.row,
-        object,
-        operation_number(effect.operation),
-        state,
-        target,
-        effect.hash,
-        request,
-        sent_at,
-        code,
-        message,
-    ])?;
     Ok(())
 }
 
-fn read_effects(c: &Connection, record: RecordId, into: &mut Vec<Effect>) -> Result<(), DbError> {
-    let mut statement = c.prepare_cached(
-        "SELECT row, word, operation, state, target, hash, request, sent_at, code, message
-         FROM effects JOIN words ON words.id = object WHERE record = ?1 ORDER BY row",
+fn put_outcomes(
+    c: &Connection,
+    phase: &str,
+    outcomes: &[(RecordId, Verdict)],
+) -> Result<(), DbError> {
+    let mut words = Words::new(c)?;
+    let phase = words.id(phase)?;
+    let mut put = c.prepare_cached(
+        "INSERT INTO outcomes(record, phase, verdict, reason) VALUES(?1,?2,?3,?4)
+         ON CONFLICT(record) DO UPDATE SET phase = excluded.phase, verdict = excluded.verdict, reason = excluded.reason",
     )?;
-    let mut rows = statement.query([record.0])?;
+    let mut forget = c.prepare_cached("DELETE FROM messages WHERE record = ?1")?;
+    for (record, verdict) in outcomes {
+        let reason = words.id(verdict.reason().unwrap_or_default())?;
+        put.execute(params![record.0, phase, verdict_number(verdict), reason])?;
+        match verdict {
+            Verdict::Failed { message, .. } => {
+                c.prepare_cached("INSERT OR REPLACE INTO messages(record, text) VALUES(?1,?2)")?
+                    .execute(params![record.0, message])?;
+            }
+            _ => {
+                forget.execute([record.0])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One pass over the outcomes: counts need every row anyway, and the first ones of each reason come with it.
+fn count(c: &Connection) -> Result<Vec<VerdictCount>, DbError> {
+    let mut found: BTreeMap<(i64, i64, i64), (u64, Vec<RecordId>)> = BTreeMap::new();
+    let mut statement =
+        c.prepare("SELECT phase, verdict, reason, record FROM outcomes ORDER BY record")?;
+    let mut rows = statement.query([])?;
     while let Some(r) = rows.next()? {
-        let text = |n: usize| -> rusqlite::Result<String> {
-            Ok(r.get::<_, Option<String>>(n)?.unwrap_or_default())
-        };
-        let state = match r.get::<_, i64>(3)? {
-            0 => EffectState::Intended {
-                request: text(6)?,
-                sent_at: time(r.get::<_, Option<i64>>(7)?.unwrap_or(0)),
-            },
-            1 => EffectState::Confirmed { id: text(4)? },
-            _ => EffectState::Failed {
-                code: text(8)?,
-                message: text(9)?,
-            },
-        };
-        into.push(Effect {
-            record,
-            row: r.get(0)?,
-            object: r.get(1)?,
-            operation: operation(r.get(2)?)?,
-            state,
-            hash: r.get(5)?,
+        let (count, examples) = found.entry((r.get(0)?, r.get(1)?, r.get(2)?)).or_default();
+        *count += 1;
+        if examples.len() < EXAMPLES {
+            examples.push(RecordId(r.get(3)?));
+        }
+    }
+    let mut words = Words::new(c)?;
+    let mut counts = Vec::with_capacity(found.len());
+    for ((phase, number, reason), (count, examples)) in found {
+        counts.push(VerdictCount {
+            phase: words.word(phase)?,
+            column: column(number).to_owned(),
+            reason: words.word(reason)?,
+            count,
+            examples,
         });
     }
-    Ok(())
-}
-
-fn read_outcome(c: &Connection, record: RecordId) -> Result<Option<Verdict>, DbError> {
-    let found = c
-        .prepare_cached(
-            "SELECT verdict, word, text FROM outcomes JOIN words ON words.id = reason
-             LEFT JOIN messages USING(record) WHERE record = ?1",
-        )?
-        .query_row([record.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
-        .optional()?;
-    found
-        .map(|(number, reason, message)| verdict(number, reason, message))
-        .transpose()
+    Ok(counts)
 }
 
 #[async_trait]
@@ -249,29 +182,14 @@ impl Ledger for SqliteLedger {
         self.put("owner", &value).await
     }
 
-    async fn intend(&self, intents: Vec<Intent>) -> Result<()> {
+    async fn intend(&self, mut intents: Vec<Intent>) -> Result<()> {
         self.db
             .call("make intents durable", move |c| {
                 point("ledger-intend")?;
                 let t = c.transaction()?;
-                for i in intents {
-                    if let Some(before) = &i.before {
-                        // The first image counts: a repeated change must not hide what stood there before ours.
-                        t.prepare_cached("INSERT OR IGNORE INTO before_images(record, row, image) VALUES(?1,?2,?3)")?
-                            .execute(params![i.record.0, i.row, before.to_string()])?;
-                    }
-                    put_effect(
-                        &t,
-                        &Effect {
-                            record: i.record,
-                            row: i.row,
-                            object: i.object,
-                            operation: i.operation,
-                            state: EffectState::Intended { request: i.request, sent_at: i.sent_at },
-                            hash: i.hash,
-                        },
-                    )?;
-                }
+                // In the order of the table: neighbours share pages, whatever order the load has.
+                intents.sort_by_key(|i| (i.record, i.row));
+                put_intents(&t, intents)?;
                 t.commit()?;
                 point("ledger-intended")?;
                 Ok(())
@@ -279,14 +197,17 @@ impl Ledger for SqliteLedger {
             .await
     }
 
-    async fn settle(&self, effects: Vec<Effect>) -> Result<()> {
+    async fn settle(&self, mut effects: Vec<Effect>) -> Result<()> {
         self.db
             .call("make effects durable", move |c| {
                 point("ledger-settle")?;
                 let t = c.transaction()?;
+                effects.sort_by_key(|e| (e.record, e.row));
+                let mut writer = EffectWriter::new(&t)?;
                 for effect in &effects {
-                    put_effect(&t, effect)?;
+                    writer.put(effect)?;
                 }
+                drop(writer);
                 t.commit()?;
                 point("ledger-settled")?;
                 Ok(())
@@ -298,9 +219,9 @@ impl Ledger for SqliteLedger {
         let records = records.to_vec();
         self.db
             .call("read effects", move |c| {
-                let mut effects = Vec::new();
+                let (mut reader, mut effects) = (EffectReader::new(c)?, Vec::new());
                 for record in records {
-                    read_effects(c, record, &mut effects)?;
+                    reader.read(record, &mut effects)?;
                 }
                 Ok(effects)
             })
@@ -322,28 +243,14 @@ impl Ledger for SqliteLedger {
             .await
     }
 
-    async fn finish(&self, phase: &str, outcomes: Vec<(RecordId, Verdict)>) -> Result<()> {
+    async fn finish(&self, phase: &str, mut outcomes: Vec<(RecordId, Verdict)>) -> Result<()> {
         let phase = phase.to_owned();
         self.db
             .call("make outcomes final", move |c| {
+                point("ledger-finish")?;
                 let t = c.transaction()?;
-                let phase = word(&t, &phase)?;
-                for (record, verdict) in &outcomes {
-                    let reason = word(&t, verdict.reason().unwrap_or_default())?;
-                    t.prepare_cached(
-                        "INSERT OR REPLACE INTO outcomes(record, phase, verdict, reason) VALUES(?1,?2,?3,?4)",
-                    )?
-                    .execute(params![record.0, phase, verdict_number(verdict), reason])?;
-                    match verdict {
-                        Verdict::Failed { message, .. } => {
-                            t.prepare_cached("INSERT OR REPLACE INTO messages(record, text) VALUES(?1,?2)")?
-                                .execute(params![record.0, message])?;
-                        }
-                        _ => {
-                            t.prepare_cached("DELETE FROM messages WHERE record = ?1")?.execute([record.0])?;
-                        }
-                    }
-                }
+                outcomes.sort_by_key(|(record, _)| *record);
+                put_outcomes(&t, &phase, &outcomes)?;
                 Ok(t.commit()?)
             })
             .await
@@ -353,7 +260,8 @@ impl Ledger for SqliteLedger {
         let records = records.to_vec();
         self.db
             .call("read outcomes", move |c| {
-                records.into_iter().map(|r| read_outcome(c, r)).collect()
+                let mut reader = OutcomeReader::new(c)?;
+                records.into_iter().map(|r| reader.read(r)).collect()
             })
             .await
     }
@@ -509,32 +417,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn counts(&self) -> Result<Vec<VerdictCount>> {
-        self.db
-            .call("count the ledger", |c| {
-                let mut groups = c.prepare(
-                    "SELECT outcomes.phase, p.word, verdict, reason, w.word, count(*) FROM outcomes
-                     JOIN words p ON p.id = outcomes.phase JOIN words w ON w.id = reason
-                     GROUP BY outcomes.phase, verdict, reason ORDER BY outcomes.phase, verdict, reason",
-                )?;
-                let mut first = c.prepare(
-                    "SELECT record FROM outcomes WHERE phase = ?1 AND verdict = ?2 AND reason = ?3 LIMIT 3",
-                )?;
-                let mut counts = Vec::new();
-                let mut rows = groups.query([])?;
-                while let Some(r) = rows.next()? {
-                    let (phase, number, reason): (i64, i64, i64) = (r.get(0)?, r.get(2)?, r.get(3)?);
-                    let examples = first.query_map([phase, number, reason], |r| Ok(RecordId(r.get(0)?)))?;
-                    counts.push(VerdictCount {
-                        phase: r.get(1)?,
-                        column: column(number).to_owned(),
-                        reason: r.get(4)?,
-                        count: r.get::<_, i64>(5)?.cast_unsigned(),
-                        examples: examples.collect::<Result<_, _>>()?,
-                    });
-                }
-                Ok(counts)
-            })
-            .await
+        self.db.call("count the ledger", |c| Ok(count(c)?)).await
     }
 
     async fn settled(&self, phase: &str) -> Result<HashMap<String, u64>> {
@@ -558,14 +441,7 @@ impl Ledger for SqliteLedger {
 
     async fn message(&self, record: RecordId) -> Result<Option<String>> {
         self.db
-            .call("read a failure's text", move |c| {
-                Ok(c.query_row(
-                    "SELECT text FROM messages WHERE record = ?1",
-                    [record.0],
-                    |r| r.get(0),
-                )
-                .optional()?)
-            })
+            .call("read a failure's text", move |c| read_message(c, record))
             .await
     }
 

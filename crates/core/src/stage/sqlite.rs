@@ -1,87 +1,28 @@
 //! The index in SQLite.
 
+mod append;
+mod rows;
+mod schema;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::index::{
-    Address, FOR_NOW, Index, KindCount, NewPage, NewRow, Place, Row, Segment, ShardState,
-    file_columns, file_state, name_of,
+    FOR_NOW, Index, KindCount, NewPage, Place, Row, Segment, ShardState, file_columns,
 };
-use crate::db::{Db, DbError, Schema};
-use crate::error::{Error, ErrorKind, Result};
+use crate::db::Db;
+use crate::error::Result;
 use crate::fault::point;
 use crate::key::{RecordId, RecordKey, RecordKind, Tenant};
 use crate::sink::FileState;
-use crate::source::{Next, Reject, Shard};
-
-/// The tables are documented in `docs/workspace.md`; people may open and query the file.
-const SCHEMA: Schema = Schema {
-    name: "the stage's index",
-    application_id: 0x4446_5331,
-    versions: &["
-        CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE segments(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, file TEXT NOT NULL, end INTEGER NOT NULL);
-        CREATE TABLE shards(
-            n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, spec TEXT NOT NULL,
-            cursor TEXT, watermark TEXT, pages INTEGER NOT NULL DEFAULT 0);
-        CREATE INDEX shards_open ON shards(n) WHERE watermark IS NULL;
-        CREATE TABLE records(
-            id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name INTEGER NOT NULL, source_id TEXT NOT NULL,
-            segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, line INTEGER NOT NULL,
-            bytes INTEGER NOT NULL, hash BLOB NOT NULL, revision INTEGER,
-            grp INTEGER NOT NULL, at INTEGER NOT NULL, sequence INTEGER NOT NULL,
-            parent INTEGER NOT NULL, alias INTEGER NOT NULL, after1 INTEGER NOT NULL, after2 INTEGER NOT NULL,
-            skip TEXT, read_at INTEGER NOT NULL);
-        CREATE INDEX records_name ON records(name);
-        CREATE INDEX records_group ON records(grp) WHERE grp <> 0;
-        CREATE INDEX records_order ON records(kind, at, sequence, source_id, id) WHERE grp = 0;
-        CREATE INDEX records_parent ON records(kind) WHERE parent <> 0 AND grp = 0;
-        CREATE TABLE files(
-            record INTEGER PRIMARY KEY, grp INTEGER NOT NULL, state INTEGER NOT NULL, detail TEXT);
-        CREATE INDEX files_open ON files(grp) WHERE state = 0;
-        CREATE TABLE complete(grp INTEGER PRIMARY KEY);
-        CREATE TABLE ready(n INTEGER PRIMARY KEY AUTOINCREMENT, grp INTEGER NOT NULL UNIQUE);
-        CREATE TABLE rejects(
-            n INTEGER PRIMARY KEY, shard TEXT NOT NULL, kind INTEGER NOT NULL, source_id TEXT,
-            path TEXT NOT NULL, reason TEXT NOT NULL, raw TEXT NOT NULL, mark INTEGER NOT NULL UNIQUE);
-        CREATE TABLE notes(n INTEGER PRIMARY KEY, shard TEXT NOT NULL, text TEXT NOT NULL, UNIQUE(shard, text));
-        CREATE VIEW record_keys AS
-            SELECT id, (SELECT value FROM meta WHERE name = 'platform') || ':' ||
-                   (SELECT value FROM meta WHERE name = 'tenant') || ':' ||
-                   CASE kind WHEN 1 THEN 'field-definition' WHEN 2 THEN 'team' WHEN 3 THEN 'agent' WHEN 4 THEN 'tag'
-                             WHEN 5 THEN 'account' WHEN 6 THEN 'contact' WHEN 7 THEN 'conversation'
-                             WHEN 8 THEN 'attachment' WHEN 9 THEN 'message' END || ':' || source_id AS key
-            FROM records;
-    ", "
-        INSERT OR IGNORE INTO meta(name, value) VALUES('word', lower(hex(randomblob(16))));
-    "],
-};
-
-/// The number by which files of ours name a kind; never reused.
-pub(crate) fn kind_number(kind: RecordKind) -> i64 {
-    match kind {
-        RecordKind::FieldDefinition => 1,
-        RecordKind::Team => 2,
-        RecordKind::Agent => 3,
-        RecordKind::Tag => 4,
-        RecordKind::Account => 5,
-        RecordKind::Contact => 6,
-        RecordKind::Conversation => 7,
-        RecordKind::Attachment => 8,
-        RecordKind::Message => 9,
-    }
-}
-
-/// The kind of that number.
-pub(crate) fn kind_of_number(number: i64) -> Option<RecordKind> {
-    RecordKind::ALL
-        .into_iter()
-        .find(|kind| kind_number(*kind) == number)
-}
+use crate::source::{Reject, Shard};
+use append::{add_shard, append_page, settle_group};
+use rows::{FROM, Finder, ROW, kinds_list, numbers, order, prefix, row, unknown_kind};
+use schema::{SCHEMA, kind_number, kind_of_number};
 
 /// The index in a SQLite file.
 #[derive(Debug, Clone)]
@@ -109,267 +50,6 @@ impl SqliteIndex {
             db: Db::look(path, &SCHEMA)?,
         })
     }
-}
-
-const ROW: &str = "records.id, records.kind, segment, offset, length, line, bytes, name, records.grp, at, sequence, source_id, \
-     parent, alias, after1, after2, skip, files.state, files.detail";
-const FROM: &str = "records LEFT JOIN files ON files.record = records.id";
-
-fn row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let kind = kind_of_number(r.get(1)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, 0))?;
-    Ok(Row {
-        id: RecordId(r.get(0)?),
-        kind,
-        address: Address {
-            segment: r.get(2)?,
-            offset: r.get::<_, i64>(3)?.cast_unsigned(),
-            length: r.get(4)?,
-            line: r.get(5)?,
-        },
-        bytes: r.get(6)?,
-        name: r.get(7)?,
-        group: r.get(8)?,
-        at: r.get(9)?,
-        sequence: r.get(10)?,
-        source_id: r.get(11)?,
-        parent: r.get(12)?,
-        alias: r.get(13)?,
-        after: [r.get(14)?, r.get(15)?],
-        skip: r.get(16)?,
-        file: file_state(r.get::<_, Option<i64>>(17)?.unwrap_or(0), r.get(18)?),
-    })
-}
-
-fn kinds_list(kinds: &[RecordKind]) -> String {
-    kinds
-        .iter()
-        .map(|k| kind_number(*k).to_string())
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-fn numbers(list: &[i64]) -> String {
-    list.iter()
-        .map(i64::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-fn prefix(connection: &Connection) -> Result<String, DbError> {
-    let get = |name: &str| -> rusqlite::Result<Option<String>> {
-        connection
-            .query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| {
-                r.get(0)
-            })
-            .optional()
-    };
-    match (get("platform")?, get("tenant")?) {
-        (Some(platform), Some(tenant)) => Ok(format!("{platform}:{tenant}:")),
-        _ => Err(Error::bug("use the stage's index", "its tenant is not named yet").into()),
-    }
-}
-
-fn find_one(connection: &Connection, key: &RecordKey) -> Result<Option<Found>, DbError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, kind, source_id, hash, revision, grp FROM records WHERE name = ?1",
-    )?;
-    let mut rows = statement.query([name_of(key.as_str())])?;
-    while let Some(r) = rows.next()? {
-        let kind: i64 = r.get(1)?;
-        let source_id: String = r.get(2)?;
-        if kind_of_number(kind).is_some_and(|k| k.name() == key.kind()) && source_id == key.id() {
-            return Ok(Some(Found {
-                id: r.get(0)?,
-                hash: r.get(3)?,
-                revision: r.get(4)?,
-                group: r.get(5)?,
-            }));
-        }
-    }
-    Ok(None)
-}
-
-struct Found {
-    id: i64,
-    hash: [u8; 16],
-    revision: Option<i64>,
-    group: i64,
-}
-
-fn insert_row(t: &Transaction<'_>, new: &NewRow, read_at: i64) -> Result<(), DbError> {
-    let found = find_one(t, &new.key)?;
-    let group = new.facts.group.as_ref().map_or(0, |g| name_of(g.as_str()));
-    if let Some(found) = found {
-        let older = matches!((new.revision, found.revision), (Some(n), Some(f)) if n < f);
-        let same = found.hash == new.hash;
-        t.prepare_cached("UPDATE records SET read_at = max(read_at, ?2) WHERE id = ?1")?
-            .execute(params![found.id, read_at])?;
-        if !older && !same {
-            update_row(t, &found, new, group)?;
-        }
-        return Ok(());
-    }
-    let f = &new.facts;
-    let after = |n: usize| f.after.get(n).map_or(0, |a| name_of(a));
-    t.prepare_cached(
-        "INSERT INTO records(kind, name, source_id, segment, offset, length, line, bytes, hash, revision, grp, at,
-            sequence, parent, alias, after1, after2, read_at)
-         VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
-    )?
-    .execute(params![
-        kind_number(new.kind),
-        name_of(new.key.as_str()),
-        new.key.id(),
-        new.address.segment,
-        new.address.offset.cast_signed(),
-        new.address.length,
-        new.address.line,
-        new.bytes,
-        new.hash,
-        new.revision,
-        group,
-        f.at,
-        f.sequence,
-        f.parent.as_ref().map_or(0, |p| name_of(p.as_str())),
-        f.alias.as_ref().map_or(0, |a| name_of(a)),
-        after(0),
-        after(1),
-        read_at,
-    ])?;
-    let id = t.last_insert_rowid();
-    if new.kind == RecordKind::Attachment {
-        t.prepare_cached("INSERT INTO files(record, grp, state) VALUES(?1, ?2, 0)")?
-            .execute(params![id, group])?;
-    }
-    reopen_group(t, group)
-}
-
-/// A group that was complete and grows waits until it is called complete again: the rest of it may be on its way.
-fn reopen_group(t: &Transaction<'_>, group: i64) -> Result<(), DbError> {
-    if group != 0 {
-        t.prepare_cached("DELETE FROM complete WHERE grp = ?1")?
-            .execute([group])?;
-        unready(t, group)?;
-    }
-    Ok(())
-}
-
-/// A group that is ready again later has a new place, so that it is looked at again.
-fn unready(t: &Transaction<'_>, group: i64) -> Result<(), DbError> {
-    t.prepare_cached("DELETE FROM ready WHERE grp = ?1")?
-        .execute([group])?;
-    Ok(())
-}
-
-fn update_row(t: &Transaction<'_>, found: &Found, new: &NewRow, group: i64) -> Result<(), DbError> {
-    let f = &new.facts;
-    let after = |n: usize| f.after.get(n).map_or(0, |a| name_of(a));
-    t.prepare_cached(
-        "UPDATE records SET segment=?2, offset=?3, length=?4, line=?5, bytes=?6, hash=?7, revision=?8, grp=?9, at=?10,
-            sequence=?11, parent=?12, alias=?13, after1=?14, after2=?15 WHERE id=?1",
-    )?
-    .execute(params![
-        found.id,
-        new.address.segment,
-        new.address.offset.cast_signed(),
-        new.address.length,
-        new.address.line,
-        new.bytes,
-        new.hash,
-        new.revision,
-        group,
-        f.at,
-        f.sequence,
-        f.parent.as_ref().map_or(0, |p| name_of(p.as_str())),
-        f.alias.as_ref().map_or(0, |a| name_of(a)),
-        after(0),
-        after(1),
-    ])?;
-    if new.kind == RecordKind::Attachment {
-        // Its bytes may be others now.
-        t.prepare_cached(
-            "UPDATE files SET grp = ?2, state = 0, detail = NULL WHERE record = ?1
-               AND EXISTS (SELECT 1 FROM records WHERE id = ?1 AND skip IS NULL)",
-        )?
-        .execute(params![found.id, group])?;
-        unready(t, group)?;
-    }
-    if found.group != group {
-        reopen_group(t, group)?;
-    }
-    Ok(())
-}
-
-fn settle_group(t: &Transaction<'_>, group: i64) -> Result<(), DbError> {
-    t.prepare_cached(
-        "INSERT OR IGNORE INTO ready(grp) SELECT ?1
-         WHERE EXISTS (SELECT 1 FROM complete WHERE grp = ?1)
-           AND NOT EXISTS (SELECT 1 FROM files WHERE grp = ?1 AND state = 0)",
-    )?
-    .execute([group])?;
-    Ok(())
-}
-
-fn add_shard(t: &Connection, shard: &Shard) -> Result<(), DbError> {
-    t.prepare_cached("INSERT OR IGNORE INTO shards(id, spec) VALUES(?1, ?2)")?
-        .execute(params![shard.id, serde_json::to_string(shard)?])?;
-    Ok(())
-}
-
-fn append_page(t: &Transaction<'_>, page: &NewPage) -> Result<(), DbError> {
-    let read_at = page.read_at.timestamp_millis();
-    for new in &page.rows {
-        insert_row(t, new, read_at)?;
-    }
-    for skip in &page.skips {
-        if let Some(found) = find_one(t, &skip.key)? {
-            t.prepare_cached("UPDATE records SET skip = ?2 WHERE id = ?1")?
-                .execute(params![found.id, skip.reason])?;
-            t.prepare_cached("UPDATE files SET state = 2, detail = ?2 WHERE record = ?1")?
-                .execute(params![found.id, skip.reason])?;
-        }
-    }
-    for reject in &page.rejects {
-        // A page that is read again brings the same rejects: they count once.
-        let mark = name_of(&format!(
-            "{}\n{:?}\n{}\n{}",
-            page.shard, reject.id, reject.path, reject.raw
-        ));
-        t.prepare_cached(
-            "INSERT OR IGNORE INTO rejects(shard, kind, source_id, path, reason, raw, mark) VALUES(?1,?2,?3,?4,?5,?6,?7)",
-        )?
-        .execute(params![
-            page.shard,
-            kind_number(reject.kind),
-            reject.id,
-            reject.path,
-            reject.reason,
-            reject.raw,
-            mark
-        ])?;
-    }
-    for key in &page.complete {
-        let group = name_of(key.as_str());
-        t.prepare_cached("INSERT OR IGNORE INTO complete(grp) VALUES(?1)")?
-            .execute([group])?;
-        settle_group(t, group)?;
-    }
-    for shard in &page.spawn {
-        add_shard(t, shard)?;
-    }
-    for note in &page.notes {
-        t.prepare_cached("INSERT OR IGNORE INTO notes(shard, text) VALUES(?1, ?2)")?
-            .execute(params![page.shard, note])?;
-    }
-    let (cursor, watermark) = match &page.next {
-        Next::More(cursor) => (Some(serde_json::to_string(cursor)?), None),
-        Next::End(watermark) => (None, Some(serde_json::to_string(watermark)?)),
-    };
-    t.prepare_cached(
-        "UPDATE shards SET cursor = ?2, watermark = ?3, pages = pages + 1 WHERE id = ?1",
-    )?
-    .execute(params![page.shard, cursor, watermark])?;
-    Ok(())
 }
 
 impl SqliteIndex {
@@ -574,8 +254,9 @@ impl Index for SqliteIndex {
         let keys = keys.to_vec();
         self.db
             .call("look up keys in the stage", move |c| {
+                let mut finder = Finder::new(c)?;
                 keys.iter()
-                    .map(|k| Ok(find_one(c, k)?.map(|f| RecordId(f.id))))
+                    .map(|k| Ok(finder.find(k)?.map(|f| RecordId(f.id))))
                     .collect()
             })
             .await
@@ -872,17 +553,4 @@ impl Index for SqliteIndex {
             })
             .await
     }
-}
-
-fn order(row: &Row) -> (i64, i64, &str, i64) {
-    (row.at, row.sequence, &row.source_id, row.id.0)
-}
-
-fn unknown_kind(number: i64) -> Error {
-    Error::new(
-        ErrorKind::Mismatch,
-        "read the stage",
-        format!("kind {number} is unknown"),
-    )
-    .advise("Use the Deskferry that wrote it, or a newer one")
 }
