@@ -34,7 +34,7 @@ async fn killed_at(points: &[&str]) {
     finish(&scene, verb).await;
 }
 
-async fn finish(scene: &Scene, verb: &str) {
+pub(crate) async fn finish(scene: &Scene, verb: &str) {
     let ended = Program::of(scene).run(&[verb]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.output);
     scene.assert_exact();
@@ -43,6 +43,7 @@ async fn finish(scene: &Scene, verb: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_the_stage_is_written() {
     killed_at(&[
+        "stage-begin:2",
         "stage-append:1",
         "stage-sync:2",
         "stage-index:3",
@@ -56,6 +57,8 @@ async fn killed_while_the_stage_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_files_are_staged() {
     killed_at(&[
+        "blob-write:2",
+        "blob-sync:1",
         "blob-rename:1",
         "blob-index:1",
         "blob-rename:5",
@@ -77,6 +80,7 @@ async fn killed_between_intent_sending_and_outcome() {
         "ledger-intended:12",
         "ledger-settled:9",
         "ledger-settle:15",
+        "ledger-finish:7",
     ])
     .await;
 }
@@ -120,31 +124,6 @@ async fn killed_at_random_places_of_one_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_places_of_another_run() {
     killed_at_random(12, 6).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_ends_the_run_by_name_and_a_resume_goes_on() {
-    for point in [
-        "stage-append:3",
-        "stage-sync:2",
-        "stage-index:2",
-        "blob-rename:2",
-        "ledger-intend:3",
-        "ledger-settle:3",
-    ] {
-        let scene = Scene::small().await;
-        let failed = Program::of(&scene)
-            .env("DESKFERRY_FAIL_AT", point)
-            .run(&["run"])
-            .await;
-        assert_eq!(failed.code, Some(13), "at {point}:\n{}", failed.output);
-        assert!(
-            failed.output.contains("Free space on the workspace's disk"),
-            "at {point}:\n{}",
-            failed.output
-        );
-        finish(&scene, "resume").await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bulk;
 mod config;
+mod disk;
 mod extracted;
 mod kayako_input;
 mod kills;

@@ -116,6 +116,28 @@ impl Program {
         ended(output.status.code(), &output.stdout, &output.stderr)
     }
 
+    /// Lets it run with files that may not grow beyond so many blocks of 512 bytes: writes are cut there.
+    pub(crate) async fn limited(&self, blocks: u32, args: &[&str]) -> Ended {
+        let plain = self.command(args);
+        let plain = plain.as_std();
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!(
+                "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+            ))
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let output = command.stdin(Stdio::null()).output().await.unwrap();
+        ended(output.status.code(), &output.stdout, &output.stderr)
+    }
+
     /// Kills it by SIGKILL once the scene's platforms have seen so many more requests.
     pub(crate) async fn killed_after(&self, scene: &Scene, requests: u64, args: &[&str]) -> Ended {
         let seen = || scene.kayako.requests().total + scene.org.requests().total;

@@ -288,11 +288,13 @@ impl Error {
     /// A failure of this machine's files.
     pub fn storage(operation: impl Into<Cow<'static, str>>, error: std::io::Error) -> Self {
         let advice = match error.kind() {
-            std::io::ErrorKind::StorageFull => {
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::FileTooLarge => {
                 "Free space on the workspace's disk, then run `resume`: nothing is lost"
             }
-            std::io::ErrorKind::PermissionDenied => {
-                "Check who owns the workspace folder, then run `resume`"
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                "Check who owns the workspace folder and whether its disk can be written, then run `resume`"
             }
             _ => "Check the disk that holds the workspace, then run `resume`",
         };

@@ -3,7 +3,9 @@
 //! Without the feature `fault-points` every point is an empty function.
 
 /// Passes a named point. With the feature `fault-points` and `DESKFERRY_KILL_AT=name:n` the process dies here at the
-/// `n`-th pass, as by `kill -9`; with `DESKFERRY_FAIL_AT=name:n` the point answers the error of a full disk.
+/// `n`-th pass, as by `kill -9`; with `DESKFERRY_FAIL_AT=name:n` the point answers the error of a full disk, with
+/// `name:n:io` that of a disk which fails (a sync that did not go through), with `name:n:read-only` that of a disk which cannot
+/// be written.
 #[cfg(feature = "fault-points")]
 pub(crate) fn point(name: &'static str) -> std::io::Result<()> {
     imp::point(name)
@@ -16,36 +18,74 @@ pub(crate) fn point(_name: &'static str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Writes bytes at a named point. With `DESKFERRY_FAIL_AT=name:n:short` half of them are written before the disk is full.
+pub(crate) fn write_at(
+    name: &'static str,
+    to: &mut impl std::io::Write,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    match point(name) {
+        Err(error) if error.kind() == std::io::ErrorKind::WriteZero => {
+            to.write_all(&bytes[..bytes.len() / 2])?;
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        passed => passed.and_then(|()| to.write_all(bytes)),
+    }
+}
+
 /// The points, in the order in which a record passes them.
-pub const POINTS: [&str; 10] = [
+pub const POINTS: [&str; 14] = [
+    "stage-begin",
     "stage-append",
     "stage-sync",
     "stage-index",
     "stage-committed",
+    "blob-write",
+    "blob-sync",
     "blob-rename",
     "blob-index",
     "ledger-intend",
     "ledger-intended",
     "ledger-settle",
     "ledger-settled",
+    "ledger-finish",
 ];
 
 #[cfg(feature = "fault-points")]
 mod imp {
     use std::collections::HashMap;
+    use std::io::{Error, ErrorKind};
     use std::sync::{Mutex, OnceLock};
 
     struct Plan {
         name: String,
         pass: u32,
+        how: String,
+    }
+
+    impl Plan {
+        fn is_now(&self, name: &str, pass: u32) -> bool {
+            self.name == name && self.pass == pass
+        }
+
+        fn error(&self) -> Error {
+            match self.how.as_str() {
+                // EIO, which has no kind of its own.
+                "io" => Error::from_raw_os_error(5),
+                "short" => ErrorKind::WriteZero.into(),
+                "read-only" => ErrorKind::ReadOnlyFilesystem.into(),
+                _ => ErrorKind::StorageFull.into(),
+            }
+        }
     }
 
     fn plan(variable: &str) -> Option<Plan> {
         let text = std::env::var(variable).ok()?;
-        let (name, pass) = text.split_once(':').unwrap_or((&text, "1"));
+        let mut words = text.split(':');
         Some(Plan {
-            name: name.to_owned(),
-            pass: pass.parse().ok()?,
+            name: words.next()?.to_owned(),
+            pass: words.next().unwrap_or("1").parse().ok()?,
+            how: words.next().unwrap_or_default().to_owned(),
         })
     }
 
@@ -78,20 +118,12 @@ mod imp {
             *pass += 1;
             *pass
         };
-        if plans
-            .kill
-            .as_ref()
-            .is_some_and(|k| k.name == name && k.pass == pass)
-        {
+        if plans.kill.as_ref().is_some_and(|k| k.is_now(name, pass)) {
             std::process::abort();
         }
-        if plans
-            .fail
-            .as_ref()
-            .is_some_and(|f| f.name == name && f.pass == pass)
-        {
-            return Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
+        match plans.fail.as_ref().filter(|f| f.is_now(name, pass)) {
+            Some(plan) => Err(plan.error()),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

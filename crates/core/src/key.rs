@@ -10,6 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The longest key, in characters: what a unique text field of a target can hold.
 pub const MAX_KEY: usize = 255;
+/// The longest tenant within a key, as encoded.
+const MAX_TENANT: usize = 100;
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -112,7 +114,8 @@ impl fmt::Display for Tenant {
 
 /// `platform:tenant:kind:source-id`, each piece percent-encoded outside `[A-Za-z0-9_-]`, at most 255 characters.
 ///
-/// A longer key keeps its beginning and ends in `~` and the first 32 hex digits of the BLAKE3 hash of the whole.
+/// A longer key keeps its beginning and ends in `~` and the first 32 hex digits of the BLAKE3 hash of the whole; a tenant that is
+/// longer than 100 characters as encoded is shortened likewise, so that the kind always stands in the key.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecordKey(Arc<str>);
@@ -121,13 +124,10 @@ impl RecordKey {
     /// The key of a source's thing. `kind` is the name of a [`RecordKind`], or a sink's own word such as `file`.
     #[must_use]
     pub fn new(platform: &str, tenant: &str, kind: &str, id: &str) -> Self {
-        let whole = [platform, tenant, kind, id].map(encode).join(":");
-        if whole.len() <= MAX_KEY {
-            return Self(whole.into());
-        }
-        let hash = blake3::hash(whole.as_bytes()).to_hex();
-        let kept = &whole[..MAX_KEY - 33];
-        Self(format!("{kept}~{}", &hash[..32]).into())
+        let [platform, tenant, kind, id] = [platform, tenant, kind, id].map(encode);
+        let tenant = shortened(tenant, MAX_TENANT);
+        let whole = [platform, tenant, kind, id].join(":");
+        Self(shortened(whole, MAX_KEY).into())
     }
 
     /// A key from its text, as it stands in a ledger or in a target.
@@ -197,6 +197,15 @@ impl RecordKey {
     }
 }
 
+/// Text of ASCII letters that is too long keeps its beginning, and ends in its hash.
+fn shortened(text: String, longest: usize) -> String {
+    if text.len() <= longest {
+        return text;
+    }
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    format!("{}~{}", &text[..longest - 33], &hash[..32])
+}
+
 fn encode(piece: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
@@ -253,6 +262,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn however_long_a_tenant_is_its_keys_name_their_kind_and_are_its_own(tenant in ".{1,400}", other in ".{1,400}") {
+            let key = RecordKey::new("platform", &tenant, "conversation", "7");
+            prop_assert_eq!((key.kind(), key.id()), ("conversation", "7"));
+            prop_assert_eq!(RecordKey::parse(key.as_str()).unwrap(), key.clone());
+            let others = RecordKey::new("platform", &other, "conversation", "7");
+            prop_assert_eq!(key == others, tenant == other);
+        }
+
         #[test]
         fn keys_fit_a_text_field_are_stable_and_differ_when_their_ids_differ(a in ".{0,400}", b in ".{0,400}") {
             let one = RecordKey::new("p", "t", "message", &a);

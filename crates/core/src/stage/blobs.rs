@@ -124,7 +124,7 @@ impl Drop for Temporary {
 }
 
 async fn write_hashed(path: &Path, mut bytes: ByteStream) -> Result<BlobInfo> {
-    let io = |e| Error::storage("stage a file", e);
+    let io = |e| Error::storage("stage a file", e).with("file", path.display());
     let mut file = tokio::fs::File::create(path).await.map_err(io)?;
     let (mut blake3, mut md5, mut size) = (blake3::Hasher::new(), Md5::new(), 0u64);
     let mut head = Vec::new();
@@ -135,9 +135,11 @@ async fn write_hashed(path: &Path, mut bytes: ByteStream) -> Result<BlobInfo> {
         let wanted = HEAD_BYTES.saturating_sub(head.len()).min(chunk.len());
         head.extend_from_slice(&chunk[..wanted]);
         size += chunk.len() as u64;
+        point("blob-write").map_err(io)?;
         file.write_all(&chunk).await.map_err(io)?;
     }
     file.flush().await.map_err(io)?;
+    point("blob-sync").map_err(io)?;
     file.sync_all().await.map_err(io)?;
     Ok(BlobInfo {
         blake3: blake3.finalize().to_hex().to_string(),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fault::point;
+use crate::fault::{point, write_at};
 use crate::key::RecordKind;
 
 /// How many bytes of lines a frame holds at most (a longer line has a frame of its own).
@@ -130,8 +130,8 @@ impl FrameWriter {
             at = end;
         }
         if let Some(open) = self.open.get(&kind) {
-            point("stage-sync").map_err(io("sync the stage"))?;
-            open.file.sync_data().map_err(io("sync the stage"))?;
+            let sync = || point("stage-sync").and_then(|()| open.file.sync_data());
+            sync().map_err(of("sync the stage", &open.info.file))?;
         }
         Ok(appended)
     }
@@ -166,10 +166,8 @@ impl FrameWriter {
                 "a record of 4 GiB",
             )
         })?;
-        point("stage-append").map_err(io("append to the stage"))?;
-        open.file
-            .write_all(&packed)
-            .map_err(io("append to the stage"))?;
+        write_at("stage-append", &mut open.file, &packed)
+            .map_err(of("append to the stage", &open.info.file))?;
         let frame = Frame {
             segment: open.info.id,
             offset: open.info.end,
@@ -182,16 +180,19 @@ impl FrameWriter {
     /// A segment that is left behind is synced: the append that comes next syncs the new one only.
     fn begin_segment(&mut self, kind: RecordKind) -> Result<()> {
         if let Some(left) = self.open.get(&kind) {
-            left.file.sync_data().map_err(io("sync the stage"))?;
+            left.file
+                .sync_data()
+                .map_err(of("sync the stage", &left.info.file))?;
         }
         let id = self.next;
         let name = format!("{kind}-{id:06}.jsonl.zst");
         let path = self.folder.join(&name);
+        point("stage-begin").map_err(of("begin a segment", &name))?;
         let mut file = OpenOptions::new()
             .append(true)
             .create_new(true)
             .open(&path)
-            .map_err(io("begin a segment"))?;
+            .map_err(of("begin a segment", &name))?;
         let header = Header {
             format: NAME.into(),
             version: FORMAT,
@@ -202,7 +203,8 @@ impl FrameWriter {
         let line = serde_json::to_vec(&header)
             .map_err(|e| Error::bug("begin a segment", e.to_string()))?;
         let packed = pack(&[line])?;
-        file.write_all(&packed).map_err(io("begin a segment"))?;
+        file.write_all(&packed)
+            .map_err(of("begin a segment", &name))?;
         sync_folder(&self.folder)?;
         let info = SegmentInfo {
             id,
@@ -227,6 +229,11 @@ impl FrameWriter {
 
 fn io(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |error| Error::storage(operation, error)
+}
+
+/// The same, with the segment's name.
+fn of(operation: &'static str, file: &str) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::storage(operation, error).with("segment", file)
 }
 
 fn frame_end(lines: &[Vec<u8>], start: usize) -> usize {
