@@ -67,12 +67,16 @@ pub(crate) fn patient() -> RetryPolicy {
 }
 
 pub(crate) fn sink(task: &Task) -> Salesforce {
-    let config = SalesforceConfig::builder(&task.org)
+    let mut config = SalesforceConfig::builder(&task.org)
         .client_credentials(&task.client_id, &task.client_secret)
         .landing_window(Duration::ZERO)
-        .retry(patient())
-        .build()
-        .expect("a configuration");
+        .bulk_poll(Duration::from_millis(100))
+        .retry(patient());
+    // The same variable by which people set it, so that both ways can be compared.
+    if let Ok(from) = std::env::var("SALESFORCE_BULK_FROM") {
+        config = config.bulk_from(from.parse().unwrap_or(0));
+    }
+    let config = config.build().expect("a configuration");
     Salesforce::new(config, Mapping::parse(&mapping_text()).expect("a mapping")).expect("a sink")
 }
 

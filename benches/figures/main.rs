@@ -14,6 +14,7 @@
 //! | `requests` | requests of a full read against the least possible | `conversations` (a second world of that size) |
 //! | `run` | a whole migration: records a second, processor time and memory of the migrating process alone | `conversations` |
 //! | `memory` | its peak memory with large files | `files`, `megabytes` |
+//! | `pace` | clock time of a run against the slower platform, on a simulated clock | `conversations` |
 //! | `kills` | what `kill -9` at random moments loses or doubles | `kills`, `seed` |
 //!
 //! Processor time and memory are read from `/proc`: on other systems those columns are empty.
@@ -29,6 +30,7 @@ mod kills;
 mod ledger;
 mod mapping;
 mod mass;
+mod pace;
 mod requests;
 mod scene;
 mod stage;
@@ -50,13 +52,14 @@ impl Settings {
 
 type Figure = fn(&Settings);
 
-const FIGURES: [(&str, Figure); 7] = [
+const FIGURES: [(&str, Figure); 8] = [
     ("stage", stage::figure),
     ("ledger", ledger::figure),
     ("mapping", mapping::figure),
     ("requests", requests::figure),
     ("run", whole::run),
     ("memory", whole::memory),
+    ("pace", pace::figure),
     ("kills", kills::figure),
 ];
 

@@ -1,8 +1,6 @@
-//! Records written by the sink, by the form of their bodies.
-//!
-//! The mapping itself is private to the sink, so this measures the whole of `Sink::write` against a local org that
-//! answers from another process: look-ups, rows, hashes, JSON, requests and answers, journal in memory. Nothing is
-//! subtracted: the mapping alone is faster than each figure. What the forms differ in is the work on the HTML.
+//! Messages as rows, by the form of their bodies: first the mapping alone, from a staged line to a line of CSV with the hash of
+//! its contents, by one thread; then the whole of `Sink::write` against a local org that answers from another process:
+//! look-ups, rows, hashes, JSON, requests and answers, journal in memory. What the forms differ in is the work on the HTML.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +14,7 @@ use deskferry::model::{
     StatusState,
 };
 use deskferry::pipeline::MemoryJournal;
+use deskferry::salesforce::bench::Mapper;
 use deskferry::sink::{Batch, FileState, Loaded, Verdict};
 use deskferry::{Context, Record, RecordKind, Sink};
 use futures::stream;
@@ -28,6 +27,8 @@ use super::scene::{answer, org, runtime, start};
 use super::table::{Dice, Table, Watch, whole};
 
 const BATCH: usize = 1_000;
+/// How often each line is mapped.
+const ROUNDS: u64 = 20;
 const PER_CONVERSATION: u64 = 10;
 const PICTURE: &str = "https://acme.example/media/url/picture";
 /// A picture of one pixel, and something that makes each one's bytes its own.
@@ -71,31 +72,70 @@ pub(crate) fn figure(settings: &Settings) {
             client_secret: org.settings().client_secret.0.clone(),
             folder: folder.path().join("sink"),
         };
-        let took: Vec<Took> = answer(start(&task)).await;
+        let took: [Vec<Took>; 2] = answer(start(&task)).await;
         took
     });
-    let mut table = Table::new(
-        "mapping: messages of a kibibyte through Sink::write, the writing process alone",
-        &["form", "records", "records/s on one core", "by the clock"],
-    );
-    for took in took {
-        let records = took.records as f64;
-        table.row(&[
-            took.form,
-            whole(records),
-            whole(records / took.processor.unwrap_or(f64::NAN)),
-            whole(records / took.wall),
-        ]);
+    let titles = [
+        "mapping: staged lines of messages of a kibibyte to CSV with a hash",
+        "mapping: the same messages through Sink::write, the writing process alone",
+    ];
+    for (title, took) in titles.into_iter().zip(took) {
+        let mut table = Table::new(
+            title,
+            &["form", "records", "records/s on one core", "by the clock"],
+        );
+        for took in took {
+            let records = took.records as f64;
+            table.row(&[
+                took.form,
+                whole(records),
+                whole(records / took.processor.unwrap_or(f64::NAN)),
+                whole(records / took.wall),
+            ]);
+        }
+        table.print();
     }
-    table.print();
+}
+
+/// The mapping alone, by this thread.
+async fn map(cx: &Context, sink: &deskferry::salesforce::Salesforce, mails: u64) -> Vec<Took> {
+    let mapper = Mapper::of(cx, sink).await.expect("an org");
+    let mut took = Vec::new();
+    for (n, (name, form)) in (1..).zip(FORMS) {
+        let mut dice = Dice::new(n);
+        let lines: Vec<Vec<u8>> = (0..mails)
+            .map(|n| Record::from(message(&mut dice, form, 1, n)))
+            .map(|record| record.to_line().expect("a line"))
+            .collect();
+        let (mut csv, mut rows, mut hashes) = (Vec::new(), 0, 0_u8);
+        let watch = Watch::start();
+        for _ in 0..ROUNDS {
+            for line in &lines {
+                csv.clear();
+                let hash = mapper.message(line, &mut csv).expect("a row");
+                hashes ^= hash[0];
+                rows += u64::from(!csv.is_empty());
+            }
+        }
+        let spent = watch.spent();
+        assert_eq!(rows, mails * ROUNDS, "{hashes}");
+        took.push(Took {
+            form: name.to_owned(),
+            records: rows,
+            wall: spent.wall,
+            processor: spent.processor.is_finite().then_some(spent.processor),
+        });
+    }
+    took
 }
 
 /// The part of the writing process.
-pub(crate) async fn write(task: &Task) -> Vec<Took> {
+pub(crate) async fn write(task: &Task) -> [Vec<Took>; 2] {
     let mails: u64 = task.kayako.parse().expect("a number");
     let cx = Context::new();
     let sink = sink(task);
     sink.check(&cx).await.expect("an org");
+    let alone = map(&cx, &sink, mails).await;
     let blobs = Arc::new(FolderBlobs::open(&task.folder).expect("a folder"));
     let writing = Writing {
         cx,
@@ -115,7 +155,7 @@ pub(crate) async fn write(task: &Task) -> Vec<Took> {
             ..writing.messages(form, n * 10_000_000, mails).await
         });
     }
-    took
+    [alone, took]
 }
 
 struct Writing {

@@ -10,6 +10,15 @@ use serde::Deserialize;
 
 use super::table::Dice;
 
+/// An author of whom nothing is known but the name.
+pub(crate) fn nobody() -> Author {
+    Author {
+        key: None,
+        role: AuthorRole::Customer,
+        name: "Ann Example".into(),
+    }
+}
+
 /// How many messages a conversation has.
 pub(crate) const PER_CONVERSATION: u64 = 6;
 
