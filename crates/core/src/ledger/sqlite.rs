@@ -417,7 +417,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn counts(&self) -> Result<Vec<VerdictCount>> {
-        self.db.call("count the ledger", |c| Ok(count(c)?)).await
+        self.db.call("count the ledger", |c| count(c)).await
     }
 
     async fn settled(&self, phase: &str) -> Result<HashMap<String, u64>> {
