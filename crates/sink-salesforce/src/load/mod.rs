@@ -34,9 +34,9 @@ use crate::mapping::build::{Fields, payload_hash};
 use crate::mapping::{Mapping, ObjectMapping};
 use crate::org::Org;
 
-/// The most rows of a batch that goes by jobs, and the most bytes of their staged lines: what fits memory as records, as
-/// rows and as what is known of them.
-const IN_BULK: (usize, usize) = (20_000, 16 << 20);
+/// The most rows of a batch that goes by jobs (the platform's own inner batch), and the most bytes of their staged lines:
+/// what fits memory as records, as rows and as what is known of them.
+const IN_BULK: (usize, usize) = (10_000, 12 << 20);
 
 /// The steps of a load, in dependency order. Where jobs are used, batches grow once there are records enough for one.
 pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
