@@ -42,9 +42,10 @@ pub(crate) struct Ways {
 
 impl Forecast for Salesforce {
     fn begin(&self) -> Effort {
-        // Log-in, versions; who the org is, its users, its statuses; one describe each.
+        // Log-in, versions; who the org is, its users, its statuses, our rights and its queues (two each); one describe
+        // per object.
         let objects = self.mapping().objects().count() as u64;
-        queries(5 + objects)
+        queries(9 + objects)
     }
 
     fn write(&self, phase: &str, records: &[Loaded]) -> Effort {
