@@ -41,7 +41,6 @@ async fn a_run_takes_the_requests_that_the_plan_said() {
     assert_eq!(ran.code, Some(0), "{}", ran.output);
     let took = scene.org.requests().total - before;
     let (least, most) = (sum(&plan, "least"), sum(&plan, "most"));
-    println!("the plan said {least} to {most} requests, the run took {took}");
     let steps = &plan["estimate"]["steps"];
     assert!(
         took * 10 >= least * 9 && most * 10 <= took * 11,
@@ -133,7 +132,10 @@ async fn only_what_can_be_installed_is_called_so() {
         let (code, output, plan) = planned(&scene).await;
         assert_eq!(code, 2, "{output}");
         assert!(output.contains(says), "{output}");
-        assert_eq!(plan["fits"]["no"]["to_install"], serde_json::json!(installs));
+        assert_eq!(
+            plan["fits"]["no"]["to_install"],
+            serde_json::json!(installs)
+        );
         assert_eq!(output.contains("Install the package"), !installs.is_empty());
     }
 }
