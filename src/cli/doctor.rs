@@ -71,6 +71,7 @@ async fn of_source(cx: &Context, source: &dyn Source) -> Vec<Line> {
         "{platform}: signed in as {} at {}",
         ready.account, ready.tenant
     ))];
+    lines.extend(of_product(platform, ready.product));
     let warnings = ready.warnings.iter();
     lines.extend(warnings.map(|w| Line::Warning(format!("{platform}: {w}"))));
     let limits = ready.limits.iter();
@@ -79,6 +80,10 @@ async fn of_source(cx: &Context, source: &dyn Source) -> Vec<Line> {
         lines.push(of_clock(platform, before, theirs, cx.now()));
     }
     lines
+}
+
+fn of_product(of: &str, product: Option<String>) -> Option<Line> {
+    product.map(|product| Line::Ok(format!("version: {of}: {product}")))
 }
 
 /// The platform's answer was made some time between two looks at our clock.
@@ -107,10 +112,11 @@ async fn of_sink(cx: &Context, sink: &dyn Sink) -> Vec<Line> {
         Ok(info) => info,
         Err(error) => return vec![blocking("target", &error)],
     };
-    let mut lines = vec![
-        Line::Ok(format!("target: {} ({})", info.name, info.id)),
-        Line::Ok("mapping: every line of it fits the target".to_owned()),
-    ];
+    let mut lines = vec![Line::Ok(format!("target: {} ({})", info.name, info.id))];
+    lines.extend(of_product("target", info.product));
+    lines.push(Line::Ok(
+        "mapping: every line of it fits the target".to_owned(),
+    ));
     let warnings = info.warnings.iter();
     lines.extend(warnings.map(|w| Line::Warning(format!("target: {w}"))));
     lines.extend(match sink.allowances(cx).await {

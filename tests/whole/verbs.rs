@@ -65,6 +65,8 @@ async fn doctor_only_reads_and_says_that_a_run_can_begin() {
     for line in [
         "ok        kayako: signed in as",
         "ok        target:",
+        "ok        version: kayako: Kayako in the cloud, API version 1",
+        "ok        version: target: Enterprise Edition, instance LOCAL, API 66.0",
         "ok        mapping:",
         "limits: kayako",
         "limits: requests of 24 hours:",

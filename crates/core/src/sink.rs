@@ -66,6 +66,8 @@ pub struct TargetInfo {
     pub id: String,
     /// Its name, for people.
     pub name: String,
+    /// What answered, with its version, where it tells.
+    pub product: Option<String>,
     /// What people should know before the load.
     pub warnings: Vec<String>,
     /// What the payload hash covers beside the row: mapping and its version.
@@ -78,6 +80,7 @@ impl TargetInfo {
         Self {
             id: id.into(),
             name: name.into(),
+            product: None,
             warnings: Vec::new(),
             mapping: String::new(),
         }

@@ -85,6 +85,8 @@ pub struct Readiness {
     pub tenant: Tenant,
     /// The account we use, for people.
     pub account: String,
+    /// What answered, with its version, where it tells.
+    pub product: Option<String>,
     /// What people should know before the read: a role that sees too little, a licence that ends.
     pub warnings: Vec<String>,
     /// The platform's clock, where it tells.
@@ -100,6 +102,7 @@ impl Readiness {
         Self {
             tenant,
             account: account.into(),
+            product: None,
             warnings: Vec::new(),
             server_time: None,
             limits: Vec::new(),

@@ -24,6 +24,8 @@ pub(crate) use users::{User, UserMatch, Users};
 pub(crate) struct Org {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// Edition, instance and API version.
+    pub(crate) product: String,
     pub(crate) sandbox: bool,
     pub(crate) schema: Schema,
     pub(crate) legacy_owner: String,
@@ -35,12 +37,25 @@ pub(crate) struct Org {
     inactive_may_own: OnceLock<bool>,
 }
 
+/// What answers, for people: what the org does not tell is left out.
+fn product(organization: &Value, api_version: &str) -> String {
+    let told = |name: &str| organization[name].as_str().map(str::to_owned);
+    let instance = told("InstanceName").map(|name| format!("instance {name}"));
+    let parts = [told("OrganizationType"), instance];
+    let mut parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.push(format!("API {api_version}"));
+    parts.join(", ")
+}
+
 impl Org {
     pub(crate) async fn ask(cx: &Context, api: &Api, mapping: &Mapping) -> Result<Self> {
         api.check_version(cx).await?;
         let identity = identity(cx, api).await?;
         let organization = api
-            .query(cx, "SELECT Id, Name, IsSandbox FROM Organization")
+            .query(
+                cx,
+                "SELECT Id, Name, IsSandbox, OrganizationType, InstanceName FROM Organization",
+            )
             .await?;
         let organization = organization.first().cloned().unwrap_or_default();
         let sandbox = organization["IsSandbox"].as_bool().unwrap_or_default();
@@ -74,6 +89,7 @@ impl Org {
                 .as_str()
                 .unwrap_or("unnamed org")
                 .to_owned(),
+            product: product(&organization, &api.config().api_version),
             sandbox,
             schema,
             legacy_owner,

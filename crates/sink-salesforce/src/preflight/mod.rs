@@ -30,6 +30,7 @@ pub(crate) fn target(org: &Org, mapping: &Mapping) -> Result<TargetInfo> {
         ));
     }
     let mut info = TargetInfo::new(&org.id, name(org));
+    info.product = Some(org.product.clone());
     info.mapping = mapping.version_hash();
     info.warnings = warnings(org, mapping);
     Ok(info)

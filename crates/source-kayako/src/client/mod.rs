@@ -36,6 +36,13 @@ const POST_PARTS: &str = "mailbox,message_recipient,channel,attachment,case_mess
 identity_email,identity_phone,identity_twitter,identity_facebook,facebook_message,facebook_post,facebook_post_comment,\
 twitter_message,twitter_tweet";
 
+/// Whose account this is, and what answered.
+pub(crate) struct Me {
+    pub(crate) user: User,
+    pub(crate) server_time: Option<DateTime<Utc>>,
+    pub(crate) api_version: Option<String>,
+}
+
 /// A list that is read page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum List {
@@ -245,19 +252,23 @@ impl Client {
         cx: &Context,
         operation: &'static str,
         request: Request,
-    ) -> Result<(Raw, Option<DateTime<Utc>>)> {
+    ) -> Result<(Raw, Response)> {
         let (response, login) = self.call(cx, operation, request).await?;
         let (raw, session) = single(&response, operation)?;
         login.replaced_by(session);
-        Ok((raw, answer::server_time(&response)))
+        Ok((raw, response))
     }
 
-    /// `GET /me`: whose account this is, and the platform's clock.
-    pub(crate) async fn me(&self, cx: &Context) -> Result<(User, Option<DateTime<Utc>>)> {
+    /// `GET /me`: whose account this is, with the platform's clock and the version of its API.
+    pub(crate) async fn me(&self, cx: &Context) -> Result<Me> {
         const ME: &str = "ask Kayako whose account this is";
         let request = Request::get("me", "me").query("include", "role,identity_email");
-        let (raw, time) = self.one(cx, ME, request).await?;
-        Ok((decoded(&raw, ME)?, time))
+        let (raw, response) = self.one(cx, ME, request).await?;
+        Ok(Me {
+            user: decoded(&raw, ME)?,
+            server_time: answer::server_time(&response),
+            api_version: response.header("x-api-version").map(str::to_owned),
+        })
     }
 
     /// `GET /settings`: the default language, by name or by the id of a locale.

@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::client::{Client, List};
+use crate::client::{Client, List, Me};
 use crate::config::KayakoConfig;
 use crate::convert::{self, Located};
 use crate::wire::{self, Raw, Stub};
@@ -117,7 +117,11 @@ impl Source for Kayako {
 
     async fn check(&self, cx: &Context) -> Result<Readiness> {
         let tenant = self.client.tenant(cx).await?;
-        let (me, server_time) = self.client.me(cx).await?;
+        let Me {
+            user: me,
+            server_time,
+            api_version,
+        } = self.client.me(cx).await?;
         let role = me.role.clone().unwrap_or_default();
         let mut readiness = Readiness::new(
             tenant,
@@ -131,6 +135,10 @@ impl Source for Kayako {
             .extend(sees_too_little(&role, &me.agent_case_access));
         readiness.warnings.extend(self.client.forgets());
         readiness.server_time = server_time;
+        readiness.product = Some(match api_version {
+            Some(version) => format!("Kayako in the cloud, API version {version}"),
+            None => "Kayako in the cloud".to_owned(),
+        });
         readiness.limits.push(self.config.rate().told());
         Ok(readiness)
     }
