@@ -155,6 +155,10 @@ async fn statuses_of_ones_own_are_named_before_the_load_and_land_where_the_mappi
         );
     }
 
+    // What hangs on conversations is looked at as well.
+    assert!(found.file_bytes > 0 && !found.largest_files.is_empty());
+    assert!(found.oddities.contains_key("files of unknown size"));
+
     let mapped = self::scene(|options| options).await;
     let text = mapping_text().replace(
         "other = \"Working\"",

@@ -12,7 +12,7 @@ use super::read::{ReadState, Reader};
 use super::workspace::{Workspace, write_whole};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::RecordKind;
+use crate::key::RecordId;
 use crate::report::{Discovery, KindFound};
 use crate::source::Source;
 use crate::stage::Stage;
@@ -76,16 +76,15 @@ pub async fn discover(cx: &Context, workspace: &Workspace) -> Result<Discovery> 
             rejected: count.rejected,
         });
     }
-    for kind in RecordKind::ALL {
-        let mut after = None;
-        loop {
-            cx.check("count what was read")?;
-            let rows = index.scan(&[kind], after.as_ref(), TOGETHER).await?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.place());
-            for record in stage.records(&rows).await? {
-                found.see(&record);
-            }
+    // In the order of reading, which is that of the files on disk.
+    let highest = index.highest().await?.map_or(0, |id| id.0);
+    for first in (1..=highest).step_by(TOGETHER) {
+        cx.check("count what was read")?;
+        let ids = first..first + TOGETHER as i64;
+        let ids: Vec<RecordId> = ids.map(RecordId).collect();
+        let rows = index.rows(&ids).await?;
+        for record in stage.records(&rows).await? {
+            found.see(&record);
         }
     }
     found.finish();

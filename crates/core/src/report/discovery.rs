@@ -211,14 +211,14 @@ impl Discovery {
         }
         let _ = writeln!(
             out,
-            "\n{:<42}{:>10}  {:<14}such as",
+            "\n{:<42}{:>10}  {:<16}such as",
             "custom field", "used", "type"
         );
         for field in &self.fields {
             let name = format!("{} {}", field.of.name(), field.field);
             let shapes: Vec<&str> = field.shapes.iter().map(String::as_str).collect();
             let (holds, shapes) = (&field.holds, shapes.join(" | "));
-            let _ = writeln!(out, "{name:<42}{:>10}  {holds:<14}{shapes}", field.used);
+            let _ = writeln!(out, "{name:<42}{:>10}  {holds:<16}{shapes}", field.used);
         }
         for (title, counts) in [("channels", &self.channels), ("statuses", &self.statuses)] {
             let counts: Vec<String> = counts.iter().map(|(n, c)| format!("{n} {c}")).collect();
