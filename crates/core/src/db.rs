@@ -12,12 +12,40 @@ use crate::error::{Error, ErrorKind, Result};
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A database. Clones share the thread; it ends when the last clone is dropped.
+/// A database. Clones share the thread; it ends when the last clone is dropped, which waits until the file is closed: a
+/// folder that nobody uses any more can be copied or moved.
 #[derive(Clone)]
 pub(crate) struct Db {
-    jobs: mpsc::Sender<Job>,
+    worker: Arc<Worker>,
     name: &'static str,
     file: Arc<Path>,
+}
+
+struct Worker {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Gives the job back when nobody takes it any more.
+    fn send(&self, job: Job) -> std::result::Result<(), mpsc::SendError<Job>> {
+        match &self.jobs {
+            Some(jobs) => jobs.send(job),
+            None => Err(mpsc::SendError(job)),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A thread that panicked has closed its file by that.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl std::fmt::Debug for Db {
@@ -66,7 +94,7 @@ impl Db {
 
     fn serve(mut connection: Connection, path: &Path, schema: &Schema) -> Result<Self> {
         let (jobs, work) = mpsc::channel::<Job>();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(format!("deskferry-{}", schema.application_id))
             .spawn(move || {
                 while let Ok(job) = work.recv() {
@@ -77,8 +105,12 @@ impl Db {
                 }
             })
             .map_err(|e| Error::storage("start a database thread", e))?;
+        let worker = Worker {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        };
         Ok(Self {
-            jobs,
+            worker: Arc::new(worker),
             name: schema.name,
             file: path.into(),
         })
@@ -96,7 +128,7 @@ impl Db {
             // Whoever asked may have gone: a future can be dropped at any await.
             let _ = answer.send(work(connection).map_err(|e| e.into_error(name, &file, operation)));
         });
-        self.jobs.send(job).map_err(|_| gone(name, operation))?;
+        self.worker.send(job).map_err(|_| gone(name, operation))?;
         wait.await.map_err(|_| gone(name, operation))?
     }
 }
