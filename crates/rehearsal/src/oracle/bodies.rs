@@ -94,7 +94,7 @@ pub(super) fn compare(
     sheet.set(
         "TextBody",
         beginning(
-            &format!("message-{}.{ending}", message.id),
+            &format!("message-{}.{ending}", ground.id("message", message.id)),
             &text_body.map_or_else(|| html::text(body, true), clean),
         ),
     );

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::people::{custom, frame, source_url};
+use super::seen::Seen;
 use super::want::{Sheet, Want, field};
 use super::words::{clean, one_line};
-use super::{Findings, Ground, Table};
-use crate::world::{Channel, Conversation, ConversationState, Rating, StatusKind, World};
+use super::{Findings, Ground, Platform, Table};
+use crate::world::{Channel, Conversation, ConversationState};
 
 /// Compares the Case of a conversation; answers its id.
 pub(super) fn compare(
@@ -18,13 +19,7 @@ pub(super) fn compare(
     let key = ground.key("conversation", conversation.id);
     let row = table.take(&key, out)?;
     let id = field(&row, "Id").to_owned();
-    sheet(ground, conversation, &key).compare(
-        "Case",
-        &key,
-        &row,
-        &ground.options.tolerated_keys,
-        out,
-    );
+    sheet(ground, conversation, &key).compare("Case", &key, &row, ground.options, out);
     Some(id)
 }
 
@@ -41,14 +36,14 @@ fn sheet(ground: &Ground<'_>, conversation: &Conversation, key: &str) -> Sheet {
     sheet.text("Subject", &one_line(&conversation.subject), 255);
     status(ground, conversation, &mut sheet);
     priority(ground, conversation, &mut sheet);
-    channel(&conversation.channel, &mut sheet);
+    channel(world.platform, &conversation.channel, &mut sheet);
     people(ground, conversation, &mut sheet);
     let into = conversation
         .merged_into
         .filter(|_| ground.options.merged_into);
     let parent = into.and_then(|parent| ground.cases.get(&ground.key("conversation", parent)));
     sheet.set("ParentId", Want::id(parent));
-    sheet.text("Source_Number__c", &conversation.id.to_string(), 80);
+    sheet.text("Source_Number__c", &world.platform.number(conversation), 80);
     let case_type = conversation.case_type.and_then(|id| world.case_type(id));
     sheet.text(
         "Source_Type__c",
@@ -62,35 +57,30 @@ fn sheet(ground: &Ground<'_>, conversation: &Conversation, key: &str) -> Sheet {
         255,
     );
     sheet.set("Source_Tags__c", tags(conversation));
-    let rating = conversation.rating.map_or("", |rating| match rating {
-        Rating::Good => "GOOD",
-        Rating::Bad => "BAD",
-    });
-    sheet.text("Source_Satisfaction__c", rating, 80);
+    let rating = conversation
+        .rating
+        .map(|rating| world.platform.rating(rating));
+    sheet.text("Source_Satisfaction__c", &rating.unwrap_or_default(), 80);
     sheet.set("Original_Created_Date__c", Want::Time(conversation.created));
     sheet.set(
         "Original_Closed_Date__c",
         conversation.closed.map_or(Want::Nothing, Want::Time),
     );
     sheet.set("Last_Activity_Date__c", Want::Time(conversation.updated));
-    sheet.set("Source_Url__c", source_url(conversation.id));
+    sheet.set(
+        "Source_Url__c",
+        source_url(&ground.id("conversation", conversation.id)),
+    );
     custom(world, &mut sheet, &conversation.custom);
     sheet
 }
 
 fn status(ground: &Ground<'_>, conversation: &Conversation, sheet: &mut Sheet) {
     let status = ground.world.status(conversation.status);
-    let (value, closed) = match status.map(|status| status.kind) {
-        Some(StatusKind::New) => ("New", false),
-        Some(StatusKind::Completed | StatusKind::Closed) => ("Closed", true),
-        _ => ("Working", false),
-    };
-    sheet.set("Status", Want::Text(value.to_owned()));
-    sheet.text(
-        "Source_Status__c",
-        status.map_or("Limbo", |status| status.label.as_str()),
-        255,
-    );
+    let standing = ground.world.platform.status(status);
+    let closed = standing.closed;
+    sheet.set("Status", Want::Text(standing.value.to_owned()));
+    sheet.text("Source_Status__c", &standing.raw, 255);
     sheet.set(
         "ClosedDate",
         match conversation.closed {
@@ -106,37 +96,21 @@ fn priority(ground: &Ground<'_>, conversation: &Conversation, sheet: &mut Sheet)
     let priority = conversation
         .priority
         .and_then(|id| ground.world.priority(id));
+    let urgency = ground.world.platform.priority(priority);
     let text = |value: &str| Want::Text(value.to_owned());
     sheet.set(
         "Priority",
-        match priority.map(|priority| priority.level) {
-            Some(1) => text("Low"),
-            Some(2) => text("Medium"),
-            Some(3..) => text("High"),
+        match urgency.value {
+            Some(value) => text(value),
             // Not sent: the platform puts its default.
-            _ => text("Medium").or(Want::Nothing),
+            None => text("Medium").or(Want::Nothing),
         },
     );
-    sheet.text(
-        "Source_Priority__c",
-        priority.map_or("", |priority| priority.label.as_str()),
-        255,
-    );
+    sheet.text("Source_Priority__c", &urgency.raw, 255);
 }
 
-fn channel(channel: &Channel, sheet: &mut Sheet) {
-    let name = match channel {
-        Channel::Mail => "email".to_owned(),
-        Channel::HelpCentre => "web".to_owned(),
-        Channel::Messenger => "chat".to_owned(),
-        Channel::Note => "internal".to_owned(),
-        Channel::Twitter => "twitter".to_owned(),
-        Channel::Facebook => "facebook".to_owned(),
-        Channel::Other(raw) => match raw.to_lowercase().as_str() {
-            known @ ("voice" | "sms" | "whatsapp" | "api") => known.to_owned(),
-            _ => raw.clone(),
-        },
-    };
+fn channel(platform: &dyn Platform, channel: &Channel, sheet: &mut Sheet) {
+    let name = platform.channel(channel);
     let origin = match name.as_str() {
         "email" => "Email",
         "web" => "Web",
@@ -148,10 +122,10 @@ fn channel(channel: &Channel, sheet: &mut Sheet) {
 }
 
 /// Members of staff who have cases that are not over.
-pub(super) fn busy(world: &World) -> BTreeSet<u64> {
+pub(super) fn busy(world: &Seen<'_>) -> BTreeSet<u64> {
     let over = |conversation: &Conversation| {
         let status = world.status(conversation.status);
-        status.is_some_and(|s| matches!(s.kind, StatusKind::Completed | StatusKind::Closed))
+        world.platform.status(status).closed
     };
     world
         .conversations()
@@ -179,7 +153,7 @@ fn people(ground: &Ground<'_>, conversation: &Conversation, sheet: &mut Sheet) {
         Some((_, Some(assignee))) => sheet.text("Original_Owner__c", &assignee.name, 255),
         // Somebody whom the source no longer knows may be named by number.
         Some((id, None)) => {
-            let number = id.to_string();
+            let number = ground.id("agent", id);
             sheet.set(
                 "Original_Owner__c",
                 Want::Nothing.or(Want::test("an unknown user", move |found| {

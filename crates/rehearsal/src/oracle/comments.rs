@@ -177,7 +177,12 @@ fn wanted(ground: &Ground<'_>, message: &Message) -> Option<Wanted> {
     let files = message.files.iter().map(|file| {
         let name = file.name.clone().filter(|name| !file_name(name).is_empty());
         (
-            Some(name.unwrap_or_else(|| format!("file-{}-{}", message.id, file.id))),
+            Some(name.unwrap_or_else(|| {
+                format!(
+                    "file-{}",
+                    ground.options.platform.file_id(message.id, file.id)
+                )
+            })),
             unavailable(file),
         )
     });

@@ -52,17 +52,15 @@ pub(super) fn expected(ground: &Ground<'_>, conversation: &Conversation) -> File
         .filter(|message| !message.is_elsewhere())
     {
         for file in message.files.iter().filter(|file| is_whole(file)) {
-            let order = (
-                message.sent,
-                ground.key("attachment", format!("{}-{}", message.id, file.id)),
-            );
+            let file_id = ground.options.platform.file_id(message.id, file.id);
+            let order = (message.sent, ground.key_by("attachment", &file_id));
             let name = file
                 .name
                 .as_deref()
                 .map(file_name)
                 .filter(|name| !name.is_empty());
             let name = Name::Given(
-                name.unwrap_or_else(|| format!("file-{}-{}", message.id, file.id)),
+                name.unwrap_or_else(|| format!("file-{file_id}")),
                 file.media_type.clone(),
             );
             add(
@@ -81,9 +79,12 @@ pub(super) fn expected(ground: &Ground<'_>, conversation: &Conversation) -> File
         {
             let order = (
                 message.sent,
-                ground.key(
+                ground.key_by(
                     "attachment",
-                    format!("{}-media-{}", conversation.id, image.token),
+                    &ground
+                        .options
+                        .platform
+                        .picture_id(conversation.id, &image.token),
                 ),
             );
             add(
@@ -121,7 +122,10 @@ pub(super) fn add_body(
     body: &str,
     sent: DateTime<Utc>,
 ) -> String {
-    let name = Name::Given(format!("message-{message}.{ending}"), String::new());
+    let name = Name::Given(
+        format!("message-{}.{ending}", ground.id("message", message)),
+        String::new(),
+    );
     // Sorts behind attachments of the same moment, which carry other bytes anyway.
     let order = (sent, format!("~{message}"));
     let key = add(ground, conversation, files, order, name, body.as_bytes());
@@ -162,9 +166,13 @@ fn add(
 }
 
 pub(super) fn file_key(ground: &Ground<'_>, conversation: &Conversation, bytes: &[u8]) -> String {
-    ground.key(
+    ground.key_by(
         "file",
-        format!("{}-{}", conversation.id, blake3::hash(bytes).to_hex()),
+        &format!(
+            "{}-{}",
+            ground.id("conversation", conversation.id),
+            blake3::hash(bytes).to_hex()
+        ),
     )
 }
 
@@ -269,13 +277,7 @@ pub(super) fn compare(
         let Some(row) = table.take(&key, out) else {
             continue;
         };
-        sheet(ground, &kept, &key, case).compare(
-            "ContentVersion",
-            &key,
-            &row,
-            &ground.options.tolerated_keys,
-            out,
-        );
+        sheet(ground, &kept, &key, case).compare("ContentVersion", &key, &row, ground.options, out);
         match dump
             .blob(field(&row, "Id"))
             .map(|bytes| md5(&Bytes::from(bytes)))

@@ -110,20 +110,14 @@ pub(super) fn compare(
         );
         let parent = parents
             .get(&message.id)
-            .and_then(|parent| mails.ids.get(&ground.key("message", parent)));
+            .and_then(|parent| mails.ids.get(&ground.key("message", *parent)));
         sheet.set("ReplyToEmailMessageId", Want::id(parent));
         mails
             .relations
             .compare(&id, &key, people(ground, message, mail, &mut sheet), out);
         bodies::compare(ground, conversation, message, &row, &id, mails, &mut sheet);
         files(ground, conversation, message, &id, mails.files, &mut sheet);
-        sheet.compare(
-            "EmailMessage",
-            &key,
-            &row,
-            &ground.options.tolerated_keys,
-            out,
-        );
+        sheet.compare("EmailMessage", &key, &row, ground.options, out);
     }
 }
 

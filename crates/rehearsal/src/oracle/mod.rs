@@ -20,6 +20,8 @@ mod files;
 mod html;
 mod mails;
 mod people;
+mod platform;
+mod seen;
 mod threads;
 mod want;
 mod words;
@@ -27,11 +29,14 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use crate::world::{Conversation, ConversationState, World};
 
 pub use self::dump::{OrgDump, RemoteOrg};
 use self::people::{Contacts, Users};
+pub use self::platform::{Kayako, Platform, Standing, Urgency, usual_channel, usual_value};
+use self::seen::Seen;
 use self::want::{Row, field, short};
 use self::words::piece;
 
@@ -39,6 +44,8 @@ use self::words::piece;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OracleOptions {
+    /// What is to know of the platform that was read.
+    pub platform: Arc<dyn Platform>,
     /// The tenant's own id, as it stands in keys.
     pub tenant: String,
     /// Whether the org let the migration set audit fields.
@@ -67,9 +74,10 @@ pub struct OracleOptions {
 }
 
 impl OracleOptions {
-    /// Audit fields set, no sandbox, originals read, nothing of the trash or of spam, merges told.
+    /// Kayako; audit fields set, no sandbox, originals read, nothing of the trash or of spam, merges told.
     pub fn new(tenant: impl Into<String>, legacy_owner: impl Into<String>) -> Self {
         Self {
+            platform: Arc::new(Kayako),
             tenant: tenant.into(),
             audit_fields: true,
             sandbox: false,
@@ -115,6 +123,26 @@ impl Difference {
 }
 
 impl OracleOptions {
+    /// The same for another platform than Kayako.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Platform + 'static) -> Self {
+        self.platform = Arc::new(platform);
+        self
+    }
+
+    fn key(&self, kind: &str, id: u64) -> String {
+        self.key_by(kind, &self.platform.id(kind, id))
+    }
+
+    fn key_by(&self, kind: &str, id: &str) -> String {
+        let (platform, tenant) = (self.platform.name(), piece(&self.tenant));
+        format!("{platform}:{tenant}:{kind}:{}", piece(id))
+    }
+
+    fn tolerates(&self, object: &str, key: &str) -> bool {
+        self.tolerated_keys.contains(key) || self.platform.tolerates(object, key)
+    }
+
     /// Whether a conversation was to be taken along.
     fn takes(&self, conversation: &Conversation) -> bool {
         let state = match conversation.state {
@@ -235,7 +263,7 @@ fn rows(dump: &dyn OrgDump, object: &str) -> io::Result<Vec<Row>> {
 
 /// What all parts of a comparison need.
 struct Ground<'a> {
-    world: &'a World,
+    world: &'a Seen<'a>,
     options: &'a OracleOptions,
     users: Users,
     /// Account by company; `None` for one that is held.
@@ -247,13 +275,19 @@ struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    fn key(&self, kind: &str, id: impl fmt::Display) -> String {
-        key(self.options, kind, &id.to_string())
+    /// The key of one of the world's things.
+    fn key(&self, kind: &str, id: u64) -> String {
+        self.options.key(kind, id)
     }
-}
 
-fn key(options: &OracleOptions, kind: &str, id: &str) -> String {
-    format!("kayako:{}:{kind}:{}", piece(&options.tenant), piece(id))
+    /// The key of something by the platform's own id.
+    fn key_by(&self, kind: &str, id: &str) -> String {
+        self.options.key_by(kind, id)
+    }
+
+    fn id(&self, kind: &str, id: u64) -> String {
+        self.options.platform.id(kind, id)
+    }
 }
 
 /// Holds an org against a world.
@@ -274,6 +308,7 @@ impl Oracle {
     /// # Errors
     /// When the org cannot be read.
     pub fn compare(&self, world: &World, dump: &dyn OrgDump) -> io::Result<Vec<Difference>> {
+        let world = &Seen::new(world, self.options.platform.as_ref());
         let (mut out, mut marks) = (Findings::default(), BTreeSet::new());
         let mut table = |object| Table::load(dump, object, &mut marks, &mut out);
         let (accounts, contacts, mut cases) =
@@ -304,7 +339,7 @@ impl Oracle {
             .conversations()
             .filter(|conversation| self.options.takes(conversation))
         {
-            let conversation: &Conversation = &conversation;
+            let conversation = &conversation;
             let case = cases::compare(&ground, conversation, &mut cases, &mut out);
             let mut kept = files::expected(&ground, conversation);
             mails::compare(

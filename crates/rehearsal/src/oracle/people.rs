@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
+use super::seen::Seen;
 use super::want::{Row, Sheet, Want, field};
 use super::words::{clean, collapsed, email, names};
-use super::{Findings, OracleOptions, Table, key};
-use crate::world::{Company, CustomValue, FieldKind, FieldValue, Handle, Person, World};
+use super::{Findings, OracleOptions, Table};
+use crate::world::{Company, CustomValue, Handle, Person};
 
 /// A user of the org whom a member of staff was found to be.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(super) struct Users {
 }
 
 impl Users {
-    pub(super) fn load(world: &World, options: &OracleOptions, rows: Vec<Row>) -> Self {
+    pub(super) fn load(world: &Seen<'_>, options: &OracleOptions, rows: Vec<Row>) -> Self {
         let mut by_address: HashMap<String, Vec<User>> = HashMap::new();
         for row in rows
             .iter()
@@ -86,36 +87,13 @@ impl Users {
 }
 
 /// Values of custom fields that have a field of their own in the target; all others are kept as JSON.
-pub(super) fn custom(world: &World, sheet: &mut Sheet, values: &[CustomValue]) {
+pub(super) fn custom(world: &Seen<'_>, sheet: &mut Sheet, values: &[CustomValue]) {
     for value in values {
         let definition = world.field(value.field);
-        let label = |id: u64| {
-            let options = definition
-                .into_iter()
-                .flat_map(|definition| &definition.options);
-            options
-                .into_iter()
-                .find(|option| option.id == id)
-                .map_or_else(|| id.to_string(), |option| option.label.clone())
-        };
-        let kept = match &value.value {
-            FieldValue::Text(text) => json!(text),
-            FieldValue::Number(number) => {
-                serde_json::from_str(number).unwrap_or_else(|_| json!(number))
-            }
-            FieldValue::Flag(flag) => json!(flag),
-            FieldValue::Day(day) => json!(day.to_string()),
-            // The steps of a path are told apart by a bracket.
-            FieldValue::Choice(id)
-                if definition.is_some_and(|field| field.kind == FieldKind::CascadingSelect) =>
-            {
-                json!(label(*id).replace("::", " > "))
-            }
-            FieldValue::Choice(id) => json!(label(*id)),
-            FieldValue::Choices(ids) => ids.iter().map(|id| json!(label(*id))).collect(),
-        };
+        let kept = world.platform.value(definition, &value.value);
         let text = kept.as_str().unwrap_or("").to_owned();
-        match definition.map_or("", |definition| definition.key.as_str()) {
+        let line = definition.filter(|field| world.platform.has_line(field));
+        match line.map_or("", |definition| definition.key.as_str()) {
             "product_area" => sheet.text("Product_Area__c", &text, 255),
             "serial_number" => sheet.text("Serial_Number__c", &text, 255),
             "affected_parts" => {
@@ -136,14 +114,19 @@ pub(super) fn custom(world: &World, sheet: &mut Sheet, values: &[CustomValue]) {
             "customer_since" => sheet.set("Customer_Since__c", Want::Text(text)),
             "vip" => sheet.set("Vip__c", Want::Bool(kept == json!(true))),
             "tier" => sheet.text("Tier__c", &text, 80),
-            "" => sheet.keep(format!("custom.field-{}", value.field), kept),
-            other => sheet.keep(format!("custom.{other}"), kept),
+            _ => {
+                let key = match definition {
+                    Some(field) => world.platform.field_key(field),
+                    None => world.platform.lost_field_key(value.field),
+                };
+                sheet.keep(format!("custom.{key}"), kept);
+            }
         }
     }
 }
 
 /// An address of the source in `Source_Url__c`: which one is the connector's choice, but it names the thing.
-pub(super) fn source_url(id: u64) -> Want {
+pub(super) fn source_url(id: &str) -> Want {
     let ending = format!("/{id}");
     Want::test(format!("an address that ends in {ending}"), move |found| {
         found.starts_with("http") && found.ends_with(&ending)
@@ -167,7 +150,7 @@ pub(super) fn frame(
 
 /// Compares all Accounts; answers the Account of each company, nothing for one that waits for a person.
 pub(super) fn accounts(
-    world: &World,
+    world: &Seen<'_>,
     options: &OracleOptions,
     mut table: Table,
     out: &mut Findings,
@@ -188,30 +171,24 @@ pub(super) fn accounts(
             ids.insert(company.id, Some(id));
             continue;
         }
-        let key = key(options, "account", &company.id.to_string());
+        let key = options.key("account", company.id);
         if let Some(row) = table.take(&key, out) {
             ids.insert(company.id, Some(field(&row, "Id").to_owned()));
-            account(world, options, company, &key).compare(
-                "Account",
-                &key,
-                &row,
-                &options.tolerated_keys,
-                out,
-            );
+            account(world, options, company, &key).compare("Account", &key, &row, options, out);
         }
     }
     table.rest_is_extra(out);
     ids
 }
 
-fn account(world: &World, options: &OracleOptions, company: &Company, key: &str) -> Sheet {
+fn account(world: &Seen<'_>, options: &OracleOptions, company: &Company, key: &str) -> Sheet {
     let mut sheet = Sheet::default();
     frame(&mut sheet, options, key, company.created, company.updated);
     let name = clean(&company.name);
     sheet.text(
         "Name",
         if name.is_empty() {
-            format!("Unknown {}", company.id)
+            format!("Unknown {}", options.platform.id("account", company.id))
         } else {
             name
         }
@@ -250,7 +227,10 @@ fn account(world: &World, options: &OracleOptions, company: &Company, key: &str)
         sheet.text("BillingCountry", &address.country, 80);
     }
     sheet.text("Domains__c", &company.domains.join("\n"), 32_768);
-    sheet.set("Source_Url__c", source_url(company.id));
+    sheet.set(
+        "Source_Url__c",
+        source_url(&options.platform.id("account", company.id)),
+    );
     custom(world, &mut sheet, &company.custom);
     sheet
 }
@@ -302,7 +282,7 @@ impl Contacts {
 
 /// Compares all Contacts; answers the Contact of each customer.
 pub(super) fn contacts(
-    world: &World,
+    world: &Seen<'_>,
     options: &OracleOptions,
     accounts: &HashMap<u64, Option<String>>,
     mut table: Table,
@@ -323,12 +303,7 @@ pub(super) fn contacts(
         .iter()
         .filter(|person| !person.role.is_staff())
         .collect();
-    customers.sort_by_key(|person| {
-        (
-            person.created,
-            key(options, "contact", &person.id.to_string()),
-        )
-    });
+    customers.sort_by_key(|person| (person.created, options.key("contact", person.id)));
     for person in customers {
         let address = person.emails.first().and_then(|address| email(address));
         if let Some(id) = address
@@ -344,17 +319,12 @@ pub(super) fn contacts(
             .map_or(&[][..], Vec::as_slice);
         let row = match matched {
             [] => {
-                let key = key(options, "contact", &person.id.to_string());
+                let key = options.key("contact", person.id);
                 let Some(row) = table.take(&key, out) else {
                     continue;
                 };
-                contact(world, options, person, &key, accounts).compare(
-                    "Contact",
-                    &key,
-                    &row,
-                    &options.tolerated_keys,
-                    out,
-                );
+                contact(world, options, person, &key, accounts)
+                    .compare("Contact", &key, &row, options, out);
                 row
             }
             [row] => (*row).clone(),
@@ -379,7 +349,7 @@ pub(super) fn contacts(
 }
 
 fn contact(
-    world: &World,
+    world: &Seen<'_>,
     options: &OracleOptions,
     person: &Person,
     key: &str,
@@ -388,7 +358,7 @@ fn contact(
     let mut sheet = Sheet::default();
     frame(&mut sheet, options, key, person.created, person.updated);
     let (last, first) =
-        names(&person.name).unwrap_or_else(|| (stand_in_name(person), String::new()));
+        names(&person.name).unwrap_or_else(|| (stand_in_name(options, person), String::new()));
     sheet.text("LastName", &last, 80);
     sheet.text("FirstName", &first, 40);
     sheet.text("Source_Full_Name__c", &person.name, 255);
@@ -413,12 +383,15 @@ fn contact(
             _ => Want::Nothing,
         },
     );
-    sheet.set("Source_Url__c", source_url(person.id));
+    sheet.set(
+        "Source_Url__c",
+        source_url(&options.platform.id("contact", person.id)),
+    );
     custom(world, &mut sheet, &person.custom);
     sheet
 }
 
-fn stand_in_name(person: &Person) -> String {
+fn stand_in_name(options: &OracleOptions, person: &Person) -> String {
     let local = person
         .emails
         .first()
@@ -428,7 +401,7 @@ fn stand_in_name(person: &Person) -> String {
     local
         .filter(|local| !local.is_empty())
         .or_else(phone)
-        .unwrap_or_else(|| format!("Unknown {}", person.id))
+        .unwrap_or_else(|| format!("Unknown {}", options.platform.id("contact", person.id)))
 }
 
 /// One a line: what network, and the name or the number there.

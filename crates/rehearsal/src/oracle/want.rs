@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::words::{clean, is_cut};
-use super::{Difference, Findings};
+use super::{Difference, Findings, OracleOptions};
 
 /// A row as it was dumped; null fields may be missing.
 pub(super) type Row = Map<String, Value>;
@@ -163,10 +163,10 @@ impl Sheet {
         object: &str,
         key: &str,
         row: &Row,
-        tolerated: &BTreeSet<String>,
+        options: &OracleOptions,
         out: &mut Findings,
     ) {
-        self.compare_json(object, key, row, tolerated, out);
+        self.compare_json(object, key, row, options, out);
         self.fields.insert("Source_Json__c", Want::Anything);
         for (name, want) in &self.fields {
             let found = row.get(*name);
@@ -199,7 +199,7 @@ impl Sheet {
         object: &str,
         key: &str,
         row: &Row,
-        tolerated: &BTreeSet<String>,
+        options: &OracleOptions,
         out: &mut Findings,
     ) {
         let found = field(row, "Source_Json__c");
@@ -239,7 +239,7 @@ impl Sheet {
                 .get(name)
                 .is_some_and(|wanted| value.as_str().is_some_and(|found| clean(found) == *wanted))
         };
-        values.retain(|name, value| !tolerated.contains(name) && !is_unfit(name, value));
+        values.retain(|name, value| !options.tolerates(object, name) && !is_unfit(name, value));
         if let Some(name) = values.keys().next() {
             out.add(wrong(&format!("nothing under {name}")));
         }
