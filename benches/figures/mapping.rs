@@ -256,6 +256,10 @@ fn conversation(n: u64) -> Record {
     meta.created_at = Some(day());
     meta.updated_at = Some(day());
     Record::from(Conversation {
+        also_assigned: Vec::new(),
+        also_teams: Vec::new(),
+        figures: deskferry_core::model::Figures::default(),
+        segment: None,
         meta,
         number: n.to_string(),
         subject: format!("Order {n}"),

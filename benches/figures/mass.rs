@@ -179,6 +179,7 @@ pub(crate) fn convert(json: &str) -> Message {
         name: String::new(),
     };
     Message {
+        call: None,
         meta,
         conversation: tenant.key(RecordKind::Conversation, wire.case.id),
         direction: Direction::In,

@@ -361,6 +361,10 @@ fn meta(kind: RecordKind, n: u64) -> Meta {
 
 fn conversation(n: u64) -> Record {
     Record::from(Conversation {
+        also_assigned: Vec::new(),
+        also_teams: Vec::new(),
+        figures: deskferry_core::model::Figures::default(),
+        segment: None,
         meta: meta(RecordKind::Conversation, n),
         number: n.to_string(),
         subject: format!("Order {n}"),
@@ -384,6 +388,7 @@ fn timeline(n: u64) -> Vec<Record> {
     let message = |m: u64| {
         let id = n * 100 + m;
         Record::from(Message {
+            call: None,
             meta: meta(RecordKind::Message, id),
             conversation: mass::tenant().key(RecordKind::Conversation, n),
             direction: Direction::In,

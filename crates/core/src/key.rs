@@ -36,11 +36,24 @@ pub enum RecordKind {
     Attachment,
     /// One entry of a conversation's timeline.
     Message,
+    /// A place in the tree of a help centre.
+    Category,
+    /// A text of a help centre, with its translations.
+    Article,
+    /// The definition of a custom object of the source.
+    ObjectDefinition,
+    /// A record of a custom object.
+    ObjectRecord,
+    /// Figures of an agent over a time.
+    AgentStatistics,
+    /// Configuration that is handed over as a document.
+    InventoryItem,
 }
 
 impl RecordKind {
     /// Every kind, in an order in which each only refers to earlier ones.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
+        Self::ObjectDefinition,
         Self::FieldDefinition,
         Self::Team,
         Self::Agent,
@@ -50,6 +63,11 @@ impl RecordKind {
         Self::Conversation,
         Self::Attachment,
         Self::Message,
+        Self::ObjectRecord,
+        Self::Category,
+        Self::Article,
+        Self::AgentStatistics,
+        Self::InventoryItem,
     ];
 
     /// The name that stands in keys, files and reports.
@@ -65,6 +83,12 @@ impl RecordKind {
             Self::Conversation => "conversation",
             Self::Attachment => "attachment",
             Self::Message => "message",
+            Self::Category => "category",
+            Self::Article => "article",
+            Self::ObjectDefinition => "object-definition",
+            Self::ObjectRecord => "object-record",
+            Self::AgentStatistics => "agent-statistics",
+            Self::InventoryItem => "inventory-item",
         }
     }
 

@@ -8,6 +8,8 @@ use crate::sink::Related;
 pub(crate) fn named_by(record: &Record) -> impl Iterator<Item = &RecordKey> {
     let keys = match record {
         Record::Message(m) => [m.author.key.as_ref(), None, None],
+        Record::Article(a) => [a.author.as_ref(), None, None],
+        Record::AgentStatistics(s) => [Some(&s.agent), None, None],
         Record::Conversation(c) => [c.requester.as_ref(), c.assignee.as_ref(), c.team.as_ref()],
         _ => [None; 3],
     };

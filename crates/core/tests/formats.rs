@@ -154,7 +154,7 @@ async fn a_copy_that_is_there_before_a_change_of_format_is_no_obstacle() {
     let stage = folder.path().join("stage");
     std::fs::copy(stage.join("index.sqlite"), stage.join("index.v1.backup")).unwrap();
     drop(SqliteIndex::open(&stage.join("index.sqlite")).unwrap());
-    assert_eq!(version_of(&stage.join("index.sqlite")), 2);
+    assert_eq!(version_of(&stage.join("index.sqlite")), 3);
 }
 
 fn version_of(database: &Path) -> i64 {

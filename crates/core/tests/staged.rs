@@ -146,7 +146,7 @@ async fn its_pages_can_be_asked_for_again_from_every_cursor() {
     records.dedup();
     assert_eq!((records.len(), all), (SAMPLE + 1_103, SAMPLE + 1_103));
     assert_eq!(complete.len(), 12, "each conversation once: {complete:?}");
-    assert_eq!(pages, 7 + 4 + 2, "kinds, conversations, remarks");
+    assert_eq!(pages, 13 + 4 + 2, "kinds, conversations, remarks");
 }
 
 #[tokio::test]

@@ -20,7 +20,11 @@ use crate::ledger::{Ledger, PhaseState};
 use crate::sink::{Batch, Order, Outcome, Phase, Sink, Verdict};
 
 /// The phases of records that no phase of the sink takes: each is skipped with a reason, none is forgotten.
-const UNCLAIMED: [(&str, &[RecordKind]); 9] = [
+const UNCLAIMED: [(&str, &[RecordKind]); 15] = [
+    (
+        "unclaimed-object-definitions",
+        &[RecordKind::ObjectDefinition],
+    ),
     (
         "unclaimed-field-definitions",
         &[RecordKind::FieldDefinition],
@@ -33,6 +37,11 @@ const UNCLAIMED: [(&str, &[RecordKind]); 9] = [
     ("unclaimed-conversations", &[RecordKind::Conversation]),
     ("unclaimed-attachments", &[RecordKind::Attachment]),
     ("unclaimed-messages", &[RecordKind::Message]),
+    ("unclaimed-object-records", &[RecordKind::ObjectRecord]),
+    ("unclaimed-categories", &[RecordKind::Category]),
+    ("unclaimed-articles", &[RecordKind::Article]),
+    ("unclaimed-agent-statistics", &[RecordKind::AgentStatistics]),
+    ("unclaimed-inventory", &[RecordKind::InventoryItem]),
 ];
 
 fn is_unclaimed(phase: &Phase) -> bool {

@@ -11,7 +11,7 @@ use crate::key::RecordKey;
 pub struct Attachment {
     /// Key, times, custom values.
     pub meta: Meta,
-    /// The conversation it belongs to.
+    /// The conversation it belongs to; for a file of an article, the article.
     pub conversation: RecordKey,
     /// Its name as the source has it; may be empty or hold path parts.
     #[serde(default)]

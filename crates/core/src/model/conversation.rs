@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Meta, Named};
+use super::{Figures, Meta, Named};
 use crate::key::RecordKey;
 
 /// A ticket, case or conversation.
@@ -28,6 +28,12 @@ pub struct Conversation {
     /// The team that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<RecordKey>,
+    /// Further agents who have it, where a source knows several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_assigned: Vec<RecordKey>,
+    /// Further teams that have it, where a source knows several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_teams: Vec<RecordKey>,
     /// How it began.
     pub channel: Named<ChannelKind>,
     /// Where it stands.
@@ -38,12 +44,18 @@ pub struct Conversation {
     /// The source's type: question, incident, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// The segment it falls into: a name that people of the source gave to a set of conversations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
     /// Labels, in the source's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// What the customer thought of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub satisfaction: Option<Satisfaction>,
+    /// How long things took, and what was agreed.
+    #[serde(default, skip_serializing_if = "Figures::is_empty")]
+    pub figures: Figures,
     /// The conversation it hangs below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RecordKey>,
@@ -141,6 +153,18 @@ pub enum ChannelKind {
     Sms,
     /// WhatsApp.
     Whatsapp,
+    /// Instagram.
+    Instagram,
+    /// Telegram.
+    Telegram,
+    /// Viber.
+    Viber,
+    /// Line.
+    Line,
+    /// Messages of Apple devices to companies.
+    Apple,
+    /// Messages to companies from Google's search and maps.
+    Google,
     /// A program.
     Api,
     /// Written by an agent for agents.
@@ -162,6 +186,12 @@ impl ChannelKind {
             Self::Voice => "voice",
             Self::Sms => "sms",
             Self::Whatsapp => "whatsapp",
+            Self::Instagram => "instagram",
+            Self::Telegram => "telegram",
+            Self::Viber => "viber",
+            Self::Line => "line",
+            Self::Apple => "apple",
+            Self::Google => "google",
             Self::Api => "api",
             Self::Internal => "internal",
             Self::Other => "other",
@@ -174,6 +204,12 @@ impl ChannelKind {
 pub struct Satisfaction {
     /// The rating in the source's word or number.
     pub raw: String,
+    /// The rating as a number in plain notation, on the source's own scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<String>,
+    /// When it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
     /// What they wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Meta;
-use crate::key::RecordKind;
+use crate::key::{RecordKey, RecordKind};
 
 /// Custom values by the source's own key of the field (never its title).
 pub type CustomValues = BTreeMap<String, CustomValue>;
@@ -62,6 +62,9 @@ pub struct FieldDefinition {
     pub meta: Meta,
     /// The kind of record that carries the field.
     pub of: RecordKind,
+    /// The custom object whose records carry it, where `of` is [`RecordKind::ObjectRecord`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<RecordKey>,
     /// The stable key by which values are found.
     pub field: String,
     /// What people see.

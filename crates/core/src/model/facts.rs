@@ -34,6 +34,14 @@ impl Facts {
                 parent: c.parent.clone().or_else(|| c.merged_into.clone()),
                 ..plain
             },
+            Record::Account(a) => Self {
+                parent: a.parent.clone(),
+                ..plain
+            },
+            Record::Category(c) => Self {
+                parent: c.parent.clone(),
+                ..plain
+            },
             Record::Attachment(a) => Self {
                 group: Some(a.conversation.clone()),
                 ..plain

@@ -32,6 +32,9 @@ pub struct Message {
     /// What a mail has besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<EmailHeaders>,
+    /// What a telephone call has besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
     /// The message it answers, where the source says so by id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<RecordKey>,
@@ -129,6 +132,27 @@ pub struct EmailHeaders {
     /// The raw header block, line ends as LF.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+}
+
+/// What a telephone call has besides what was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Call {
+    /// Seconds from its begin to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// How it ended, in the source's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<String>,
+    /// The number that called, as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The number that was called, as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Where it can be heard, if it is not among the message's files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
 }
 
 /// One address of a mail.

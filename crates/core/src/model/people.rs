@@ -24,6 +24,9 @@ pub struct Account {
     /// Postal addresses, primary first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<Address>,
+    /// The company it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RecordKey>,
     /// Labels, in the source's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -64,6 +67,15 @@ pub struct Contact {
     /// The companies they belong to, primary first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<RecordKey>,
+    /// What the source calls this sort of person: customer, prospect, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Groups of people that they are in, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Postal addresses, primary first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<Address>,
     /// Job title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,

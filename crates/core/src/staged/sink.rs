@@ -12,7 +12,8 @@ use crate::sink::{Batch, FileState, Loaded, Order, Outcome, Phase, Sink, TargetI
 use crate::source::{Cursor, Next, Page, Shard, Watermark};
 use crate::stage::Stage;
 
-const PLAIN: [RecordKind; 7] = [
+const PLAIN: [RecordKind; 13] = [
+    RecordKind::ObjectDefinition,
     RecordKind::FieldDefinition,
     RecordKind::Team,
     RecordKind::Agent,
@@ -20,6 +21,11 @@ const PLAIN: [RecordKind; 7] = [
     RecordKind::Account,
     RecordKind::Contact,
     RecordKind::Conversation,
+    RecordKind::ObjectRecord,
+    RecordKind::Category,
+    RecordKind::Article,
+    RecordKind::AgentStatistics,
+    RecordKind::InventoryItem,
 ];
 const GROUPED: [RecordKind; 2] = [RecordKind::Attachment, RecordKind::Message];
 

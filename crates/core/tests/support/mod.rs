@@ -45,6 +45,7 @@ fn meta(kind: RecordKind, id: impl std::fmt::Display, seconds: i64) -> Meta {
 
 pub(crate) fn account(id: u64) -> Record {
     Account {
+        parent: None,
         meta: meta(RecordKind::Account, id, id as i64),
         name: format!("Account {id}"),
         domains: Vec::new(),
@@ -58,6 +59,9 @@ pub(crate) fn account(id: u64) -> Record {
 
 pub(crate) fn contact(id: u64) -> Record {
     Contact {
+        addresses: Vec::new(),
+        groups: Vec::new(),
+        kind: None,
         meta: meta(RecordKind::Contact, id, id as i64),
         name: format!("Person {id}"),
         emails: Vec::new(),
@@ -74,6 +78,10 @@ pub(crate) fn contact(id: u64) -> Record {
 
 pub(crate) fn conversation(id: u64, parent: Option<u64>) -> Record {
     Conversation {
+        also_assigned: Vec::new(),
+        also_teams: Vec::new(),
+        figures: deskferry_core::model::Figures::default(),
+        segment: None,
         meta: meta(RecordKind::Conversation, id, id as i64),
         number: id.to_string(),
         subject: format!("Subject {id}"),
@@ -97,6 +105,7 @@ pub(crate) fn conversation(id: u64, parent: Option<u64>) -> Record {
 /// A mail that answers another one.
 pub(crate) fn mail(id: u64, conversation: u64, answers: Option<u64>) -> Record {
     Message {
+        call: None,
         meta: meta(RecordKind::Message, id, id as i64),
         conversation: key(RecordKind::Conversation, conversation),
         direction: Direction::In,

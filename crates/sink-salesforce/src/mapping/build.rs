@@ -269,6 +269,10 @@ mod tests {
         meta.created_at = at("2021-03-04T05:06:07.900Z");
         meta.updated_at = at("2999-01-01T00:00:00Z");
         Conversation {
+            also_assigned: Vec::new(),
+            also_teams: Vec::new(),
+            figures: deskferry_core::model::Figures::default(),
+            segment: None,
             meta,
             number: "5".into(),
             subject: "Broken\nlamp in the hall".into(),
@@ -384,6 +388,9 @@ mod tests {
             verified: None,
         };
         let contact = Contact {
+            addresses: Vec::new(),
+            groups: Vec::new(),
+            kind: None,
             meta: Meta::new(tenant.key(RecordKind::Contact, 7)),
             name: "Lee, Ann".into(),
             emails: vec![

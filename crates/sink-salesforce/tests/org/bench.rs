@@ -384,6 +384,7 @@ impl Blobs for MemoryBlobs {
 
 pub(crate) fn account(id: u32, name: &str, domain: &str) -> Account {
     Account {
+        parent: None,
         meta: meta(RecordKind::Account, id),
         name: name.into(),
         domains: vec![domain.into()],
@@ -396,6 +397,9 @@ pub(crate) fn account(id: u32, name: &str, domain: &str) -> Account {
 
 pub(crate) fn contact(id: u32, name: &str, email: &str) -> Contact {
     Contact {
+        addresses: Vec::new(),
+        groups: Vec::new(),
+        kind: None,
         meta: meta(RecordKind::Contact, id),
         name: name.into(),
         emails: vec![Email {
@@ -428,6 +432,10 @@ pub(crate) fn agent(id: u32, name: &str, email: &str) -> Agent {
 
 pub(crate) fn conversation(id: u32) -> Conversation {
     Conversation {
+        also_assigned: Vec::new(),
+        also_teams: Vec::new(),
+        figures: deskferry_core::model::Figures::default(),
+        segment: None,
         meta: meta(RecordKind::Conversation, id),
         number: id.to_string(),
         subject: format!("Question {id}"),
@@ -469,6 +477,7 @@ pub(crate) fn mail(id: u32, conversation: u32, from: &str, to: &str) -> Message 
 /// A chat message of a customer's.
 pub(crate) fn note(id: u32, conversation: u32, text: &str) -> Message {
     Message {
+        call: None,
         meta: meta(RecordKind::Message, id),
         conversation: key(RecordKind::Conversation, conversation),
         direction: Direction::In,

@@ -50,6 +50,10 @@ pub(crate) fn conversation(
         Some(tenant.key(kind, reference.as_ref()?.number()?))
     };
     Conversation {
+        also_assigned: Vec::new(),
+        also_teams: Vec::new(),
+        figures: deskferry_core::model::Figures::default(),
+        segment: None,
         meta,
         number: case.id.to_string(),
         subject: case.subject.clone(),
@@ -71,10 +75,12 @@ pub(crate) fn conversation(
             .map(|tag| tag.name.clone())
             .filter(|name| !name.is_empty())
             .collect(),
-        satisfaction: case
-            .rating
-            .clone()
-            .map(|raw| Satisfaction { raw, comment: None }),
+        satisfaction: case.rating.clone().map(|raw| Satisfaction {
+            at: None,
+            score: None,
+            raw,
+            comment: None,
+        }),
         parent: None,
         merged_into: people.merged_into,
         closed_at,

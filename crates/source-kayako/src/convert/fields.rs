@@ -131,6 +131,7 @@ pub(crate) fn definition(
         }
     };
     FieldDefinition {
+        object: None,
         meta,
         of,
         field: key_of(field),

@@ -70,6 +70,7 @@ pub(crate) fn account(tenant: &Tenant, defs: &Definitions, row: &wire::Organizat
     let mut addresses: Vec<&wire::PostalAddress> = row.addresses.iter().collect();
     addresses.sort_by_key(|address| address.is_primary != Some(true));
     Account {
+        parent: None,
         meta,
         name: row.name.clone(),
         domains: primary_first(&row.domains, |identity| identity.domain.clone()),
@@ -141,6 +142,9 @@ pub(crate) fn person(tenant: &Tenant, defs: &Definitions, row: &wire::User, is: 
                 .collect(),
         }),
         Person::Contact | Person::Unknown => Record::from(Contact {
+            addresses: Vec::new(),
+            groups: Vec::new(),
+            kind: None,
             meta,
             name: row.full_name.clone(),
             emails,

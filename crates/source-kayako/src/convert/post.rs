@@ -176,6 +176,7 @@ pub(crate) fn message(
     let mut meta = frame.meta();
     meta.revision = Some(place.revision(outer.updated_at.unwrap_or(sent_at)));
     let message = Message {
+        call: None,
         meta,
         conversation: place.conversation(),
         direction,

@@ -43,6 +43,17 @@ pub(super) const SCHEMA: Schema = Schema {
             FROM records;
     ", "
         INSERT OR IGNORE INTO meta(name, value) VALUES('word', lower(hex(randomblob(16))));
+    ", "
+        DROP VIEW record_keys;
+        CREATE VIEW record_keys AS
+            SELECT id, (SELECT value FROM meta WHERE name = 'platform') || ':' ||
+                   (SELECT value FROM meta WHERE name = 'tenant') || ':' ||
+                   CASE kind WHEN 1 THEN 'field-definition' WHEN 2 THEN 'team' WHEN 3 THEN 'agent' WHEN 4 THEN 'tag'
+                             WHEN 5 THEN 'account' WHEN 6 THEN 'contact' WHEN 7 THEN 'conversation'
+                             WHEN 8 THEN 'attachment' WHEN 9 THEN 'message' WHEN 10 THEN 'category'
+                             WHEN 11 THEN 'article' WHEN 12 THEN 'object-definition' WHEN 13 THEN 'object-record'
+                             WHEN 14 THEN 'agent-statistics' WHEN 15 THEN 'inventory-item' END || ':' || source_id AS key
+            FROM records;
     "],
 };
 
@@ -58,6 +69,12 @@ pub(super) fn kind_number(kind: RecordKind) -> i64 {
         RecordKind::Conversation => 7,
         RecordKind::Attachment => 8,
         RecordKind::Message => 9,
+        RecordKind::Category => 10,
+        RecordKind::Article => 11,
+        RecordKind::ObjectDefinition => 12,
+        RecordKind::ObjectRecord => 13,
+        RecordKind::AgentStatistics => 14,
+        RecordKind::InventoryItem => 15,
     }
 }
 

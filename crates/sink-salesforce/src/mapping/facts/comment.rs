@@ -95,6 +95,7 @@ pub(crate) mod tests {
     pub(crate) fn message(author: &str) -> Message {
         let tenant = Tenant::new("kayako", "acme");
         Message {
+            call: None,
             meta: Meta::new(tenant.key(RecordKind::Message, 9)),
             conversation: tenant.key(RecordKind::Conversation, 1),
             direction: Direction::In,
