@@ -4,14 +4,18 @@
 //! on its first line of output and ends when its standard input does: a killed migration takes nothing with it but the
 //! connection. A later `resume` starts them again from their state.
 
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
+use deskferry_core::Source;
 use deskferry_core::{Error, ErrorKind, Result};
-use deskferry_rehearsal::kayako::{Content, Kayako, KayakoOptions};
 use deskferry_rehearsal::oracle::{Oracle, OracleOptions, RemoteOrg};
 use deskferry_rehearsal::org::{CustomField, NewUser, Org, OrgOptions};
-use deskferry_rehearsal::world::{World, WorldSpec};
+use deskferry_rehearsal::world::{Content, World, WorldSpec};
+use futures_core::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -21,10 +25,55 @@ use super::App;
 use super::choices::World as Choice;
 use super::exit::Done;
 
-/// The login of the local helpdesk.
-pub(super) const EMAIL: &str = "admin@acme.example";
-/// Its password: it guards nothing.
-pub(super) const PASSWORD: &str = "rehearsal";
+/// How a source is rehearsed: a local helpdesk that is filled with a made-up world.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct LocalSource {
+    /// Starts the local helpdesk with its state in a folder. What fills it counts at the first start only.
+    pub start: fn(PathBuf, Content) -> Starting,
+    /// Makes a source for the local helpdesk at this address.
+    pub connect: fn(&str) -> Result<Arc<dyn Source>>,
+    /// What the oracle needs to know of the platform; told who owns what nobody owns.
+    pub judged: fn(String) -> OracleOptions,
+    /// What the made-up world has beside people and conversations: what the platform can show of it.
+    pub world: fn(WorldSpec) -> WorldSpec,
+    /// The mapping lines of the custom fields that the made-up world has, by object: what a person would add for their own.
+    pub lines: &'static [(&'static str, &'static str)],
+}
+
+impl fmt::Debug for LocalSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSource").finish_non_exhaustive()
+    }
+}
+
+/// A local helpdesk on its way.
+pub type Starting = BoxFuture<'static, io::Result<Running>>;
+
+/// A local helpdesk that answers.
+pub struct Running {
+    address: String,
+    end: BoxFuture<'static, ()>,
+}
+
+impl Running {
+    /// One at this address, which ends when `end` is awaited.
+    pub fn new(address: impl Into<String>, end: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            address: address.into(),
+            end: Box::pin(end),
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The app of the local org.
 pub(super) const CLIENT_ID: &str = "rehearsal-client";
 /// Its secret: it guards nothing.
@@ -33,8 +82,8 @@ pub(super) const CLIENT_SECRET: &str = "rehearsal-secret";
 /// How many differences are shown.
 const SHOWN: usize = 20;
 
-/// The mapping lines of the custom fields that the made-up world has: what a person would add for their own.
-const WORLD_LINES: [(&str, &str); 3] = [
+/// The mapping lines of the world's custom fields under their own keys.
+pub(super) const WORLD_LINES: [(&str, &str); 3] = [
     (
         "Account",
         r#"Tier__c = { from = "custom.tier", create = { type = "Text", length = 80 } }"#,
@@ -56,8 +105,8 @@ Repair_Cost__c = { from = "custom.repair_cost", create = { type = "Number", prec
 ];
 
 /// The shipped mapping with a line for each custom field of the world that has a place in the org.
-pub(super) fn mapping_with_the_worlds_fields(shipped: &str) -> String {
-    WORLD_LINES
+pub(super) fn mapping_with(shipped: &str, lines: &[(&str, &str)]) -> String {
+    lines
         .iter()
         .fold(shipped.to_owned(), |text, (object, lines)| {
             let table = format!("[{object}.fields]\n");
@@ -90,6 +139,7 @@ pub(super) struct Local {
     helpdesk: Option<StandIn>,
     org: Option<StandIn>,
     content: Content,
+    judged: fn(String) -> OracleOptions,
 }
 
 #[derive(Debug)]
@@ -107,7 +157,7 @@ impl Local {
         helpdesk: bool,
         org: bool,
     ) -> Result<Self> {
-        let content = content(choice, folder)?;
+        let content = content(app, choice, folder)?;
         let folder = folder.join("rehearsal");
         let helpdesk = match helpdesk {
             true => Some(
@@ -130,6 +180,7 @@ impl Local {
             helpdesk,
             org,
             content,
+            judged: app.source.local.judged,
         })
     }
 
@@ -151,14 +202,11 @@ impl Local {
         let (Some(_), Some(org)) = (&self.helpdesk, &self.org) else {
             return Ok(done);
         };
-        let (content, url, user) = (
-            self.content.clone(),
-            org.address.url.clone(),
-            org.address.user.clone(),
-        );
+        let (content, url) = (self.content.clone(), org.address.url.clone());
+        let options = (self.judged)(org.address.user.clone());
         let differences = tokio::task::spawn_blocking(move || {
             let world = world(&content)?;
-            let oracle = Oracle::new(oracle_options(user));
+            let oracle = Oracle::new(options);
             let org = RemoteOrg::new(&url).map_err(|e| local_failed(&e))?;
             oracle.compare(&world, &org).map_err(|e| local_failed(&e))
         })
@@ -184,18 +232,8 @@ fn say(differences: &[deskferry_rehearsal::oracle::Difference], done: Done) -> D
     }
 }
 
-fn oracle_options(legacy_owner: String) -> OracleOptions {
-    let mut options = OracleOptions::new("acme", legacy_owner);
-    options.tolerated_keys.insert("custom.legacy_id".to_owned());
-    options
-}
-
 fn world(content: &Content) -> Result<World> {
-    Ok(match content {
-        Content::Made(spec) => World::generate(spec.clone()),
-        Content::Given(lists) => World::given(lists.as_ref().clone()),
-        Content::MailDir(path) => World::from_mail_dir(path).map_err(|e| local_failed(&e))?,
-    })
+    content.world().map_err(|e| local_failed(&e))
 }
 
 fn local_failed(error: &std::io::Error) -> Error {
@@ -203,7 +241,7 @@ fn local_failed(error: &std::io::Error) -> Error {
 }
 
 /// What the helpdesk is filled with: what the first run of the workspace said.
-fn content(choice: &Choice, folder: &Path) -> Result<Content> {
+fn content(app: &App, choice: &Choice, folder: &Path) -> Result<Content> {
     let path = folder.join("rehearsal").join("content.json");
     if path.exists() {
         let text =
@@ -218,7 +256,10 @@ fn content(choice: &Choice, folder: &Path) -> Result<Content> {
     }
     let content = match &choice.mail_dir {
         Some(path) => Content::MailDir(absolute(path)?),
-        None => Content::Made(WorldSpec::new(choice.seed, choice.conversations)),
+        None => Content::Made((app.source.local.world)(WorldSpec::new(
+            choice.seed,
+            choice.conversations,
+        ))),
     };
     let io = |e| Error::storage("keep the rehearsal's content", e);
     std::fs::create_dir_all(folder.join("rehearsal")).map_err(io)?;
@@ -300,7 +341,7 @@ impl StandIn {
     clippy::print_stdout,
     reason = "the address is told to whoever started this"
 )]
-pub(super) async fn serve(which: &str, folder: &Path, told: &str) -> Result<Done> {
+pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> Result<Done> {
     let failed = |what: String| {
         Error::new(ErrorKind::Unavailable, "serve a local stand-in", what)
             .with("which", which.to_owned())
@@ -309,12 +350,12 @@ pub(super) async fn serve(which: &str, folder: &Path, told: &str) -> Result<Done
     std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
     match told {
         Told::Helpdesk(content) => {
-            let kayako = Kayako::start(helpdesk_options(folder, content))
+            let desk = (app.source.local.start)(folder.to_owned(), content)
                 .await
                 .map_err(|e| failed(e.to_string()))?;
-            println!("{}", serde_json::json!({ "url": kayako.url() }));
+            println!("{}", serde_json::json!({ "url": desk.address }));
             until_the_input_ends().await;
-            kayako.stop().await;
+            desk.end.await;
         }
         Told::Org {
             fields,
@@ -334,15 +375,6 @@ pub(super) async fn serve(which: &str, folder: &Path, told: &str) -> Result<Done
         }
     }
     Ok(Done::Well)
-}
-
-fn helpdesk_options(folder: &Path, content: Content) -> KayakoOptions {
-    let mut options = KayakoOptions::default();
-    options.folder = Some(folder.to_owned());
-    options.content = content;
-    EMAIL.clone_into(&mut options.email);
-    PASSWORD.clone_into(&mut options.password);
-    options
 }
 
 fn org_options(folder: &Path, fields: Vec<CustomField>, users: Vec<NewUser>) -> OrgOptions {

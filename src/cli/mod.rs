@@ -35,13 +35,18 @@ pub use kits::kayako;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
 pub use kits::{Package, SinkKit, SourceKit, TakenFields, sections};
+#[cfg(feature = "rehearsal")]
+pub use local::{LocalSource, Running, Starting};
 
-/// The shipped Salesforce mapping with a line for each custom field of the made-up world: what a rehearsal's workspace
-/// gets.
+/// The shipped Salesforce mapping with a line for each custom field of the made-up world, under the world's own keys: what
+/// the workspace of a rehearsal with a local Kayako gets.
 #[cfg(all(feature = "rehearsal", feature = "salesforce"))]
 #[must_use]
 pub fn rehearsal_mapping() -> String {
-    local::mapping_with_the_worlds_fields(deskferry_sink_salesforce::Mapping::default_text())
+    local::mapping_with(
+        deskferry_sink_salesforce::Mapping::default_text(),
+        &local::WORLD_LINES,
+    )
 }
 
 /// A program that moves one kind of helpdesk into one kind of target.

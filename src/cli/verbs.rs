@@ -23,7 +23,7 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
             which,
             folder,
             content,
-        } => super::local::serve(&which, &folder, &content).await,
+        } => super::local::serve(app, &which, &folder, &content).await,
         Verb::Run => {
             let folder = workspace_of_a_run(choices)?;
             move_it(app, choices, &folder, Go::Run).await
@@ -99,17 +99,16 @@ async fn ends(app: &App, choices: &Choices, folder: &Path) -> Result<Ends> {
     let real_sink = of_sink.is_set(app.sink.address);
     #[cfg(feature = "rehearsal")]
     {
-        let text = if real_source {
-            (app.sink.mapping)()
-        } else {
-            (app.sink.local_mapping)()
-        };
+        let mut text = (app.sink.mapping)();
+        if !real_source {
+            text = super::local::mapping_with(&text, app.source.local.lines);
+        }
         write_if_missing(&mapping, &text)?;
         let local =
             super::local::Local::start(app, &choices.world, folder, !real_source, !real_sink)
                 .await?;
         let source = match local.helpdesk_url() {
-            Some(url) => (app.source.local)(url)?,
+            Some(url) => (app.source.local.connect)(url)?,
             None => (app.source.make)(&of_source)?,
         };
         let sink = match local.org_url() {

@@ -59,11 +59,7 @@ impl Desk {
             .map(|folder| read_json(&folder.join("changes.json")))
             .transpose()?
             .flatten();
-        let world = match kept.content {
-            Content::Made(spec) => World::generate(spec),
-            Content::MailDir(path) => World::from_mail_dir(&path)?,
-            Content::Given(lists) => World::given(*lists),
-        };
+        let world = kept.content.world()?;
         let teams = world
             .person(RESTRICTED_TO)
             .map_or_else(Vec::new, |person| person.teams.clone());

@@ -44,25 +44,14 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::http::{HeaderMap, header};
 use chrono::Utc;
-use serde::{Deserialize, Serialize};
 
 use self::auth::Guard;
 use self::desk::Desk;
 pub use self::least::{LeastOptions, LeastRequests};
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
-use crate::world::{Lists, Message, Role, World, WorldSpec};
-
-/// What the helpdesk is filled with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Content {
-    /// A world made from a number.
-    Made(WorldSpec),
-    /// A folder of real mails; read again at each start.
-    MailDir(PathBuf),
-    /// Lists written by hand.
-    Given(Box<Lists>),
-}
+pub use crate::world::Content;
+use crate::world::{Message, Role, World, WorldSpec};
 
 /// What a session that is over is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

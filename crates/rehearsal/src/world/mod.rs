@@ -14,6 +14,7 @@
 //! assert_eq!(world.conversation_by_id(1), Some(first));
 //! ```
 
+mod content;
 mod dice;
 mod files;
 mod generate;
@@ -33,6 +34,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::content::Content;
 pub use self::files::{FileContent, Look};
 use self::generate::Cast;
 pub use self::model::{

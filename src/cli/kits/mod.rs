@@ -1,0 +1,108 @@
+//! What a program needs to know of its platforms: a room for each.
+
+#[cfg(feature = "kayako")]
+mod kayako;
+#[cfg(feature = "salesforce")]
+mod salesforce;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use deskferry_core::settings::{Section, Settings};
+use deskferry_core::{RecordKind, Result, Sink, Source};
+
+#[cfg(feature = "kayako")]
+pub use self::kayako::kayako;
+#[cfg(feature = "salesforce")]
+pub use self::salesforce::salesforce;
+#[cfg(feature = "rehearsal")]
+use super::local::LocalSource;
+
+/// What a target's administrator installs before a run.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Package {
+    /// Each file: its place in the package, and its text.
+    pub files: Vec<(String, String)>,
+    /// All of them in one zip file.
+    pub zip: Vec<u8>,
+}
+
+/// Custom fields of a source by the kind that carries them and their key.
+pub type TakenFields = BTreeSet<(RecordKind, String)>;
+
+/// How a source is made.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct SourceKit {
+    /// The platform's name.
+    pub name: &'static str,
+    /// What it can be told, by the environment and by a configuration file.
+    pub section: &'static Section,
+    /// The setting that names the real platform; a local one is used when it is not set.
+    pub address: &'static str,
+    /// Makes the source from what was told.
+    pub make: fn(&Settings) -> Result<Arc<dyn Source>>,
+    /// How it is rehearsed.
+    #[cfg(feature = "rehearsal")]
+    pub local: LocalSource,
+}
+
+/// How a sink is made.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct SinkKit {
+    /// The platform's name.
+    pub name: &'static str,
+    /// What it can be told, by the environment and by a configuration file.
+    pub section: &'static Section,
+    /// The setting that names the real platform; a local one is used when it is not set.
+    pub address: &'static str,
+    /// The text of the mapping file that a new workspace gets.
+    pub mapping: fn() -> String,
+    /// Makes the sink from what was told and a mapping file.
+    pub make: fn(&Settings, &Path) -> Result<Arc<dyn Sink>>,
+    /// What the administrator must install for a mapping file.
+    pub package: fn(&Path) -> Result<Package>,
+    /// The source's custom fields that a mapping file takes.
+    pub taken: fn(&Path) -> Result<TakenFields>,
+    /// The custom fields that a mapping file needs, as the local org takes them (JSON).
+    #[cfg(feature = "rehearsal")]
+    pub fields: fn(&Path) -> Result<serde_json::Value>,
+    /// Makes a sink for the local org at this address.
+    #[cfg(feature = "rehearsal")]
+    pub local: fn(&str, &Path) -> Result<Arc<dyn Sink>>,
+}
+
+impl fmt::Debug for SourceKit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceKit")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SinkKit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkKit")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every section that a configuration file may have: those of the platforms that are built in, whatever the pair, so that
+/// one file serves several programs.
+#[must_use]
+pub fn sections() -> Vec<&'static Section> {
+    vec![
+        &super::choices::MIGRATION,
+        #[cfg(feature = "rehearsal")]
+        &super::choices::REHEARSAL,
+        #[cfg(feature = "kayako")]
+        &deskferry_source_kayako::SETTINGS,
+        #[cfg(feature = "salesforce")]
+        &deskferry_sink_salesforce::SETTINGS,
+    ]
+}

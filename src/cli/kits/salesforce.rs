@@ -1,0 +1,68 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use deskferry_core::{RecordKind, Result};
+use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, metadata};
+
+use super::{Package, SinkKit};
+#[cfg(feature = "rehearsal")]
+use crate::cli::local;
+
+/// Salesforce Service Cloud: the section `[salesforce]`, the variables `SALESFORCE_…`.
+#[must_use]
+pub fn salesforce() -> SinkKit {
+    SinkKit {
+        name: "salesforce",
+        section: &deskferry_sink_salesforce::SETTINGS,
+        address: "url",
+        mapping: || Mapping::default_text().to_owned(),
+        make: |told, mapping| {
+            let config = SalesforceConfig::from_settings(told)?;
+            Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))
+        },
+        package: |mapping| {
+            let files = metadata::package(&read_mapping(mapping)?);
+            let zip = metadata::zip(&files);
+            let files = files.into_iter().map(|f| (f.path, f.content)).collect();
+            Ok(Package { files, zip })
+        },
+        taken: |mapping| {
+            let taken = metadata::taken_fields(&read_mapping(mapping)?);
+            Ok(taken
+                .into_iter()
+                .filter_map(|(object, name)| Some((carrier(object)?, name)))
+                .collect())
+        },
+        #[cfg(feature = "rehearsal")]
+        fields: |mapping| {
+            serde_json::to_value(read_mapping(mapping)?.required_fields()).map_err(|e| {
+                deskferry_core::Error::bug("describe the mapping's fields", e.to_string())
+            })
+        },
+        #[cfg(feature = "rehearsal")]
+        local: |url, mapping| {
+            let config = SalesforceConfig::builder(url)
+                .client_credentials(local::CLIENT_ID, local::CLIENT_SECRET)
+                .landing_window(std::time::Duration::from_secs(1))
+                .build()?;
+            Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))
+        },
+    }
+}
+
+fn read_mapping(path: &Path) -> Result<Mapping> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        deskferry_core::Error::storage("read the mapping", e).with("file", path.display())
+    })?;
+    Mapping::parse(&text).map_err(|e| e.with("file", path.display()))
+}
+
+/// The kind of record from which an object is made and that has custom fields.
+fn carrier(object: &str) -> Option<RecordKind> {
+    match object {
+        "Account" => Some(RecordKind::Account),
+        "Contact" => Some(RecordKind::Contact),
+        "Case" => Some(RecordKind::Conversation),
+        _ => None,
+    }
+}
