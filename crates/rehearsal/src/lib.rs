@@ -1,7 +1,7 @@
 //! A local Salesforce org and local helpdesks, as HTTP servers on loopback, for rehearsals and tests.
 //!
 //! A rehearsal needs no account anywhere: the [`org`] answers as a Service Cloud org answers, a helpdesk such as
-//! [`kayako`] is filled from a [`world`], both can be told to misbehave by [`fault`] scripts, and the [`oracle`]
+//! [`kayako`] or [`kustomer`] is filled from a [`world`], both can be told to misbehave by [`fault`] scripts, and the [`oracle`]
 //! knows what the org must hold at the end.
 //!
 //! Nothing here is shared with the connectors. Every wire shape is written a second time, from the platforms' own
@@ -9,6 +9,7 @@
 
 pub mod fault;
 pub mod kayako;
+pub mod kustomer;
 pub mod oracle;
 pub mod org;
 pub mod serve;

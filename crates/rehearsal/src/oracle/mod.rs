@@ -35,7 +35,9 @@ use crate::world::{Conversation, ConversationState, World};
 
 pub use self::dump::{OrgDump, RemoteOrg};
 use self::people::{Contacts, Users};
-pub use self::platform::{Kayako, Platform, Standing, Urgency, usual_channel, usual_value};
+pub use self::platform::{
+    Kayako, Kustomer, Platform, Standing, Urgency, usual_channel, usual_value,
+};
 use self::seen::Seen;
 use self::want::{Row, field, short};
 use self::words::piece;
@@ -288,6 +290,13 @@ impl Ground<'_> {
     fn id(&self, kind: &str, id: u64) -> String {
         self.options.platform.id(kind, id)
     }
+}
+
+/// The text that people read in HTML, for platforms that keep nothing else of some messages.
+pub(crate) fn plain_text(html: &str) -> String {
+    let text = words::clean(&html::text(html, true));
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
 }
 
 /// Holds an org against a world.

@@ -24,6 +24,7 @@ mod people;
 mod scenario;
 mod scenes;
 mod setup;
+mod tags;
 mod talk;
 mod text;
 mod words;

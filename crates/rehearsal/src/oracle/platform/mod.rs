@@ -6,6 +6,7 @@
 //! place what a migration from it can never bring.
 
 mod kayako;
+mod kustomer;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -18,6 +19,7 @@ use crate::world::{
 };
 
 pub use self::kayako::Kayako;
+pub use self::kustomer::Kustomer;
 
 /// How a platform shows a world. Everything but the name has the usual answer, which a platform changes where it differs.
 pub trait Platform: Debug + Send + Sync {

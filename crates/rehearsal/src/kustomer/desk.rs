@@ -1,0 +1,316 @@
+//! What the helpdesk holds: the world as Kustomer can show it, and an index by time of everything that search finds.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::view;
+use super::{Content, KustomerOptions};
+use crate::world::{Conversation, ConversationState, Lists, Message, MessageKind, NoteOn, World};
+
+/// What a search can return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Context {
+    /// Customers.
+    Customer,
+    /// Companies.
+    Company,
+    /// Conversations.
+    Conversation,
+    /// Messages.
+    Message,
+    /// Notes.
+    Note,
+}
+
+impl Context {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Customer,
+        Self::Company,
+        Self::Conversation,
+        Self::Message,
+        Self::Note,
+    ];
+
+    /// The word on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Company => "company",
+            Self::Conversation => "conversation",
+            Self::Message => "message",
+            Self::Note => "note",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// A row of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    /// Milliseconds since 1970.
+    pub(super) updated: i64,
+    pub(super) number: u64,
+    pub(super) created: i64,
+    /// The conversation of a message or note.
+    pub(super) conversation: u64,
+    /// Files of a message.
+    pub(super) files: u32,
+    pub(super) deleted: bool,
+    pub(super) rev: u32,
+}
+
+/// What happened after the world was made; kept in the state folder.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Changes {
+    /// Time of the last change, in milliseconds, by context and number.
+    stamped: BTreeMap<Context, BTreeMap<u64, i64>>,
+    /// Conversations that are gone.
+    deleted: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) world: World,
+    pub(super) lists: Lists,
+    pub(super) org: String,
+    folder: Option<PathBuf>,
+    changes: Mutex<Changes>,
+    index: Mutex<HashMap<Context, Vec<Entry>>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    format: u32,
+    org: String,
+    content: Content,
+}
+
+impl Desk {
+    pub(super) fn open(options: &KustomerOptions) -> io::Result<Self> {
+        let kept = kept(options)?;
+        let changes = match &options.folder {
+            Some(folder) => read_json(&folder.join("changes.json"))?.unwrap_or_default(),
+            None => Changes::default(),
+        };
+        let world = match kept.content {
+            Content::Made(spec) => World::generate(spec),
+            Content::MailDir(path) => World::from_mail_dir(&path)?,
+            Content::Given(lists) => World::given(*lists),
+        };
+        let desk = Self {
+            lists: view::lists(world.lists()),
+            world,
+            org: kept.org,
+            folder: options.folder.clone(),
+            changes: Mutex::new(changes),
+            index: Mutex::new(HashMap::new()),
+        };
+        desk.build();
+        Ok(desk)
+    }
+
+    fn build(&self) {
+        let mut all: HashMap<Context, Vec<Entry>> = HashMap::new();
+        let people = self.lists.people.iter().filter(|p| !p.role.is_staff());
+        let entry = |number, created: DateTime<Utc>, updated: DateTime<Utc>| Entry {
+            updated: updated.max(created).timestamp_millis(),
+            number,
+            created: created.timestamp_millis(),
+            conversation: 0,
+            files: 0,
+            deleted: false,
+            rev: 1,
+        };
+        all.insert(
+            Context::Customer,
+            people.map(|p| entry(p.id, p.created, p.updated)).collect(),
+        );
+        let companies = self.lists.companies.iter();
+        all.insert(
+            Context::Company,
+            companies
+                .map(|c| entry(c.id, c.created, c.updated))
+                .collect(),
+        );
+        let (mut conversations, mut messages, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+        for raw in self.world.conversations() {
+            for message in raw.messages.iter().filter(|m| on_customer(m)) {
+                notes.push(entry(message.id, message.sent, message.sent));
+            }
+            let seen = view::conversation(&self.lists, raw.into_owned());
+            let mut row = entry(seen.id, seen.created, seen.updated);
+            row.deleted = seen.state == ConversationState::Trash;
+            conversations.push(row);
+            for message in &seen.messages {
+                let is_note = matches!(message.kind, MessageKind::Note { .. });
+                let mut one = entry(message.id, message.sent, message.sent);
+                one.conversation = seen.id;
+                one.files = u32::try_from(message.files.len()).unwrap_or(u32::MAX);
+                one.deleted = row.deleted;
+                if is_note { &mut notes } else { &mut messages }.push(one);
+            }
+        }
+        all.insert(Context::Conversation, conversations);
+        all.insert(Context::Message, messages);
+        all.insert(Context::Note, notes);
+        let changes = lock(&self.changes).clone();
+        for (context, entries) in &mut all {
+            let stamped = changes.stamped.get(context);
+            for entry in entries.iter_mut() {
+                if let Some(at) = stamped.and_then(|stamped| stamped.get(&entry.number)) {
+                    entry.updated = *at;
+                    entry.rev = 2;
+                }
+                if *context == Context::Conversation && changes.deleted.contains(&entry.number) {
+                    entry.deleted = true;
+                }
+            }
+            entries.sort_unstable();
+        }
+        *lock(&self.index) = all;
+    }
+
+    /// The index of one context, by time of change.
+    pub(super) fn entries<T>(&self, context: Context, read: impl FnOnce(&[Entry]) -> T) -> T {
+        read(
+            lock(&self.index)
+                .get(&context)
+                .map_or(&[][..], Vec::as_slice),
+        )
+    }
+
+    /// The entry of one thing.
+    pub(super) fn entry(&self, context: Context, number: u64) -> Option<Entry> {
+        self.entries(context, |all| {
+            all.iter().find(|entry| entry.number == number).copied()
+        })
+    }
+
+    pub(super) fn conversation(&self, number: u64) -> Option<Conversation> {
+        let raw = self.world.conversation_by_id(number)?;
+        Some(view::conversation(&self.lists, raw.into_owned()))
+    }
+
+    /// A message or note with its conversation; none for notes on customers.
+    pub(super) fn message(&self, number: u64) -> Option<(Conversation, Message)> {
+        let raw = self.world.conversation_of_message(number)?;
+        let seen = view::conversation(&self.lists, raw.into_owned());
+        let message = seen.messages.iter().find(|m| m.id == number)?.clone();
+        Some((seen, message))
+    }
+
+    /// A note that stands on a customer.
+    pub(super) fn loose_note(&self, number: u64) -> Option<Message> {
+        let raw = self.world.conversation_of_message(number)?;
+        let mut all = raw.messages.iter().filter(|m| on_customer(m));
+        all.find(|m| m.id == number).cloned()
+    }
+
+    /// Gives things a new time of change, and their index a new order.
+    pub(super) fn stamp(&self, context: Context, numbers: &[u64], at: i64) -> io::Result<()> {
+        let mut changes = lock(&self.changes);
+        let stamped = changes.stamped.entry(context).or_default();
+        stamped.extend(numbers.iter().map(|number| (*number, at)));
+        self.keep(&changes)?;
+        drop(changes);
+        let wanted: BTreeSet<u64> = numbers.iter().copied().collect();
+        let mut index = lock(&self.index);
+        if let Some(entries) = index.get_mut(&context) {
+            for entry in entries.iter_mut().filter(|e| wanted.contains(&e.number)) {
+                entry.updated = at;
+                entry.rev += 1;
+            }
+            entries.sort_unstable();
+        }
+        Ok(())
+    }
+
+    /// The conversation is deleted: only a search that asks for such ones still shows it.
+    pub(super) fn delete(&self, conversation: u64, at: i64) -> io::Result<()> {
+        let mut changes = lock(&self.changes);
+        changes.deleted.insert(conversation);
+        drop(changes);
+        self.stamp(Context::Conversation, &[conversation], at)?;
+        let mut index = lock(&self.index);
+        let entries = index.get_mut(&Context::Conversation).into_iter().flatten();
+        for entry in entries.filter(|entry| entry.number == conversation) {
+            entry.deleted = true;
+        }
+        Ok(())
+    }
+
+    fn keep(&self, changes: &Changes) -> io::Result<()> {
+        match &self.folder {
+            Some(folder) => write_json(&folder.join("changes.json"), changes),
+            None => Ok(()),
+        }
+    }
+}
+
+fn on_customer(message: &Message) -> bool {
+    matches!(
+        message.kind,
+        MessageKind::Note {
+            on: NoteOn::Person(_),
+            ..
+        }
+    )
+}
+
+fn kept(options: &KustomerOptions) -> io::Result<Kept> {
+    let fresh = Kept {
+        format: 1,
+        org: options.org.clone(),
+        content: options.content.clone(),
+    };
+    let Some(folder) = &options.folder else {
+        return Ok(fresh);
+    };
+    let path = folder.join("kustomer.json");
+    match read_json::<Kept>(&path)? {
+        Some(kept) if kept.format != 1 => Err(io::Error::other(format!(
+            "{} is of format {}; this program knows format 1",
+            path.display(),
+            kept.format
+        ))),
+        Some(kept) => Ok(kept),
+        None => {
+            fs::create_dir_all(folder)?;
+            write_json(&path, &fresh)?;
+            Ok(fresh)
+        }
+    }
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|why| io::Error::other(format!("{}: {why}", path.display()))),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+/// Written beside and renamed, so that a kill leaves the old file or the new one.
+fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    fs::write(&beside, serde_json::to_vec(value)?)?;
+    fs::rename(beside, path)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere cannot leave these half-changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,80 @@
+//! The least possible number of requests for a full read, conversation by conversation.
+
+use super::desk::{Context, Desk, Entry};
+use super::{KustomerOptions, view};
+use crate::world::{ConversationState, MessageKind};
+
+/// Hits that one page of a search shows.
+const SEARCH_PAGE: u64 = 500;
+/// Rows that one page of a list shows.
+const LIST_PAGE: u64 = 100;
+
+/// The least possible number of requests, by what they are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeastRequests {
+    /// The org and the key's roles: one each.
+    pub setup: u64,
+    /// Users (four passes), teams, tags (two passes), sub-statuses, metadata of four kinds of things.
+    pub lists: u64,
+    /// Customers, companies and conversations: one search per started five hundred in each index, at least one; what an index
+    /// holds must be asked even if it holds nothing.
+    pub searches: u64,
+    /// Messages: one per started hundred of a conversation that has any.
+    pub messages: u64,
+    /// Notes: likewise.
+    pub notes: u64,
+    /// The record behind a mail: one each.
+    pub mails: u64,
+    /// Links to bytes: one per file that is not empty. The bytes themselves come from elsewhere and are not counted.
+    pub links: u64,
+}
+
+impl LeastRequests {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.setup
+            + self.lists
+            + self.searches
+            + self.messages
+            + self.notes
+            + self.mails
+            + self.links
+    }
+}
+
+/// The formula. It belongs to the stand-in, so that the connector cannot set its own bar.
+pub(super) fn count(desk: &Desk, options: &KustomerOptions) -> LeastRequests {
+    let mut least = LeastRequests {
+        setup: 2,
+        lists: 4 + 1 + 2 + 1 + 4,
+        ..LeastRequests::default()
+    };
+    let horizon = options.horizon().timestamp_millis();
+    for context in [Context::Customer, Context::Company, Context::Conversation] {
+        let (young, old): (Vec<Entry>, Vec<Entry>) = desk.entries(context, |all| {
+            all.iter().partition(|entry| entry.updated >= horizon)
+        });
+        for part in [young, old] {
+            least.searches += pages(part.len(), SEARCH_PAGE).max(1);
+        }
+    }
+    for raw in desk.world.conversations() {
+        if raw.state != ConversationState::Active {
+            continue;
+        }
+        let seen = view::conversation(&desk.lists, raw.into_owned());
+        let is_note = |kind: &MessageKind| matches!(kind, MessageKind::Note { .. });
+        let notes = seen.messages.iter().filter(|m| is_note(&m.kind)).count();
+        least.messages += pages(seen.messages.len() - notes, LIST_PAGE);
+        least.notes += pages(notes, LIST_PAGE);
+        least.mails += seen.messages.iter().filter(|m| m.mail.is_some()).count() as u64;
+        let files = seen.messages.iter().flat_map(|m| &m.files);
+        least.links += files.filter(|file| !file.content.is_empty()).count() as u64;
+    }
+    least
+}
+
+fn pages(rows: usize, size: u64) -> u64 {
+    (rows as u64).div_ceil(size)
+}

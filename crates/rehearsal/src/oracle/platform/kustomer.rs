@@ -1,0 +1,107 @@
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::{Platform, Standing, Urgency, usual_channel, usual_value};
+use crate::kustomer::{attribute, id_of, seen_conversation, seen_lists};
+use crate::world::{
+    Channel, Conversation, FieldDefinition, FieldValue, Lists, Priority, Rating, Status, StatusKind,
+};
+
+/// Kustomer: ids of 24 hex characters, three states, priorities 1 to 5, custom attributes with suffixes. What a conversation
+/// loses there is said where the stand-in says it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kustomer;
+
+/// Attributes that the stand-in gives its records and the world knows nothing of.
+const BESIDE: [(&str, &[&str]); 2] = [
+    ("Case", &["custom.direction", "custom.satisfaction.form"]),
+    ("Contact", &["custom.externalId"]),
+];
+
+impl Platform for Kustomer {
+    fn name(&self) -> &'static str {
+        "kustomer"
+    }
+
+    fn id(&self, kind: &str, id: u64) -> String {
+        id_of(kind, id)
+    }
+
+    fn file_id(&self, _: u64, file: u64) -> String {
+        id_of("attachment", file)
+    }
+
+    fn lists<'a>(&self, lists: &'a Lists) -> Cow<'a, Lists> {
+        Cow::Owned(seen_lists(lists))
+    }
+
+    fn conversation(&self, lists: &Lists, conversation: Conversation) -> Conversation {
+        seen_conversation(lists, conversation)
+    }
+
+    fn has_line(&self, _: &FieldDefinition) -> bool {
+        false
+    }
+
+    fn field_key(&self, field: &FieldDefinition) -> String {
+        attribute(field)
+    }
+
+    fn lost_field_key(&self, field: u64) -> String {
+        format!("field{field}Str")
+    }
+
+    fn value(&self, field: Option<&FieldDefinition>, value: &FieldValue) -> Value {
+        match value {
+            FieldValue::Day(day) => json!(format!("{day}T00:00:00Z")),
+            value => usual_value(field, value),
+        }
+    }
+
+    fn status(&self, status: Option<&Status>) -> Standing {
+        let standing = |value, closed, raw: &str| Standing {
+            value,
+            closed,
+            raw: raw.to_owned(),
+        };
+        match status.map(|status| (status.kind, status.label.as_str())) {
+            Some((StatusKind::Completed | StatusKind::Closed, _)) => {
+                standing("Closed", true, "done")
+            }
+            Some((StatusKind::Pending, _)) => standing("Working", false, "snoozed"),
+            Some((StatusKind::Custom, label)) => standing("Working", false, label),
+            _ => standing("Working", false, "open"),
+        }
+    }
+
+    fn priority(&self, priority: Option<&Priority>) -> Urgency {
+        let (value, raw) = match priority.map(|priority| priority.level) {
+            Some(1) => ("Low", "1"),
+            Some(3) => ("High", "4"),
+            Some(4..) => ("High", "5"),
+            _ => ("Medium", "3"),
+        };
+        Urgency {
+            value: Some(value),
+            raw: raw.to_owned(),
+        }
+    }
+
+    fn channel(&self, channel: &Channel) -> String {
+        usual_channel(channel)
+    }
+
+    fn rating(&self, rating: Rating) -> String {
+        match rating {
+            Rating::Good => "5".to_owned(),
+            Rating::Bad => "1".to_owned(),
+        }
+    }
+
+    fn tolerates(&self, object: &str, key: &str) -> bool {
+        BESIDE
+            .iter()
+            .any(|(of, keys)| *of == object && keys.contains(&key))
+    }
+}
