@@ -103,11 +103,7 @@ impl Desk {
             Some(folder) => read_json(&folder.join("changes.json"))?.unwrap_or_default(),
             None => Changes::default(),
         };
-        let world = match kept.content {
-            Content::Made(spec) => World::generate(spec),
-            Content::MailDir(path) => World::from_mail_dir(&path)?,
-            Content::Given(lists) => World::given(*lists),
-        };
+        let world = kept.content.world()?;
         let desk = Self {
             lists: view::lists(world.lists()),
             world,

@@ -51,7 +51,7 @@ use self::ids::Of;
 pub use self::least::LeastRequests;
 pub(crate) use self::view::{conversation as seen_conversation, lists as seen_lists};
 use crate::fault::Faults;
-pub use crate::kayako::Content;
+pub use crate::world::Content;
 use crate::serve::{Requests, ServeOptions, Server};
 use crate::world::World;
 
@@ -275,6 +275,11 @@ impl Kustomer {
         desk.entries(context, |all| {
             all.iter().map(|entry| entry.number).collect()
         })
+    }
+
+    /// The org's own id.
+    pub fn org_id() -> String {
+        ids::id(Of::Org, 1)
     }
 
     /// The least possible number of requests for a full read.
