@@ -29,6 +29,24 @@ async fn a_whole_migration_is_exact_and_reads_with_the_fewest_requests() {
         "{sent} requests were sent, the least is {least}"
     );
     assert_eq!(report.meter.iter().map(|row| row.throttled).sum::<u64>(), 0);
+
+    // What the report tells people is what the formula says, and what was really sent.
+    let used = |platform: &str| {
+        report
+            .usage
+            .iter()
+            .find(|u| u.platform == platform)
+            .unwrap()
+    };
+    assert_eq!(used("kayako").least, Some(least));
+    assert_eq!(used("kayako").requests, sent);
+    let org = used("salesforce");
+    let below = org
+        .least
+        .is_some_and(|least| least > 0 && least <= org.requests);
+    assert!(below, "{org:?}");
+    let told = format!("{sent} requests, 1.0");
+    assert!(report.summary().contains(&told), "{}", report.summary());
 }
 
 #[tokio::test(flavor = "multi_thread")]

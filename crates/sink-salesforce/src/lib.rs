@@ -85,6 +85,9 @@
 //! # }
 //! ```
 
+/// As in the meter.
+const PLATFORM: &str = "salesforce";
+
 mod auth;
 #[cfg(feature = "bench")]
 #[doc(hidden)]

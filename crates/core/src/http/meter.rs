@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,26 @@ use serde::{Deserialize, Serialize};
 pub struct Meter {
     rows: Arc<Mutex<BTreeMap<(&'static str, &'static str), Counts>>>,
     waits: Arc<Mutex<BTreeMap<&'static str, DateTime<Utc>>>>,
+    needs: Arc<Mutex<Needs>>,
+}
+
+/// By platform and lot.
+type Needs = BTreeMap<(&'static str, Cow<'static, str>), Need>;
+
+/// What one sort of work needs: so many requests for each started whole.
+#[derive(Debug, Clone, Copy, Default)]
+struct Need {
+    each: u64,
+    wholes: f64,
+}
+
+impl Need {
+    fn requests(self) -> u64 {
+        // Shares such as 1/200 have no exact form: their sum must not start a whole by a hair.
+        let wholes = (self.wholes - 1e-6).ceil().max(1.0);
+        // Positive and far below what a float holds exactly.
+        wholes as u64 * self.each
+    }
 }
 
 /// The counts of one endpoint.
@@ -84,6 +105,40 @@ impl Meter {
         waits.iter().map(|(who, until)| (*who, *until)).collect()
     }
 
+    /// Work was done that took at least a share of a request: 0.37 for 37 rows of a list that brings a hundred at once.
+    ///
+    /// Shares of one `lot` are added up and rounded up together, to at least one request: what a platform would have
+    /// needed if nothing had been repeated, moved or sent half full. Called by whoever knows the platform's rules, once
+    /// for work that was done, and not for how it was done.
+    pub fn needed(&self, platform: &'static str, lot: impl Into<Cow<'static, str>>, share: f64) {
+        self.needed_each(platform, lot, 1, share);
+    }
+
+    /// The same where each started whole takes several requests: a job is opened, filled, closed and asked for.
+    pub fn needed_each(
+        &self,
+        platform: &'static str,
+        lot: impl Into<Cow<'static, str>>,
+        each: u64,
+        share: f64,
+    ) {
+        let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
+        let need = needs.entry((platform, lot.into())).or_default();
+        need.each = each;
+        need.wholes += share;
+    }
+
+    /// The fewest requests that the work so far could have taken, per platform that told.
+    #[must_use]
+    pub fn least(&self) -> BTreeMap<&'static str, u64> {
+        let needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut least = BTreeMap::new();
+        for ((platform, _), need) in needs.iter() {
+            *least.entry(*platform).or_default() += need.requests();
+        }
+        least
+    }
+
     pub(super) fn of(&self, platform: &'static str, endpoint: &'static str) -> Tally {
         Tally {
             meter: self.clone(),
@@ -149,6 +204,24 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_least_rounds_each_lot_up_once() {
+        let meter = Meter::new();
+        for _ in 0..3 {
+            meter.needed("desk", "cases", 100.0 / 300.0);
+        }
+        assert_eq!(meter.least()["desk"], 1, "three thirds are one page");
+        meter.needed("desk", "cases", 0.01);
+        meter.needed("desk", "teams", 0.0);
+        assert_eq!(
+            meter.least()["desk"],
+            2 + 1,
+            "an empty list is asked for once"
+        );
+        meter.needed_each("org", "jobs", 7, 1.5);
+        assert_eq!(meter.least()["org"], 14);
+    }
 
     #[test]
     fn clones_count_together_per_platform_and_endpoint() {

@@ -158,6 +158,7 @@ impl Migration {
     /// # Errors
     /// `Conflict` when the target was begun already, and all that can go wrong on the way. Whatever was done is durable.
     pub async fn run(&self, cx: &Context) -> Result<Report> {
+        let recorder = Recorder::new(cx, &self.progress);
         let opened = self.open(cx, true).await?;
         let begun = !opened.target.ledger.phases().await?.is_empty();
         if begun {
@@ -168,7 +169,7 @@ impl Migration {
             )
             .advise("Use `resume` to go on, `status` to see where it stands, or another workspace to begin anew"));
         }
-        self.go(cx, &opened).await
+        self.go(cx, &opened, recorder).await
     }
 
     /// Goes on where a run stopped.
@@ -176,6 +177,7 @@ impl Migration {
     /// # Errors
     /// `Mismatch` when this workspace has no ledger for the target; and as [`run`](Self::run).
     pub async fn resume(&self, cx: &Context) -> Result<Report> {
+        let recorder = Recorder::new(cx, &self.progress);
         let opened = self.open(cx, false).await?;
         self.retry_files_of_shut_phases(&opened).await?;
         self.retry_files_for_now(&opened).await?;
@@ -183,7 +185,7 @@ impl Migration {
         for phase in load::all_phases(self.sink.phases()) {
             opened.target.ledger.reopen_held(phase.name).await?;
         }
-        self.go(cx, &opened).await
+        self.go(cx, &opened, recorder).await
     }
 
     /// A gate that files shut opens when they can be had after all.
@@ -234,17 +236,16 @@ impl Migration {
     /// # Errors
     /// `Unsupported` when the sink cannot be read back; `Mismatch` without a ledger.
     pub async fn verify(&self, cx: &Context) -> Result<Report> {
-        let opened = self.open(cx, false).await?;
         let recorder = Recorder::new(cx, &self.progress);
+        let opened = self.open(cx, false).await?;
         let told = Arc::clone(&recorder) as Arc<dyn Progress>;
         let found = verifying::verify(cx, self, &opened, told).await?;
         self.report(cx, &opened, found, &recorder).await
     }
 
-    async fn go(&self, cx: &Context, opened: &Opened) -> Result<Report> {
+    async fn go(&self, cx: &Context, opened: &Opened, recorder: Arc<Recorder>) -> Result<Report> {
         let phases = load::all_phases(self.sink.phases());
         reporting::remember(opened.ledger().as_ref(), &phases).await?;
-        let recorder = Recorder::new(cx, &self.progress);
         let (state, watched) = watch::channel(ReadState::unknown());
         let late = Arc::new(Late::default());
         let reader = Reader {
@@ -334,7 +335,8 @@ impl Migration {
         found: verifying::Found,
         recorder: &Recorder,
     ) -> Result<Report> {
-        reporting::keep(opened.ledger().as_ref(), recorder.take()).await?;
+        let usage = recorder.usage();
+        reporting::keep(opened.ledger().as_ref(), recorder.take(), usage).await?;
         let mut report =
             reporting::report(cx, &opened.stage, opened.ledger().as_ref(), found).await?;
         report.source = opened.tenant.to_string();

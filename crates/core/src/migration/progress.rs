@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::context::Context;
 use crate::key::RecordKind;
-use crate::report::{Beat, Pulse, Used};
+use crate::report::{Beat, Pulse, Usage, Used};
 
 /// Hears of each step. Must not block.
 pub trait Progress: Send + Sync {
@@ -82,6 +82,7 @@ const BEAT_MS: i64 = 1000;
 pub(super) struct Recorder {
     to: Arc<dyn Progress>,
     cx: Context,
+    before: Vec<Usage>,
     state: Mutex<Recorded>,
 }
 
@@ -103,6 +104,7 @@ impl Recorder {
                 since: cx.now(),
                 counts: counts(cx),
             }),
+            before: Usage::of(cx.meter()),
             cx: cx.clone(),
         })
     }
@@ -112,6 +114,12 @@ impl Recorder {
         let mut state = self.lock();
         self.beat(&mut state);
         std::mem::take(&mut state.pulse)
+    }
+
+    /// What the platforms were asked since this was made.
+    pub(super) fn usage(&self) -> Vec<Usage> {
+        let now = Usage::of(self.cx.meter()).into_iter();
+        now.map(|usage| usage.since(&self.before)).collect()
     }
 
     fn beat(&self, state: &mut Recorded) {

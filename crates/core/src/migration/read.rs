@@ -229,6 +229,10 @@ impl Reader {
             FileState::Staged(info) => info.size,
             FileState::Unavailable(_) => 0,
         };
+        if bytes > 0 {
+            let platform = self.source.capability().platform;
+            cx.meter().needed(platform, "the bytes of files", 1.0);
+        }
         self.stage.index().set_file(row.id, state).await?;
         self.progress.report(Step::File { bytes });
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::verifying::Found;
@@ -11,7 +12,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
 use crate::ledger::{Ledger, PhaseState};
-use crate::report::{Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report};
+use crate::report::{Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report, Usage};
 use crate::sink::Phase;
 use crate::stage::Stage;
 use crate::stage::index::Index;
@@ -28,19 +29,32 @@ struct PhaseInfo {
 
 const PHASES: &str = "phases";
 const PULSE: &str = "pulse";
+const USAGE: &str = "usage";
 
 /// Adds what a process recorded to what earlier ones did.
-pub(super) async fn keep(ledger: &dyn Ledger, later: Pulse) -> Result<()> {
-    let mut pulse = kept(ledger).await?;
+pub(super) async fn keep(ledger: &dyn Ledger, later: Pulse, usage: Vec<Usage>) -> Result<()> {
+    let mut pulse: Pulse = kept(ledger, PULSE).await?;
     pulse.extend(later);
-    let value = serde_json::to_value(pulse)
+    put(ledger, PULSE, &pulse).await?;
+    let mut usages: Vec<Usage> = kept(ledger, USAGE).await?;
+    for later in usage {
+        match usages.iter_mut().find(|u| u.platform == later.platform) {
+            Some(usage) => usage.add(&later),
+            None => usages.push(later),
+        }
+    }
+    put(ledger, USAGE, &usages).await
+}
+
+async fn put(ledger: &dyn Ledger, name: &str, value: &impl Serialize) -> Result<()> {
+    let value = serde_json::to_value(value)
         .map_err(|e| Error::bug("remember the use of the platforms", e.to_string()))?;
-    ledger.put(PULSE, &value).await
+    ledger.put(name, &value).await
 }
 
 /// It is for people only: one that cannot be read is none.
-async fn kept(ledger: &dyn Ledger) -> Result<Pulse> {
-    let value = ledger.get(PULSE).await?.unwrap_or_default();
+async fn kept<T: Default + DeserializeOwned>(ledger: &dyn Ledger, name: &str) -> Result<T> {
+    let value = ledger.get(name).await?.unwrap_or_default();
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
@@ -153,7 +167,8 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
             .collect(),
         notes: index.notes(SHOWN).await?,
         meter: Vec::new(),
-        pulse: kept(ledger).await?,
+        usage: kept(ledger, USAGE).await?,
+        pulse: kept(ledger, PULSE).await?,
         verify: Vec::new(),
         differences: Vec::new(),
     })

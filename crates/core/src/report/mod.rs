@@ -5,11 +5,13 @@ mod estimate;
 mod html;
 mod pulse;
 mod summary;
+mod usage;
 mod waits;
 
 pub use discovery::{Discovery, FieldFound, FileFound, KindFound, Oddity};
 pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
 pub use pulse::{Beat, Pulse, Used};
+pub use usage::Usage;
 pub use waits::Wait;
 
 use chrono::{DateTime, Utc};
@@ -47,6 +49,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Requests, bytes, waits of this process, per platform and endpoint.
     pub meter: Vec<MeterRow>,
+    /// What the platforms were asked, and how little would have done, by all processes that ended by themselves.
+    #[serde(default)]
+    pub usage: Vec<Usage>,
     /// The use of the platforms over time, of all processes that ended by themselves.
     #[serde(default)]
     pub pulse: Pulse,

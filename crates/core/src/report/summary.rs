@@ -121,6 +121,15 @@ impl Report {
                 row.server_errors
             );
         }
+        for usage in &self.usage {
+            if let Some(told) = usage.told() {
+                let _ = writeln!(
+                    out,
+                    "{}: {} requests, {told}",
+                    usage.platform, usage.requests
+                );
+            }
+        }
     }
 }
 
@@ -165,6 +174,7 @@ mod tests {
             rejects: Vec::new(),
             notes: vec!["the list moved".into()],
             meter: Vec::new(),
+            usage: Vec::new(),
             pulse: Pulse::default(),
             verify: vec![FieldReport {
                 object: "Case".into(),

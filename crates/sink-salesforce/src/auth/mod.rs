@@ -46,7 +46,7 @@ struct Token {
 
 /// A client for the org at this address.
 pub(crate) fn client_at(config: &SalesforceConfig, url: &str) -> Result<Client> {
-    let mut builder = Client::builder("salesforce", url)
+    let mut builder = Client::builder(crate::PLATFORM, url)
         .allow_plain_http(config.allow_plain_http)
         .user_agent(concat!("deskferry/", env!("CARGO_PKG_VERSION")))
         .retry(config.retry.clone())

@@ -19,6 +19,11 @@ pub(crate) const ROWS: usize = 100_000;
 const CELL: usize = 131_072;
 const ROW: usize = 400_000;
 
+/// How much of a job's room so many rows and bytes fill.
+pub(crate) fn filled(rows: usize, bytes: u64) -> f64 {
+    (rows as f64 / ROWS as f64).max(bytes as f64 / BYTES as f64)
+}
+
 /// Rows in a file, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Upload {

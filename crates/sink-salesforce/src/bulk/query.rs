@@ -11,7 +11,7 @@ use futures::stream::StreamExt;
 use serde_json::{Map, Value, json};
 
 use super::job::{Job, State, read_whole};
-use super::{disk, unnamed_file};
+use super::{disk, needed_jobs, unnamed_file};
 use crate::client::Api;
 use crate::client::error::error_of;
 use crate::schema::{FieldKind, Object};
@@ -19,6 +19,7 @@ use crate::schema::{FieldKind, Object};
 const DOING: &str = "read rows by a query job";
 /// The most rows of a page.
 const PAGE: &str = "50000";
+const PAGE_ROWS: f64 = 50_000.0;
 /// How often a page is read again that breaks off.
 const READS: u32 = 4;
 const LONGEST_POLL: Duration = Duration::from_secs(30);
@@ -72,6 +73,7 @@ impl Api {
         loop {
             let (page, next) = self.page(cx, job, locator.as_deref()).await?;
             let rows = rows_of(page, object, take)?;
+            needed_jobs(cx, "query", &object.name, rows as f64 / PAGE_ROWS);
             let first = (rows > 0).then(|| locator.clone().unwrap_or_default());
             pager.accept(first.iter().map(String::as_str), next.as_deref())?;
             match next {

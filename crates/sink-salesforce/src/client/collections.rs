@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::{Class, Refusal, error_of, refusal_of, refusals, refused};
-use super::{Api, writing};
+use super::{Api, needed, writing};
 
 /// The most rows of one call.
 pub(crate) const ROWS: usize = 200;
@@ -66,7 +66,12 @@ impl Api {
         let answer = judged(sent, operation.clone())?;
         Ok(match answer {
             Judged::Success(response) => match row_answers(&response, rows.len()) {
-                Some(answers) => CallAnswer::Rows(answers),
+                Some(answers) => {
+                    let stand = |answer: &&RowAnswer| matches!(answer, RowAnswer::Stands(_));
+                    let stand = answers.iter().filter(stand).count();
+                    needed(cx, format!("insert {object}"), stand as f64 / ROWS as f64);
+                    CallAnswer::Rows(answers)
+                }
                 // A success that cannot be read may have made rows.
                 None => CallAnswer::Lost,
             },

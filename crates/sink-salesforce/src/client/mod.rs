@@ -5,6 +5,7 @@ pub(crate) mod error;
 mod gauge;
 pub(crate) mod query;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use deskferry_core::context::Context;
@@ -54,7 +55,13 @@ impl Api {
     /// The session, opened if it is not.
     pub(crate) async fn login(&self, cx: &Context) -> Result<Arc<Login>> {
         self.session
-            .get(|| auth::login(cx, &self.config, &self.home, &self.audience))
+            .get(|| async {
+                let login = auth::login(cx, &self.config, &self.home, &self.audience).await?;
+                if self.config.client_id.is_some() {
+                    needed(cx, "token", 0.0);
+                }
+                Ok(login)
+            })
             .await
     }
 
@@ -164,6 +171,7 @@ impl Api {
         if !response.is_success() {
             return Err(error_of(&response, operation));
         }
+        needed(cx, endpoint, 1.0);
         response.json(operation)
     }
 
@@ -180,6 +188,7 @@ impl Api {
         if !response.is_success() {
             return Err(error_of(&response, DOING));
         }
+        needed(cx, "versions", 0.0);
         let offered: Vec<Version> = response.json(DOING).map_err(|e| {
             e.kind_is(ErrorKind::NoSuchInstance)
                 .advise("Check the org's address: no Salesforce org answers there")
@@ -211,8 +220,15 @@ impl Api {
         if !response.is_success() {
             return Err(error_of(&response, DOING).with("object", object));
         }
+        needed(cx, format!("describe {object}"), 0.0);
         response.json(DOING).map(Some)
     }
+}
+
+/// Work was done that takes this share of a request, at least one for all of its sort (Salesforce APIs, sections 4 to 7).
+/// What only a lost answer, a locked row or waiting for a job made necessary does not count.
+pub(crate) fn needed(cx: &Context, lot: impl Into<Cow<'static, str>>, share: f64) {
+    cx.meter().needed(crate::PLATFORM, lot, share);
 }
 
 fn signed(request: Request, login: &Login) -> Request {

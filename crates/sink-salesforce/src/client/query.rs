@@ -6,8 +6,8 @@ use deskferry_core::http::{Pager, Request};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Api;
 use super::error::error_of;
+use super::{Api, needed};
 
 /// The most characters of one query once it stands in the address: address and headers together may have 16,384
 /// (Salesforce APIs, section 3.4), and a token may take 2,000 of them.
@@ -29,6 +29,12 @@ struct Page {
 impl Api {
     /// All rows of a query.
     pub(crate) async fn query(&self, cx: &Context, soql: &str) -> Result<Vec<Value>> {
+        let rows = self.pages(cx, soql).await?;
+        needed(cx, "queries", 1.0);
+        Ok(rows)
+    }
+
+    async fn pages(&self, cx: &Context, soql: &str) -> Result<Vec<Value>> {
         const DOING: &str = "query the org";
         let mut request = Request::get("query", self.path("query")).query("q", soql);
         let mut rows = Vec::new();
@@ -68,7 +74,8 @@ impl Api {
     ) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
         for soql in in_pieces(select, values, ",", literal) {
-            rows.extend(self.query(cx, &soql).await?);
+            rows.extend(self.pages(cx, &soql).await?);
+            needed(cx, select.to_owned(), filled(&soql));
         }
         Ok(rows)
     }
@@ -89,7 +96,8 @@ impl Api {
             )
         };
         for soql in in_pieces(select, texts, " OR ", like) {
-            rows.extend(self.query(cx, &soql).await?);
+            rows.extend(self.pages(cx, &soql).await?);
+            needed(cx, select.to_owned(), filled(&soql));
         }
         Ok(rows)
     }
@@ -105,7 +113,8 @@ impl Api {
     ) -> Result<Vec<Option<Value>>> {
         const DOING: &str = "read rows back";
         let mut rows = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(at_once.clamp(1, RETRIEVED)) {
+        let at_once = at_once.clamp(1, RETRIEVED);
+        for ids in ids.chunks(at_once) {
             let path = self.path(&format!("composite/sobjects/{object}"));
             let body = serde_json::json!({"ids": ids, "fields": fields});
             // It reads, though it is a POST.
@@ -118,6 +127,11 @@ impl Api {
                 return Err(error_of(&response, DOING).with("object", object));
             }
             let answer: Vec<Value> = response.json(DOING)?;
+            needed(
+                cx,
+                format!("read {object} back"),
+                ids.len() as f64 / at_once as f64,
+            );
             rows.extend(
                 answer
                     .into_iter()
@@ -177,6 +191,11 @@ fn in_pieces(
         queries.push(format!("{select} ({list})"));
     }
     queries
+}
+
+/// How much of a query's room it fills.
+fn filled(soql: &str) -> f64 {
+    address_length(soql) as f64 / ADDRESS_ROOM as f64
 }
 
 /// In how many queries values of these lengths fit, each as it stands in an address with what follows it.

@@ -10,7 +10,7 @@ use deskferry_core::http::{Part, PartBody, Request};
 use serde::Deserialize;
 
 use crate::client::collections::{CallAnswer, Judged, RowAnswer, judged};
-use crate::client::{Api, writing};
+use crate::client::{Api, needed, writing};
 use crate::mapping::build::Fields;
 
 /// The bytes of a file to upload.
@@ -84,7 +84,10 @@ impl Api {
         let sent = self.send(cx, writing(request)).await;
         Ok(match judged(sent, DOING.to_owned())? {
             Judged::Success(response) => match serde_json::from_slice::<Made>(&response.body) {
-                Ok(made) if made.success => CallAnswer::Rows(vec![RowAnswer::Stands(made.id)]),
+                Ok(made) if made.success => {
+                    needed(cx, "files", 1.0);
+                    CallAnswer::Rows(vec![RowAnswer::Stands(made.id)])
+                }
                 _ => CallAnswer::Lost,
             },
             Judged::Lost => CallAnswer::Lost,

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use deskferry_core::http::{Request, Response, SecretString};
 use deskferry_core::{Context, Error, ErrorKind, Result, Tenant};
 
-use super::{Client, errors, oauth};
+use super::{Client, errors, needed, oauth};
 use crate::config::Account;
 use crate::wire::{self, Single};
 
@@ -102,7 +102,10 @@ impl Client {
             let response = self.http.send(cx, request).await?;
             tries -= 1;
             match response.status {
-                _ if response.header("x-api-version").is_some() => return Ok(()),
+                _ if response.header("x-api-version").is_some() => {
+                    needed(cx, "probe", 0.0);
+                    return Ok(());
+                }
                 // Also said during outages, so it is asked again.
                 490 if tries > 0 => cx.sleep(PAUSE, PROBE).await?,
                 490 => return Err(errors::no_such_instance(PROBE).with("address", &self.root)),
@@ -146,6 +149,7 @@ impl Client {
         if !response.is_success() {
             return Err(errors::refusal(LOG_IN, &response));
         }
+        needed(cx, "session", 0.0);
         self.session_of(&response)
     }
 

@@ -264,6 +264,7 @@ impl Client {
         const ME: &str = "ask Kayako whose account this is";
         let request = Request::get("me", "me").query("include", "role,identity_email");
         let (raw, response) = self.one(cx, ME, request).await?;
+        needed(cx, "me", 0.0);
         Ok(Me {
             user: decoded(&raw, ME)?,
             server_time: answer::server_time(&response),
@@ -284,6 +285,7 @@ impl Client {
             .rows
             .iter()
             .filter_map(|row| crate::wire::decode::<Setting>(row).ok());
+        needed(cx, "settings", 0.0);
         let mut named = settings
             .filter(|s| s.name == "default_language" || s.name.ends_with(".default_language"));
         Ok(named
@@ -310,7 +312,9 @@ impl Client {
     pub(crate) async fn fields(&self, cx: &Context, owner: FieldOwner) -> Result<Vec<Raw>> {
         let (path, operation) = owner.path();
         let request = Request::get("fields", path).query("include", "field_option,locale_field");
-        Ok(self.listed(cx, operation, request).await?.rows)
+        let listed = self.listed(cx, operation, request).await?;
+        needed(cx, path, 0.0);
+        Ok(listed.rows)
     }
 
     /// `GET /roles`: all of them; there are a handful.
@@ -365,6 +369,7 @@ impl Client {
     pub(crate) async fn views(&self, cx: &Context) -> Result<Vec<View>> {
         let request = Request::get("views", "views").query("limit", PAGE);
         let rows = self.listed(cx, "list views", request).await?.rows;
+        needed(cx, "views", 0.0);
         Ok(rows
             .iter()
             .filter_map(|row| crate::wire::decode(row).ok())
@@ -383,7 +388,9 @@ impl Client {
             .about(about)
             .query("sort_order", "DESC")
             .query("limit", PAGE);
-        Ok(self.listed(cx, READ, request).await?.rows)
+        let listed = self.listed(cx, READ, request).await?;
+        needed(cx, "activities", 1.0);
+        Ok(listed.rows)
     }
 
     /// `GET /cases/:id/posts`: one page of a timeline, newest first. None when the case is gone.
@@ -403,6 +410,7 @@ impl Client {
         let answer = self
             .listed(cx, "list posts", request.query("limit", PAGE))
             .await;
+        needed(cx, "posts", 1.0);
         found(answer).map_err(|error| error.of(about))
     }
 
@@ -420,6 +428,7 @@ impl Client {
         )
         .about(about.clone());
         let answer = self.one(cx, READ, request).await;
+        needed(cx, "email_original", 1.0);
         match found(answer).map_err(|error| error.of(about))? {
             Some((raw, _)) => Ok(Some(decoded(&raw, READ)?)),
             None => Ok(None),
@@ -439,6 +448,12 @@ impl Client {
         let request = Request::get("user", format!("users/{id}")).query("include", USER_PARTS);
         Ok(found(self.one(cx, "look up a user", request).await)?.map(|(raw, _)| raw))
     }
+}
+
+/// Work was done that takes this share of a request, at least one for all of its sort (Kayako reference, section 18). What
+/// only a list that moved, a session that ended or a person whom no list names made necessary does not count.
+pub(crate) fn needed(cx: &Context, lot: &'static str, share: f64) {
+    cx.meter().needed(crate::PLATFORM, lot, share);
 }
 
 impl fmt::Debug for Client {

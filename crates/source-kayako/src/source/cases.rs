@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::take::{Taken, Wanted};
 use super::walk::{Step, Walk};
 use super::{Kayako, cursor, id_of, read_place, watermark};
-use crate::client::{List, PAGE};
+use crate::client::{List, PAGE, needed};
 use crate::config::Take;
 use crate::wire::{self, Outline, Raw, SetAside};
 
@@ -137,6 +137,7 @@ impl Kayako {
     ) -> Result<Page> {
         let listed = self.client.list(cx, List::Cases, &walk.place).await?;
         let taken = self.take(cx, tenant, &listed.rows, Wanted::Fresh).await?;
+        needed_rows(cx, List::Cases, taken.fresh);
         reading.count(&taken);
         let mut page = taken.page;
         match walk.advance(&ids(&listed.rows), &listed, List::Cases.operation())? {
@@ -175,6 +176,12 @@ impl Kayako {
         let taken = self
             .take(cx, tenant, &listed.rows, Wanted::ChangedSince(until))
             .await?;
+        if reading.since.is_some() {
+            let changed = taken.changed.iter().flatten().filter(|at| **at >= until);
+            needed_rows(cx, List::Cases, changed.count() as u64);
+        } else {
+            needed_rows(cx, List::Cases, taken.fresh);
+        }
         let reached = taken
             .changed
             .iter()
@@ -273,6 +280,7 @@ impl Kayako {
         }
         let listed = self.client.cases_by_id(cx, &unseen).await?;
         let taken = self.take(cx, tenant, &listed.rows, Wanted::Fresh).await?;
+        needed_rows(cx, List::Cases, taken.fresh);
         let missing = missing.map(|missing| missing.saturating_sub(taken.fresh));
         reading.count(&taken);
         let mut page = taken.page;
@@ -314,6 +322,11 @@ impl Kayako {
                 None => Wanted::Fresh,
             };
             let taken = self.take(cx, tenant, rows, wanted).await?;
+            let lot = match kind {
+                SetAside::Trash => "trash",
+                SetAside::Suspended => "suspended",
+            };
+            needed(cx, lot, listed.rows.len() as f64 / PAGE as f64);
             reading.count(&taken);
             page = taken.page;
             match walk.advance(&ids(&listed.rows), &listed, list.operation())? {
@@ -396,6 +409,10 @@ impl Kayako {
         }
         Ok(whole)
     }
+}
+
+fn needed_rows(cx: &Context, list: List, rows: u64) {
+    needed(cx, list.operation(), rows as f64 / PAGE as f64);
 }
 
 fn empty(cx: &Context) -> Page {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::walk::{Step, Walk};
 use super::{Kayako, id_of, read_place, watermark};
-use crate::client::{FieldOwner, List, PAGE};
+use crate::client::{FieldOwner, List, PAGE, needed};
 use crate::convert::{self, Definitions};
 use crate::wire::{self, Defect, Field, Raw};
 
@@ -190,6 +190,7 @@ impl Kayako {
             return self.fill_list(cx, &tenant, list, reading).await;
         }
         let listed = self.client.list(cx, list, &reading.walk.place).await?;
+        needed(cx, list.operation(), listed.rows.len() as f64 / PAGE as f64);
         let mut page = self.rows(cx, &tenant, list, &listed.rows).await?;
         let ids: Vec<String> = listed
             .rows

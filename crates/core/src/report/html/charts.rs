@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::super::{PhaseReport, Pulse};
+use super::super::{PhaseReport, Pulse, Usage};
 
 /// The width of a drawing.
 pub(super) const WIDTH: f64 = 1000.0;
@@ -61,6 +61,8 @@ pub(super) struct Use {
     /// Requests a second over the whole time in which it was used at all.
     pub(super) mean: String,
     pub(super) requests: String,
+    /// How that compares with the fewest requests possible; empty when that is not known.
+    pub(super) least: String,
     /// Answers 429; empty when there were none.
     pub(super) refused: String,
     /// The time workers waited for our own limit, in words.
@@ -68,7 +70,7 @@ pub(super) struct Use {
 }
 
 /// Time on the axis: only time in which a process ran counts, so that a night between two runs takes no room.
-pub(super) fn uses(pulse: &Pulse) -> Vec<Use> {
+pub(super) fn uses(pulse: &Pulse, usages: &[Usage]) -> Vec<Use> {
     let beats = pulse.beats();
     let whole: u64 = beats.iter().map(|b| b.ms).sum();
     if whole == 0 {
@@ -83,7 +85,12 @@ pub(super) fn uses(pulse: &Pulse) -> Vec<Use> {
     platforms.sort_unstable();
     platforms
         .into_iter()
-        .map(|platform| of_platform(pulse, platform, whole as f64))
+        .map(|platform| {
+            let mut shown = of_platform(pulse, platform, whole as f64);
+            let usage = usages.iter().find(|u| u.platform == platform);
+            shown.least = usage.and_then(Usage::told).unwrap_or_default();
+            shown
+        })
         .collect()
 }
 
@@ -125,6 +132,7 @@ fn of_platform(pulse: &Pulse, platform: &str, whole: f64) -> Use {
         most: rate(most),
         mean: rate(requests as f64 * 1000.0 / busy.max(1) as f64),
         requests: grouped(requests),
+        least: String::new(),
         refused: blank_zero(refused),
         waited: duration(waited),
     }

@@ -64,6 +64,7 @@ fn hostile() -> Report {
         }],
         notes: vec![text()],
         meter: Vec::new(),
+        usage: Vec::new(),
         pulse,
         verify: vec![FieldReport {
             object: text(),

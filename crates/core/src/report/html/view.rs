@@ -135,7 +135,7 @@ impl Page {
             outcomes: columns(&PhaseReport::default()).map(|c| c.0),
             took: took(report),
             timeline,
-            uses: charts::uses(&report.pulse),
+            uses: charts::uses(&report.pulse, &report.usage),
             used_time: duration(report.pulse.beats().iter().map(|b| b.ms).sum()),
             meter: meter(report),
             reasons: reasons(report),

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Landed, Outgoing, Progress, Writer, delay, fail};
 use crate::bulk::job::{Job, State, Step, step_refused};
 use crate::bulk::results::{Answers, Set, Told};
-use crate::bulk::{REQUEST, csv};
+use crate::bulk::{REQUEST, csv, needed_jobs};
 use crate::client::collections::{RowAnswer, whole_call_error};
 use crate::client::error::{Class, Refusal};
 use crate::load::find::{Identity, fingerprint};
@@ -174,7 +174,7 @@ impl Writer<'_> {
                 self.cx.sleep(wait, "wait before another bulk job").await?;
             }
             let upload = csv::write(folder, &fields)?;
-            let carried = upload.rows;
+            let (carried, bytes) = (upload.rows, upload.bytes);
             let job = match self.api.open_job(self.cx, rows[which[0]].object).await? {
                 Step::Done(job) => job.id,
                 // An open job without rows does nothing; the platform drops it within a day.
@@ -207,6 +207,12 @@ impl Writer<'_> {
                 .take_results(rows, &job, &which[..carried], progress)
                 .await?;
             left.progressed &= ended != Some(State::Aborted);
+            needed_jobs(
+                self.cx,
+                "insert",
+                rows[which[0]].object,
+                csv::filled(carried, bytes),
+            );
             self.api.delete_job(self.cx, &job).await;
             return Ok(Some((carried, left)));
         }
