@@ -1,9 +1,10 @@
 //! The org without its network: schema, rows, sessions, and what every request shares.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use rusqlite::{Connection, OpenFlags};
@@ -32,24 +33,36 @@ const ORGANIZATION: i64 = 1;
 /// Everything of a running org but its network.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    pub(crate) schema: Schema,
     pub(crate) settings: OrgSettings,
+    /// Replaced as a whole when metadata is deployed.
+    shape: RwLock<Arc<Shape>>,
     pub(crate) ids: Ids,
     pub(crate) faults: Faults,
     pub(crate) sessions: Sessions,
     pub(crate) api_calls: AtomicU64,
     pub(crate) bulk: Bulk,
-    /// When the schema took its present shape, to the second.
-    pub(crate) schema_since: DateTime<Utc>,
     folder: PathBuf,
     db: Mutex<Connection>,
     /// Held as long as the org runs, so that no second one opens the folder.
     _lock: Option<File>,
 }
 
+/// What the org's objects are at the moment.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) schema: Schema,
+    /// The settings with what was deployed since.
+    pub(crate) settings: OrgSettings,
+    /// When the schema took this shape, to the second.
+    pub(crate) since: DateTime<Utc>,
+}
+
 /// One request's view of the org.
 pub(crate) struct Ctx<'a> {
     pub(crate) engine: &'a Engine,
+    pub(crate) shape: &'a Shape,
+    /// The shape that holds once this transaction is kept.
+    next: RefCell<Option<Shape>>,
     pub(crate) db: &'a Connection,
     pub(crate) user: i64,
     pub(crate) now: DateTime<Utc>,
@@ -156,14 +169,18 @@ impl Engine {
         }
         let sessions = Sessions::load(&tx, &settings).map_err(text)?;
         tx.commit().map_err(text)?;
-        let engine = Self {
+        let shape = Shape {
             schema,
+            settings: settings.clone(),
+            since,
+        };
+        let engine = Self {
+            shape: RwLock::new(Arc::new(shape)),
             ids: Ids::new(&pod),
             faults,
             sessions,
             api_calls: AtomicU64::new(0),
             bulk: Bulk::default(),
-            schema_since: since,
             folder,
             db: Mutex::new(db),
             _lock: lock,
@@ -186,16 +203,27 @@ impl Engine {
     ) -> Result<T, Refusal> {
         let mut db = self.db();
         let tx = db.transaction()?;
+        let shape = self.shape();
         let ctx = Ctx {
             engine: self,
+            shape: &shape,
+            next: RefCell::new(None),
             db: &tx,
             user,
             now: Utc::now().trunc_subsecs(0),
             version,
         };
         let done = work(&ctx)?;
+        let next = ctx.next.take();
         tx.commit()?;
+        if let Some(next) = next {
+            *self.shape.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        }
         Ok(done)
+    }
+
+    pub(crate) fn shape(&self) -> Arc<Shape> {
+        Arc::clone(&self.shape.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {
@@ -245,7 +273,8 @@ impl Engine {
         after: i64,
         limit: usize,
     ) -> Result<(Vec<Value>, Option<i64>), Refusal> {
-        let object = self.schema.object(object).ok_or_else(Refusal::not_found)?;
+        let shape = self.shape();
+        let object = shape.schema.object(object).ok_or_else(Refusal::not_found)?;
         let rows = store::page(&self.db(), object, after, limit)?;
         let last = if rows.len() < limit {
             None
@@ -264,7 +293,7 @@ impl Engine {
     pub(crate) fn counts(&self) -> Result<Vec<(String, i64)>, Refusal> {
         let db = self.db();
         let mut counts = Vec::new();
-        for object in &self.schema.objects {
+        for object in &self.shape().schema.objects {
             let count = store::count(&db, object)?;
             if count > 0 {
                 counts.push((object.name.clone(), count));
@@ -276,16 +305,41 @@ impl Engine {
 
 impl<'a> Ctx<'a> {
     pub(crate) fn schema(&self) -> &'a Schema {
-        &self.engine.schema
+        &self.shape.schema
+    }
+
+    /// Gives the org other objects and fields, as soon as this transaction is kept.
+    ///
+    /// # Errors
+    /// A sentence about what the platform would refuse.
+    pub(crate) fn reshape(&self, settings: OrgSettings) -> Result<(), String> {
+        let text = |e: rusqlite::Error| e.to_string();
+        let schema = Schema::build(&settings)?;
+        store::prepare(self.db, &schema).map_err(text)?;
+        let kept = serde_json::to_string(&settings).map_err(|e| e.to_string())?;
+        store::set_meta(self.db, "settings", &kept).map_err(text)?;
+        store::set_meta(self.db, "schema-since", &self.now.to_rfc3339()).map_err(text)?;
+        let since = self.now;
+        self.next.replace(Some(Shape {
+            schema,
+            settings,
+            since,
+        }));
+        Ok(())
     }
 
     pub(crate) fn settings(&self) -> &'a OrgSettings {
         &self.engine.settings
     }
 
+    /// Takes a shape back that was only tried.
+    pub(crate) fn forget_next(&self) {
+        self.next.replace(None);
+    }
+
     /// An object that clients may know.
     pub(crate) fn object(&self, name: &str) -> Result<&'a Object, Refusal> {
-        let known = self.engine.schema.object(name);
+        let known = self.schema().object(name);
         known.ok_or_else(|| {
             Refusal::new(
                 "INVALID_TYPE",
@@ -302,7 +356,7 @@ impl<'a> Ctx<'a> {
     /// The object and number behind an id of this org.
     pub(crate) fn locate(&self, id: &str) -> Option<(&'a Object, i64)> {
         let (prefix, number) = self.engine.ids.parse(id)?;
-        Some((self.engine.schema.by_prefix(prefix)?, number))
+        Some((self.schema().by_prefix(prefix)?, number))
     }
 
     /// The live row behind an id, with its object.
@@ -322,7 +376,7 @@ impl<'a> Ctx<'a> {
         field: &str,
         id: &str,
     ) -> Result<Vec<i64>, Refusal> {
-        let Some(object) = self.engine.schema.object(object) else {
+        let Some(object) = self.schema().object(object) else {
             return Ok(Vec::new());
         };
         let Some(field) = object.fields.iter().find(|f| f.name == field) else {
@@ -369,6 +423,14 @@ fn reopened(db: &Connection, given: OrgSettings) -> Result<OrgSettings, String> 
     let kept = kept.ok_or("its settings are missing")?;
     let mut settings: OrgSettings =
         serde_json::from_str(&kept).map_err(|e| format!("its settings are unreadable: {e}"))?;
+    for object in given.custom_objects {
+        let same = |known: &&super::options::CustomObject| {
+            known.name.eq_ignore_ascii_case(&object.name)
+        };
+        if settings.custom_objects.iter().find(same).is_none() {
+            settings.custom_objects.push(object);
+        }
+    }
     for field in given.custom_fields {
         let same = |known: &&super::options::CustomField| {
             known.object.eq_ignore_ascii_case(&field.object)

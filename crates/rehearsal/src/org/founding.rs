@@ -8,6 +8,9 @@ use super::error::Refusal;
 use super::options::NewUser;
 use super::store::Fields;
 
+/// The login name of the user a migration runs as.
+pub(crate) const INTEGRATION_USERNAME: &str = "integration@rehearsal.example.org";
+
 /// Fills a new org: itself, a profile, its users, what they may, and the values of a Case's Status.
 pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
     let settings = ctx.settings();
@@ -37,7 +40,7 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
         "User",
         user(
             ctx,
-            &own("integration@rehearsal.example.org", "Integration User"),
+            &own(INTEGRATION_USERNAME, "Integration User"),
             &profile,
         ),
     )?;

@@ -42,16 +42,19 @@ mod founding;
 mod front;
 mod ids;
 mod limits;
+mod metadata;
 mod options;
 mod random;
 mod read;
 mod rest;
 mod richtext;
 mod schema;
+mod soap;
 mod soql;
 mod store;
 mod values;
 mod write;
+mod xml;
 
 use std::fmt;
 use std::path::Path;
@@ -63,9 +66,10 @@ pub use self::automation::{Automation, AutomationKind};
 use self::bulk::Worker;
 use self::engine::Engine;
 use self::front::Front;
+pub use self::auth::jwt::JwtKey;
 pub use self::limits::Limit;
 pub use self::options::{
-    CustomField, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions, OrgSettings,
+    CustomField, CustomObject, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions, OrgSettings,
     PicklistValue,
 };
 use crate::fault::Faults;
@@ -167,6 +171,11 @@ impl Org {
     /// The id of the user a migration runs as.
     pub fn user_id(&self) -> String {
         self.engine.user_id(engine::INTEGRATION_USER)
+    }
+
+    /// The login name of that user.
+    pub fn username(&self) -> String {
+        founding::INTEGRATION_USERNAME.to_owned()
     }
 
     /// The settings that hold: those of the state folder.

@@ -78,6 +78,27 @@ impl OrgOptions {
         self
     }
 
+    /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed.
+    #[must_use]
+    pub fn field_security(mut self, strict: bool) -> Self {
+        self.settings.field_security = strict;
+        self
+    }
+
+    /// One more custom object; its fields beside the name are custom fields.
+    #[must_use]
+    pub fn custom_object(mut self, object: CustomObject) -> Self {
+        self.settings.custom_objects.push(object);
+        self
+    }
+
+    /// More custom objects.
+    #[must_use]
+    pub fn custom_objects(mut self, objects: impl IntoIterator<Item = CustomObject>) -> Self {
+        self.settings.custom_objects.extend(objects);
+        self
+    }
+
     /// One more custom field.
     #[must_use]
     pub fn custom_field(mut self, field: CustomField) -> Self {
@@ -141,6 +162,20 @@ impl OrgOptions {
     #[must_use]
     pub fn access_token(mut self, token: impl Into<String>) -> Self {
         self.settings.access_token = Some(Hidden(token.into()));
+        self
+    }
+
+    /// The password of every active user, for the grants that take one.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.settings.password = Some(Hidden(password.into()));
+        self
+    }
+
+    /// A refresh token that is valid from the start.
+    #[must_use]
+    pub fn refresh_token(mut self, token: impl Into<String>) -> Self {
+        self.settings.refresh_token = Some(Hidden(token.into()));
         self
     }
 
@@ -236,6 +271,11 @@ pub struct OrgSettings {
     pub refuse_html_uploads: bool,
     /// Doubled blanks inside a Subject become one: a change that no documentation explains.
     pub extra_normalisation: bool,
+    /// Objects beside the standard ones.
+    pub custom_objects: Vec<CustomObject>,
+    /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed too, as the platform
+    /// does it. Off by default: a person who tries the org would find no field.
+    pub field_security: bool,
     /// Fields beside the standard ones.
     pub custom_fields: Vec<CustomField>,
     /// Values beside those a new org has.
@@ -254,6 +294,8 @@ pub struct OrgSettings {
     pub password: Option<Hidden>,
     /// A token that is valid from the start.
     pub access_token: Option<Hidden>,
+    /// A refresh token that is valid from the start.
+    pub refresh_token: Option<Hidden>,
     /// Calls after which a session ends.
     pub session_calls: Option<u64>,
     /// API calls per day; beyond it every call is refused. Counted from the start of the process.
@@ -287,6 +329,8 @@ impl Default for OrgSettings {
             query_all_files: false,
             refuse_html_uploads: false,
             extra_normalisation: false,
+            custom_objects: Vec::new(),
+            field_security: false,
             custom_fields: Vec::new(),
             picklist_values: Vec::new(),
             users: Vec::new(),
@@ -296,6 +340,7 @@ impl Default for OrgSettings {
             client_secret: Hidden("rehearsal-secret".into()),
             password: None,
             access_token: None,
+            refresh_token: None,
             session_calls: None,
             daily_api_requests: 5_000_000,
             automations: Vec::new(),
@@ -382,6 +427,46 @@ pub struct PicklistValue {
     pub closed: bool,
 }
 
+/// A custom object, described in the words of the Metadata API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomObject {
+    /// API name, ending in `__c`.
+    pub name: String,
+    /// What people see; the name without its suffix when empty.
+    #[serde(default)]
+    pub label: String,
+    /// The plural of it; the label when empty.
+    #[serde(default)]
+    pub plural_label: String,
+    /// How the records' names are numbered, such as `M-{0000000}`; they are texts that clients send when not given.
+    #[serde(default)]
+    pub auto_number: Option<String>,
+    /// Whether it was deleted since; its key prefix is not given to another object.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+impl CustomObject {
+    /// An object whose records are named by a text.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            label: String::new(),
+            plural_label: String::new(),
+            auto_number: None,
+            deleted: false,
+        }
+    }
+
+    /// An object whose records are numbered in this format, such as `M-{0000000}`.
+    pub fn numbered(name: &str, format: &str) -> Self {
+        Self {
+            auto_number: Some(format.to_owned()),
+            ..Self::new(name)
+        }
+    }
+}
+
 /// A custom field, described in the words of the Metadata API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomField {
@@ -419,9 +504,16 @@ pub struct CustomField {
     /// Whether a picklist refuses other values.
     #[serde(default)]
     pub restricted: bool,
-    /// The object a Lookup points at.
+    /// The object a Lookup or MasterDetail points at.
     #[serde(default)]
     pub reference_to: Option<String>,
+    /// How the parent calls its rows with this field, such as `Messages`; how queries of children name them, with `__r`
+    /// behind it. The object's plural when not given.
+    #[serde(default)]
+    pub relationship_name: Option<String>,
+    /// Whether every row must have a value.
+    #[serde(default)]
+    pub required: bool,
     /// Whether the user's permissions hide it (field-level security not granted): it is then as good as absent.
     #[serde(default)]
     pub hidden: bool,
@@ -444,6 +536,8 @@ impl CustomField {
             values: Vec::new(),
             restricted: false,
             reference_to: None,
+            relationship_name: None,
+            required: false,
             hidden: false,
         }
     }
@@ -503,4 +597,6 @@ pub enum FieldType {
     Url,
     /// A reference to one object.
     Lookup,
+    /// A reference to the one row without which this one cannot be.
+    MasterDetail,
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::{TokenError, active_user};
+use super::{TokenError, active_user, invalid_grant};
 use crate::org::engine::Ctx;
 use crate::org::options::OrgSettings;
 
@@ -20,8 +20,34 @@ const LEEWAY_MILLIS: i64 = 60_000;
 /// From here on a number is a time in milliseconds.
 const MILLIS: i64 = 100_000_000_000;
 
-fn invalid_grant(description: &'static str) -> TokenError {
-    TokenError(400, "invalid_grant", description)
+/// A key with which clients can sign assertions, made for trying the org.
+#[derive(Clone)]
+pub struct JwtKey {
+    /// The half that signs, as PEM (PKCS #8).
+    pub private_pem: String,
+    /// The half that [`jwt_public_key`](crate::org::OrgOptions::jwt_public_key) takes, as PEM.
+    pub public_pem: String,
+}
+
+impl std::fmt::Debug for JwtKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JwtKey").finish_non_exhaustive()
+    }
+}
+
+impl JwtKey {
+    /// A new RSA key.
+    ///
+    /// # Errors
+    /// When the machine has no randomness to give.
+    pub fn generate() -> Result<Self, crate::org::OrgError> {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256);
+        let pair = pair.map_err(|e| crate::org::OrgError(format!("cannot make a key: {e}")))?;
+        Ok(Self {
+            private_pem: pair.serialize_pem(),
+            public_pem: pair.public_key_pem(),
+        })
+    }
 }
 
 /// The user an assertion speaks for.

@@ -1,6 +1,7 @@
 //! Tokens: who may ask for one, how long one lasts, and what the token end points answer.
 
 pub(crate) mod jwt;
+pub(crate) mod web;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use super::store;
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     open: Mutex<HashMap<String, Session>>,
+    codes: web::Codes,
 }
 
 struct Session {
@@ -68,6 +70,7 @@ impl Sessions {
         }
         Ok(Self {
             open: Mutex::new(open),
+            codes: web::Codes::default(),
         })
     }
 
@@ -83,7 +86,12 @@ impl Sessions {
         Some(session.user)
     }
 
-    fn issue(&self, ctx: &Ctx<'_>, user: i64) -> Result<String, Refusal> {
+    /// The user behind a token, without counting a call.
+    fn peek(&self, token: &str) -> Option<i64> {
+        self.lock().get(token).map(|session| session.user)
+    }
+
+    pub(crate) fn issue(&self, ctx: &Ctx<'_>, user: i64) -> Result<String, Refusal> {
         let token = format!("{}!AQ.{}", &ctx.engine.org_id()[..15], random::text(48));
         ctx.db.execute(
             "INSERT INTO sessions(token, user, expired) VALUES(?1, ?2, 0)",
@@ -162,22 +170,35 @@ pub(crate) fn token(
         .map(|(_, secret)| secret.as_str())
         .or_else(|| field("client_secret"));
     let settings = ctx.settings();
-    if id != Some(settings.client_id.as_str()) {
+    let grant = field("grant_type");
+    // Whoever holds a code or a refresh token need not know the secret.
+    let proven = matches!(grant, Some("authorization_code" | "refresh_token"));
+    if id != Some(settings.client_id.as_str()) && !(proven && web::knows(ctx, id)) {
         return Err(TokenError(
             400,
             "invalid_client_id",
             "client identifier invalid",
         ));
     }
-    if secret != Some(settings.client_secret.0.as_str()) {
+    let left_out = proven && secret.is_none_or(str::is_empty);
+    if !left_out && secret != Some(settings.client_secret.0.as_str()) {
         return Err(TokenError(
             400,
             "invalid_client",
             "invalid client credentials",
         ));
     }
-    let user = match field("grant_type") {
+    let user = match grant {
         Some("client_credentials") => INTEGRATION_USER,
+        Some("refresh_token") => web::by_refresh_token(ctx, form)?,
+        Some("authorization_code") => {
+            let user = web::by_code(ctx, form)?;
+            let mut answer = issued(ctx, user, base)?;
+            let token = web::refresh_token(ctx, user).map_err(broken)?;
+            answer["refresh_token"] = json!(token);
+            answer["scope"] = json!("refresh_token api");
+            return Ok(answer);
+        }
         Some("password") => {
             let (name, password) = (
                 field("username").unwrap_or_default(),
@@ -196,6 +217,21 @@ pub(crate) fn token(
         }
     };
     issued(ctx, user, base)
+}
+
+fn invalid_grant(description: &'static str) -> TokenError {
+    TokenError(400, "invalid_grant", description)
+}
+
+/// `POST /services/oauth2/introspect`.
+pub(crate) fn introspected(ctx: &Ctx<'_>, token: &str) -> Value {
+    match ctx.engine.sessions.peek(token) {
+        Some(user) => json!({
+            "active": true, "client_id": ctx.settings().client_id, "scope": "api", "token_type": "access_token",
+            "sub": ctx.engine.user_id(user),
+        }),
+        None => json!({"active": false}),
+    }
 }
 
 fn broken(_: Refusal) -> TokenError {
@@ -219,16 +255,14 @@ fn issued(ctx: &Ctx<'_>, user: i64, base: &str) -> Result<Value, TokenError> {
 }
 
 /// The active user with this name, if passwords are used at all and this is theirs.
-fn by_password(ctx: &Ctx<'_>, name: &str, password: &str) -> Result<Option<i64>, Refusal> {
-    if ctx
-        .settings()
-        .password
-        .as_ref()
-        .is_none_or(|own| own.0 != password)
-    {
-        return Ok(None);
-    }
-    active_user(ctx, name)
+pub(crate) fn by_password(ctx: &Ctx<'_>, name: &str, password: &str) -> Result<Option<i64>, Refusal> {
+    // A security token stands behind the password; which one does not matter here.
+    let fits = ctx.settings().password.as_ref().is_some_and(|own| {
+        password
+            .strip_prefix(own.0.as_str())
+            .is_some_and(|token| token.bytes().all(|c| c.is_ascii_alphanumeric()))
+    });
+    if fits { active_user(ctx, name) } else { Ok(None) }
 }
 
 fn active_user(ctx: &Ctx<'_>, name: &str) -> Result<Option<i64>, Refusal> {

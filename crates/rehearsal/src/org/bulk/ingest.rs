@@ -10,7 +10,8 @@ use crate::org::rest::{Reply, Request};
 use crate::org::schema::Object;
 use crate::org::write::Upload;
 
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
+    "concurrencyMode",
     "object",
     "operation",
     "externalIdFieldName",

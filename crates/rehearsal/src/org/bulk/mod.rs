@@ -21,6 +21,7 @@ mod columns;
 pub(crate) mod csv;
 mod ingest;
 mod job;
+pub(crate) mod old;
 mod query;
 mod results;
 mod work;

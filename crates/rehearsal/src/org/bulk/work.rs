@@ -118,7 +118,7 @@ struct Scan {
 fn scan(engine: &Engine, job: &Job) -> Result<Scan, String> {
     let mut rows = open(engine, job, 0)?;
     let header = rows.header()?;
-    Columns::read(&engine.schema, job, &header.values)?;
+    Columns::read(&engine.shape().schema, job, &header.values)?;
     let mut scan = Scan {
         rows: 0,
         offset: header.end,
@@ -184,7 +184,7 @@ fn end(ctx: &Ctx<'_>, job: &mut Job) {
 /// The next rows, and what their columns mean.
 fn chunk(engine: &Engine, job: &Job) -> Result<(Columns, Vec<Row>), String> {
     let header = open(engine, job, 0)?.header()?;
-    let columns = Columns::read(&engine.schema, job, &header.values)?;
+    let columns = Columns::read(&engine.shape().schema, job, &header.values)?;
     let mut from = open(engine, job, job.offset)?;
     let most = job.breaks_at.map_or(CHUNK, |at| CHUNK.min(at - job.taken));
     let mut rows = Vec::new();
@@ -273,7 +273,7 @@ fn keep(ctx: &Ctx<'_>, job: &Job, n: u64, row: &Row, outcome: &Outcome) -> Resul
 }
 
 /// `CODE:message:fields --`.
-fn as_text(refusal: &Refusal) -> String {
+pub(super) fn as_text(refusal: &Refusal) -> String {
     let fields = refusal.fields.join(",");
     let blank = if fields.is_empty() { "" } else { " " };
     format!("{}:{}:{fields}{blank}--", refusal.code, refusal.message)

@@ -57,6 +57,42 @@ impl Front {
         .await
     }
 
+    /// The first step of the web-server flow: back to the client with a code, at once.
+    pub(super) async fn authorize(&self, request: HttpRequest) -> Response {
+        let query = request.uri().query().unwrap_or_default();
+        let query: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        drop(request);
+        let sent_to = self
+            .transaction(INTEGRATION_USER, move |ctx| Ok(auth::web::authorize(ctx, &query)))
+            .await;
+        sent(match sent_to {
+            Ok(Ok(address)) => {
+                let mut reply = Reply::empty(302);
+                reply.headers.push(("location", address));
+                reply
+            }
+            Ok(Err(error)) => Reply::json(error.0, error.body()),
+            Err(refusal) => Reply::refused(&refusal),
+        })
+        .await
+    }
+
+    pub(super) async fn introspect(&self, request: HttpRequest) -> Response {
+        let form = match form(request).await {
+            Ok(form) => form,
+            Err(refusal) => return sent(Reply::refused(&refusal)).await,
+        };
+        let told = self
+            .transaction(INTEGRATION_USER, move |ctx| {
+                let token = form.get("token").map_or("", String::as_str);
+                Ok(auth::introspected(ctx, token))
+            })
+            .await;
+        sent(told.map_or_else(|refusal| Reply::refused(&refusal), |told| Reply::json(200, told))).await
+    }
+
     /// `userinfo` and `/id/…`; the token comes in the header or, as some clients do, in the query.
     pub(super) async fn identity(&self, request: HttpRequest) -> Response {
         let base = self.base(&request);

@@ -23,6 +23,7 @@ use super::bulk;
 use super::engine::{Ctx, Engine};
 use super::error::Refusal;
 use super::files;
+use super::soap;
 use super::rest::{self, Reply, Request, VERSIONS};
 use crate::serve::{RouteLabel, Scheme};
 
@@ -46,9 +47,20 @@ async fn answer(State(front): State<Arc<Front>>, request: HttpRequest) -> Respon
         let below = below.trim_start_matches('/').to_owned();
         return front.data(below, request).await;
     }
+    if let Some(below) = path.strip_prefix("/services/Soap/") {
+        let below = below.to_owned();
+        return front.soap(&below, request).await;
+    }
+    if let Some(below) = path.strip_prefix("/services/async/") {
+        let below = below.to_owned();
+        let response = front.old_bulk(&below, request).await;
+        return labelled(response, "/services/async".to_owned());
+    }
     let (label, response) = match path.as_str() {
         "/" => ("/".to_owned(), front.page().await),
         "/services/oauth2/token" => (path, front.token(request).await),
+        "/services/oauth2/authorize" => (path, front.authorize(request).await),
+        "/services/oauth2/introspect" => (path, front.introspect(request).await),
         "/services/oauth2/revoke" => (path, front.revoke(request).await),
         "/services/oauth2/userinfo" => (path, front.identity(request).await),
         _ if path.starts_with("/id/") => {
@@ -185,6 +197,60 @@ impl Front {
         worked.unwrap_or_else(|e| Reply::refused(&Refusal::broken(e)))
     }
 
+    /// `/services/async/…`
+    async fn old_bulk(&self, below: &str, request: HttpRequest) -> Response {
+        let (version_text, path) = below.split_once('/').unwrap_or((below, ""));
+        let Ok(version) = version(&format!("v{version_text}")) else {
+            drain(request.into_body()).await;
+            return sent(Reply::refused(&Refusal::not_found())).await;
+        };
+        let mut ask = old_ask(&request, path, version);
+        ask.body = match whole(request.into_body()).await {
+            Ok(body) => body,
+            Err(refusal) => return sent(Reply::refused(&refusal)).await,
+        };
+        let engine = Arc::clone(&self.engine);
+        let told = tokio::task::spawn_blocking(move || bulk::old::answer(&engine, &ask)).await;
+        let told = told.unwrap_or_else(|e| bulk::old::Told(500, "text/plain", e.to_string().into()));
+        let mut response = ([(header::CONTENT_TYPE, told.1)], told.2).into_response();
+        *response.status_mut() = StatusCode::from_u16(told.0).unwrap_or_default();
+        response
+    }
+
+    /// `/services/Soap/…`
+    async fn soap(&self, below: &str, request: HttpRequest) -> Response {
+        let Some((api, version)) = soap::Api::of(below) else {
+            drain(request.into_body()).await;
+            return labelled(sent(Reply::refused(&Refusal::not_found())).await, "-".into());
+        };
+        let kind = below.chars().next().unwrap_or('u');
+        let label = format!("/services/Soap/{kind}");
+        let bearer = auth::bearer(header_text(&request, header::AUTHORIZATION));
+        let bearer = bearer.ok().map(str::to_owned);
+        let base = self.base(&request);
+        let body = match whole(request.into_body()).await {
+            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+            Err(refusal) => return labelled(sent(Reply::refused(&refusal)).await, label),
+        };
+        let call = soap::Call {
+            api,
+            version,
+            body,
+            bearer,
+            base,
+        };
+        let engine = Arc::clone(&self.engine);
+        let answered = tokio::task::spawn_blocking(move || soap::answer(&engine, &call)).await;
+        let (status, envelope) = answered.unwrap_or_else(|e| (500, e.to_string()));
+        let mut response = (
+            [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")],
+            envelope,
+        )
+            .into_response();
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+        labelled(response, label)
+    }
+
     /// Works on the database where waiting for it holds nobody up.
     async fn transaction<T: Send + 'static>(
         &self,
@@ -238,6 +304,29 @@ fn version(segment: &str) -> Result<u32, Refusal> {
             Err(Refusal::new("UNSUPPORTED_API_VERSION", message).with_status(410))
         }
         _ => Err(Refusal::not_found()),
+    }
+}
+
+/// A request of the older Bulk API, without its body.
+fn old_ask(request: &HttpRequest, path: &str, version: u32) -> bulk::old::Ask {
+    let text = |name: &str| {
+        let value = request.headers().get(name);
+        let value = value.and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let bearer = auth::bearer(header_text(request, header::AUTHORIZATION));
+    let token = match text("x-sfdc-session") {
+        token if token.is_empty() => bearer.unwrap_or_default().to_owned(),
+        token => token,
+    };
+    bulk::old::Ask {
+        method: request.method().as_str().to_owned(),
+        path: path.to_owned(),
+        content_type: text("content-type"),
+        accept: text("accept"),
+        body: Vec::new(),
+        version,
+        token,
     }
 }
 

@@ -17,7 +17,7 @@ const DUMP_PIECE: usize = 500;
 impl Front {
     /// Every live row of an object as a line of JSON.
     pub(super) fn dump(&self, object: &str) -> Response {
-        if self.engine.schema.object(object).is_none() {
+        if self.engine.shape().schema.object(object).is_none() {
             return (
                 StatusCode::NOT_FOUND,
                 format!("this org has no object {object}\n"),

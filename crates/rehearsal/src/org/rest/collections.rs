@@ -160,9 +160,7 @@ fn retrieve(
     ids: &[String],
     fields: &[String],
 ) -> Result<Reply, Refusal> {
-    let object = ctx
-        .engine
-        .schema
+    let object = ctx.schema()
         .object(object)
         .ok_or_else(Refusal::not_found)?;
     at_most(ids.len(), MOST_READ)?;

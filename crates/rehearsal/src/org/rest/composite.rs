@@ -10,6 +10,8 @@ use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 
 const MOST: usize = 25;
+const MOST_GRAPHS: usize = 75;
+const MOST_NODES: usize = 500;
 /// Of these, how many may be queries or collections.
 const MOST_HEAVY: usize = 5;
 
@@ -25,10 +27,101 @@ pub(super) fn composite(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refus
         .cloned()
         .unwrap_or_default();
     check(&parts)?;
+    let (rows, _) = performed(ctx, request, &parts, all_or_none)?;
+    Ok(Reply::json(200, json!({"compositeResponse": rows})))
+}
+
+/// `composite/graph`: several such lists, each of which is done as a whole or not at all.
+pub(super) fn graph(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> {
+    let body = request.json()?;
+    let graphs = body.get("graphs").and_then(Value::as_array);
+    let graphs = graphs
+        .filter(|graphs| !graphs.is_empty())
+        .ok_or_else(|| Refusal::new("INVALID_INPUT", "The request has no graphs"))?;
+    let parts_of = |graph: &Value| -> Vec<Value> {
+        let parts = graph.get("compositeRequest").and_then(Value::as_array);
+        parts.cloned().unwrap_or_default()
+    };
+    let nodes: usize = graphs.iter().map(|graph| parts_of(graph).len()).sum();
+    if nodes > MOST_NODES || graphs.len() > MOST_GRAPHS {
+        let message = format!("A request has at most {MOST_GRAPHS} graphs and {MOST_NODES} nodes");
+        return Err(Refusal::new("LIMIT_EXCEEDED", message));
+    }
+    let mut rows = Vec::with_capacity(graphs.len());
+    for graph in graphs {
+        let id = text(graph, "graphId").unwrap_or_default();
+        let parts = parts_of(graph);
+        named(&parts)?;
+        let elsewhere = parts.iter().find(|part| {
+            !text(part, "url").is_some_and(|url| url.contains("/sobjects/"))
+        });
+        if let Some(part) = elsewhere {
+            let message = format!("{} is not allowed in a graph", text(part, "url").unwrap_or_default());
+            return Err(Refusal::new("OPERATION_NOT_ALLOWED", message));
+        }
+        let (done, failed) = performed(ctx, request, &parts, true)?;
+        rows.push(json!({
+            "graphId": id, "graphResponse": {"compositeResponse": done}, "isSuccessful": !failed,
+        }));
+    }
+    Ok(Reply::json(200, json!({"graphs": rows})))
+}
+
+/// `composite/batch`: up to 25 requests that know nothing of each other.
+pub(super) fn batch(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> {
+    let body = request.json()?;
+    let parts = body.get("batchRequests").and_then(Value::as_array);
+    let parts = parts
+        .filter(|parts| (1..=MOST).contains(&parts.len()))
+        .ok_or_else(|| {
+            Refusal::new("LIMIT_EXCEEDED", format!("A batch has 1 to {MOST} requests"))
+        })?;
+    let halt = body.get("haltOnError").and_then(Value::as_bool).unwrap_or(false);
+    let (mut rows, mut has_errors) = (Vec::with_capacity(parts.len()), false);
+    for part in parts {
+        if halt && has_errors {
+            let halted = Refusal::new("BATCH_PROCESSING_HALTED", "Batch processing halted per request");
+            rows.push(json!({"statusCode": 412, "result": [halted.as_rest()]}));
+            continue;
+        }
+        let url = text(part, "url").unwrap_or_default();
+        let url = url.trim_start_matches('/').trim_start_matches("services/data/");
+        let mut whole = part.clone();
+        whole["url"] = json!(format!("/services/data/{url}"));
+        if let Some(input) = part.get("richInput") {
+            whole["body"] = input.clone();
+        }
+        ctx.db.execute_batch("SAVEPOINT part")?;
+        let reply = match sub_request(request, &whole) {
+            Ok(inner) => dispatch(ctx, &inner),
+            Err(refusal) => Reply::refused(&refusal),
+        };
+        if reply.status >= 300 {
+            has_errors = true;
+            ctx.db.execute_batch("ROLLBACK TO part")?;
+        }
+        ctx.db.execute_batch("RELEASE part")?;
+        let result = if let Body::Json(value) = reply.body {
+            value
+        } else {
+            Value::Null
+        };
+        rows.push(json!({"statusCode": reply.status, "result": result}));
+    }
+    Ok(Reply::json(200, json!({"hasErrors": has_errors, "results": rows})))
+}
+
+/// The answers of all parts, and whether one failed; then, with `all_or_none`, none was done.
+fn performed(
+    ctx: &Ctx<'_>,
+    request: &Request,
+    parts: &[Value],
+    all_or_none: bool,
+) -> Result<(Vec<Value>, bool), Refusal> {
     let mut answers: HashMap<String, Option<Value>> = HashMap::new();
     let mut replies = Vec::with_capacity(parts.len());
     ctx.db.execute_batch("SAVEPOINT composite")?;
-    for part in &parts {
+    for part in parts {
         let reference = text(part, "referenceId").unwrap_or_default().to_owned();
         let reply = match filled(part, &answers) {
             Ok(part) => {
@@ -63,7 +156,7 @@ pub(super) fn composite(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refus
         .into_iter()
         .map(|(reference, reply)| row(&reference, reply))
         .collect();
-    Ok(Reply::json(200, json!({"compositeResponse": rows})))
+    Ok((rows, failed))
 }
 
 fn check(parts: &[Value]) -> Result<(), Refusal> {
@@ -76,6 +169,11 @@ fn check(parts: &[Value]) -> Result<(), Refusal> {
         );
         return Err(Refusal::new("LIMIT_EXCEEDED", message));
     }
+    named(parts)
+}
+
+/// Every part has a name of its own.
+fn named(parts: &[Value]) -> Result<(), Refusal> {
     let mut seen = std::collections::HashSet::new();
     for part in parts {
         let reference = text(part, "referenceId").unwrap_or_default();

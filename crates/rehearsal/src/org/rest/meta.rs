@@ -57,7 +57,7 @@ pub(super) fn limits(ctx: &Ctx<'_>) -> Reply {
 pub(super) fn record_count(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> {
     let mut rows = Vec::new();
     for name in request.parameter("sObjects").unwrap_or_default().split(',') {
-        let Some(object) = ctx.engine.schema.object(name.trim()) else {
+        let Some(object) = ctx.schema().object(name.trim()) else {
             continue;
         };
         let count = store::count(ctx.db, object)?;
@@ -69,9 +69,7 @@ pub(super) fn record_count(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Re
 }
 
 pub(super) fn global(ctx: &Ctx<'_>) -> Reply {
-    let rows: Vec<Value> = ctx
-        .engine
-        .schema
+    let rows: Vec<Value> = ctx.schema()
         .objects
         .iter()
         .filter(|object| !object.tooling)
@@ -84,8 +82,7 @@ pub(super) fn global(ctx: &Ctx<'_>) -> Reply {
 }
 
 fn known<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a schema::Object, Refusal> {
-    ctx.engine
-        .schema
+    ctx.schema()
         .object(name)
         .filter(|object| !object.tooling)
         .ok_or_else(Refusal::not_found)
@@ -108,13 +105,13 @@ pub(super) fn describe(ctx: &Ctx<'_>, request: &Request, name: &str) -> Result<R
     let since = since
         .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
         .map(|date| date.with_timezone(&Utc));
-    let changed = ctx.engine.schema_since;
+    let changed = ctx.shape.since;
     let mut reply = if since.is_some_and(|since| since >= changed) {
         Reply::empty(304)
     } else {
         Reply::json(
             200,
-            schema::describe(&ctx.engine.schema, object, ctx.version),
+            schema::describe(ctx.schema(), object, ctx.version),
         )
     };
     reply.headers.push((

@@ -5,6 +5,7 @@ mod collections;
 mod composite;
 mod meta;
 mod records;
+mod tree;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use super::bulk;
 use super::engine::Ctx;
 use super::error::Refusal;
+use super::metadata;
 use super::soql;
 use super::write::{Call, Upload};
 
@@ -195,6 +197,10 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
             soql::more(ctx, locator, request.batch()).map(|a| Reply::json(200, a.0))
         }
         (_, ["jobs", below @ ..]) => bulk::resource(ctx, request, method, below),
+        (_, ["metadata", below @ ..]) => metadata::resource(ctx, request, method, below),
+        ("POST", ["composite", "tree", object]) => tree::tree(ctx, request, object),
+        ("POST", ["composite", "graph"]) => composite::graph(ctx, request),
+        ("POST", ["composite", "batch"]) => composite::batch(ctx, request),
         (_, ["composite"]) if method == "POST" => composite::composite(ctx, request),
         (_, ["composite", "sobjects", rest @ ..]) => {
             collections::collections(ctx, request, method, rest)
@@ -206,7 +212,7 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
 /// Some objects are known to the Tooling API only.
 fn not_of_tooling(ctx: &Ctx<'_>, request: &Request) -> Result<(), Refusal> {
     let subject = request.parameter("q").and_then(soql::subject);
-    let object = subject.and_then(|name| ctx.engine.schema.object(&name));
+    let object = subject.and_then(|name| ctx.schema().object(&name));
     match object.filter(|object| object.tooling) {
         Some(object) => {
             let message = format!("sObject type '{}' is not supported.", object.name);
@@ -227,9 +233,7 @@ fn query(ctx: &Ctx<'_>, request: &Request, with_deleted: bool) -> Result<Reply, 
 }
 
 fn is_blob(ctx: &Ctx<'_>, object: &str, field: &str) -> bool {
-    let field = ctx
-        .engine
-        .schema
+    let field = ctx.schema()
         .object(object)
         .and_then(|object| object.field(field));
     field.is_some_and(|field| field.kind == super::schema::Kind::Base64)
@@ -249,6 +253,7 @@ fn route(segments: &[&str]) -> String {
             format!("sobjects/{object}/{field}/{{value}}")
         }
         ["query" | "queryAll", _] => "query/{locator}".to_owned(),
+        ["metadata", "deployRequest", _] => "metadata/deployRequest/{id}".to_owned(),
         ["jobs", kind, _] => format!("jobs/{kind}/{{id}}"),
         ["jobs", kind, _, part] => format!("jobs/{kind}/{{id}}/{part}"),
         other => other.join("/"),

@@ -171,8 +171,7 @@ fn done(outcome: Outcome) -> Result<String, Refusal> {
 }
 
 fn of<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a Object, Refusal> {
-    ctx.engine
-        .schema
+    ctx.schema()
         .object(name)
         .ok_or_else(Refusal::not_found)
 }

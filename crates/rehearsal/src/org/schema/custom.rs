@@ -1,7 +1,60 @@
-//! Custom fields as the Metadata API describes them, checked by its rules.
+//! Custom objects and fields as the Metadata API describes them, checked by its rules.
 
-use super::{Field, Kind, PickValue};
-use crate::org::options::{CustomField, FieldType};
+use super::{Field, Kind, Object, PickValue, table};
+use crate::org::options::{CustomField, CustomObject, FieldType};
+
+/// Key prefixes of custom objects are given in their order, from `a00`.
+const FIRST_PREFIX: usize = 0xa00;
+
+/// The object that a description means, with its system fields.
+pub(super) fn custom_object(
+    custom: &CustomObject,
+    number: usize,
+    audit: bool,
+) -> Result<Object, String> {
+    let name = &custom.name;
+    let stem = name
+        .strip_suffix("__c")
+        .filter(|stem| is_api_name(stem))
+        .ok_or_else(|| {
+            format!(
+                "{name}: an API name starts with a letter, has letters, digits and single underscores, and ends in __c"
+            )
+        })?;
+    let label = if custom.label.is_empty() {
+        stem.replace('_', " ")
+    } else {
+        custom.label.clone()
+    };
+    let plural = if custom.plural_label.is_empty() {
+        label.clone()
+    } else {
+        custom.plural_label.clone()
+    };
+    let head = format!(
+        "{name} | {:03x} | {label} | {plural} | CUDQ | full audit",
+        FIRST_PREFIX + number
+    );
+    let mut object = table::object(&head, audit);
+    object.custom = true;
+    let own = match custom.auto_number {
+        Some(_) => format!("Name | string 80 | dipN | label={label} Name"),
+        None => format!("Name | string 80 | CUdnipN | label={label} Name"),
+    };
+    let owner = "OwnerId | reference 18 | CUdp | label=Owner ID | to=Group,User | rel=Owner";
+    for line in [own.as_str(), owner] {
+        let mut field = table::field(line);
+        // A custom object's name can be searched for, but is no key.
+        if field.name == "Name" {
+            field.id_lookup = custom.auto_number.is_some() || field.id_lookup;
+            field.auto_number = custom.auto_number.clone();
+        }
+        object
+            .add(field)
+            .map_err(|field| format!("{name} has a field {field} already"))?;
+    }
+    Ok(object)
+}
 
 /// The field that a description means.
 pub(super) fn custom_field(custom: &CustomField, object_takes_any: bool) -> Result<Field, String> {
@@ -32,14 +85,17 @@ pub(super) fn custom_field(custom: &CustomField, object_takes_any: bool) -> Resu
     } else {
         custom.label.clone()
     };
-    let relationship = (custom.field_type == FieldType::Lookup).then(|| format!("{stem}__r"));
-    let reference_to = match (&custom.reference_to, custom.field_type) {
-        (Some(to), FieldType::Lookup) => vec![to.clone()],
-        (None, FieldType::Lookup) => {
-            return Err(format!("{place}: a Lookup needs the object it points at"));
+    let is_master = custom.field_type == FieldType::MasterDetail;
+    let refers = is_master || custom.field_type == FieldType::Lookup;
+    let relationship = refers.then(|| format!("{stem}__r"));
+    let reference_to = match (&custom.reference_to, refers) {
+        (Some(to), true) => vec![to.clone()],
+        (None, true) => {
+            return Err(format!("{place}: a reference needs the object it points at"));
         }
         _ => Vec::new(),
     };
+    let required = is_master || custom.required;
     let (precision, scale) = number_size(custom, &place)?;
     Ok(Field {
         name: custom.name.clone(),
@@ -53,7 +109,10 @@ pub(super) fn custom_field(custom: &CustomField, object_takes_any: bool) -> Resu
         createable: true,
         updateable: true,
         defaulted: custom.field_type == FieldType::Checkbox,
-        nillable: custom.field_type != FieldType::Checkbox,
+        nillable: custom.field_type != FieldType::Checkbox && !required,
+        auto_number: None,
+        cascade: is_master,
+        child_relationship: custom.relationship_name.as_ref().map(|name| format!("{name}__r")),
         id_lookup: custom.external_id,
         external_id: custom.external_id,
         unique: custom.unique,
@@ -63,7 +122,7 @@ pub(super) fn custom_field(custom: &CustomField, object_takes_any: bool) -> Resu
             custom.field_type,
             FieldType::LongTextArea | FieldType::Html | FieldType::MultiselectPicklist
         ),
-        permissionable: true,
+        permissionable: !required,
         restricted: custom.restricted,
         name_field: false,
         custom: true,
@@ -108,7 +167,7 @@ fn kind(field_type: FieldType) -> Kind {
         FieldType::Email => Kind::Email,
         FieldType::Phone => Kind::Phone,
         FieldType::Url => Kind::Url,
-        FieldType::Lookup => Kind::Reference,
+        FieldType::Lookup | FieldType::MasterDetail => Kind::Reference,
     }
 }
 
@@ -131,7 +190,7 @@ fn length(custom: &CustomField, place: &str) -> Result<usize, String> {
         FieldType::MultiselectPicklist => Ok(4_099),
         FieldType::Email => Ok(80),
         FieldType::Phone => Ok(40),
-        FieldType::Lookup => Ok(18),
+        FieldType::Lookup | FieldType::MasterDetail => Ok(18),
         FieldType::Number
         | FieldType::Currency
         | FieldType::Percent

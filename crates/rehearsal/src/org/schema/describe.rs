@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Field, Kind, Object, Schema};
+use super::{child_name, Field, Kind, Object, Schema};
 use crate::org::ids::MASTER_RECORD_TYPE;
 use crate::org::write::delete::{Deletion, on_delete};
 
@@ -11,7 +11,7 @@ pub(crate) fn global_row(object: &Object, version: u32) -> Value {
     let base = format!("/services/data/v{version}.0/sobjects/{}", object.name);
     json!({
         "activateable": false, "associateEntityType": null, "associateParentEntity": null,
-        "createable": object.createable, "custom": false, "customSetting": false, "deepCloneable": false,
+        "createable": object.createable, "custom": object.custom, "customSetting": false, "deepCloneable": false,
         "deletable": object.deletable, "deprecatedAndHidden": false,
         "feedEnabled": matches!(object.name.as_str(), "Account" | "Contact" | "Lead" | "Case"),
         "hasSubtypes": false, "isInterface": false, "isSubtype": false, "keyPrefix": object.prefix,
@@ -62,12 +62,8 @@ fn child_relationships(schema: &Schema, object: &Object) -> Vec<Value> {
         .children(&object.name)
         .filter(|(_, field)| !field.hidden);
     let rows = visible.map(|(child, field)| {
-        let deletion = on_delete(&object.name, &child.name, &field.name);
-        let name = match field.name.as_str() {
-            "CreatedById" | "LastModifiedById" | "OwnerId" | "FirstPublishLocationId" => Value::Null,
-            _ if field.custom => Value::Null,
-            _ => json!(child.plural.replace(' ', "")),
-        };
+        let deletion = on_delete(&object.name, &child.name, field);
+        let name = json!(child_name(child, field));
         json!({
             "cascadeDelete": deletion == Deletion::Cascade, "childSObject": child.name, "deprecatedAndHidden": false,
             "field": field.name, "junctionIdListNames": [], "junctionReferenceTo": [],
@@ -97,11 +93,11 @@ fn describe_field(field: &Field) -> Value {
             json!(field.filterable && kind != Kind::Boolean && kind != Kind::Address),
         ),
         ("aiPredictionField", json!(false)),
-        ("autoNumber", json!(false)),
+        ("autoNumber", json!(field.auto_number.is_some() || field.name == "CaseNumber")),
         ("byteLength", json!(byte_length)),
         ("calculated", json!(false)),
         ("calculatedFormula", Value::Null),
-        ("cascadeDelete", json!(false)),
+        ("cascadeDelete", json!(field.cascade)),
         ("caseSensitive", json!(field.case_sensitive)),
         ("compoundFieldName", json!(field.compound)),
         ("controllerName", Value::Null),

@@ -6,7 +6,7 @@ mod table;
 
 use std::collections::HashMap;
 
-use self::custom::custom_field;
+use self::custom::{custom_field, custom_object};
 pub(crate) use self::describe::{describe, global_row};
 use super::options::OrgSettings;
 
@@ -33,6 +33,7 @@ pub(crate) struct Object {
     /// Users, queues and the like, which never share a transaction with data.
     pub(crate) setup: bool,
     pub(crate) takes_custom_fields: bool,
+    pub(crate) custom: bool,
     pub(crate) fields: Vec<Field>,
     by_name: HashMap<String, usize>,
 }
@@ -93,6 +94,12 @@ pub(crate) struct Field {
     pub(crate) compound: Option<String>,
     pub(crate) reference_to: Vec<String>,
     pub(crate) relationship: Option<String>,
+    /// How the parent calls the rows that point at it with this field.
+    pub(crate) child_relationship: Option<String>,
+    /// Whether a row goes with the row it points at.
+    pub(crate) cascade: bool,
+    /// The format of a number that the org itself gives.
+    pub(crate) auto_number: Option<String>,
     pub(crate) default: Option<String>,
     pub(crate) values: Vec<PickValue>,
 }
@@ -111,7 +118,16 @@ impl Schema {
     /// # Errors
     /// A sentence about the first custom field or picklist value that the platform would refuse.
     pub(crate) fn build(settings: &OrgSettings) -> Result<Self, String> {
-        let mut schema = Self::of(table::builtin(settings.audit_fields));
+        let mut objects = table::builtin(settings.audit_fields);
+        let customs = settings.custom_objects.iter().enumerate();
+        for (number, custom) in customs.filter(|(_, custom)| !custom.deleted) {
+            let object = custom_object(custom, number, settings.audit_fields)?;
+            if objects.iter().any(|known| known.name.eq_ignore_ascii_case(&object.name)) {
+                return Err(format!("the org has an object {} already", object.name));
+            }
+            objects.push(object);
+        }
+        let mut schema = Self::of(objects);
         for addition in &settings.picklist_values {
             let object = schema.named(&addition.object)?;
             let field = schema.objects[object].position(&addition.field);
@@ -141,6 +157,14 @@ impl Schema {
             object
                 .add(field)
                 .map_err(|name| format!("{} has a field {name} already", custom.object))?;
+        }
+        for custom in &settings.custom_fields {
+            if let Some(to) = &custom.reference_to {
+                let known = schema.named(to)?;
+                if schema.objects[known].name != *to {
+                    return Err(format!("{}.{} points at {to}", custom.object, custom.name));
+                }
+            }
         }
         Ok(schema)
     }
@@ -194,6 +218,40 @@ impl Schema {
                 .filter(points)
                 .map(move |field| (object, field))
         })
+    }
+}
+
+/// How a parent calls the rows that point at it; none where it has no name for them.
+pub(crate) fn child_name(child: &Object, field: &Field) -> Option<String> {
+    if let Some(name) = &field.child_relationship {
+        return Some(name.clone());
+    }
+    let plural = || child.plural.replace(' ', "");
+    match (child.name.as_str(), field.name.as_str()) {
+        (_, "CreatedById" | "LastModifiedById" | "OwnerId" | "FirstPublishLocationId")
+        | ("Contact", "ReportsToId") => None,
+        ("Account", "ParentId") => Some("ChildAccounts".into()),
+        ("EmailMessage", "RelatedToId") => Some("Emails".into()),
+        ("EmailMessage", "ReplyToEmailMessageId") => Some("ReplyEmailMessages".into()),
+        ("QueueSobject" | "GroupMember" | "PermissionSetAssignment", _) => Some(plural() + "s"),
+        _ if field.custom => Some(plural().trim_end_matches("__c").to_owned() + "__r"),
+        _ if child.custom => Some(plural() + "__r"),
+        _ => Some(plural()),
+    }
+}
+
+impl Schema {
+    /// The object and reference field behind a parent's name for its children.
+    pub(crate) fn by_child_name<'s>(
+        &'s self,
+        parent: &'s str,
+        name: &str,
+    ) -> Option<(&'s Object, &'s Field)> {
+        self.children(parent)
+            .filter(|(_, field)| !field.hidden)
+            .find(|(child, field)| {
+                child_name(child, field).is_some_and(|known| known.eq_ignore_ascii_case(name))
+            })
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn builtin(audit: bool) -> Vec<Object> {
     objects
 }
 
-fn object(head: &str, audit: bool) -> Object {
+pub(super) fn object(head: &str, audit: bool) -> Object {
     let parts: Vec<&str> = head.split('|').map(str::trim).collect();
     let [name, prefix, label, plural, operations, classes] = parts[..] else {
         panic!("object line: {head}")
@@ -54,6 +54,7 @@ fn object(head: &str, audit: bool) -> Object {
         tooling: operations.contains('T'),
         setup: classes.contains(&"setup"),
         takes_custom_fields: !classes.contains(&"fixed"),
+        custom: false,
         fields: Vec::new(),
         by_name: HashMap::new(),
     };
@@ -92,7 +93,7 @@ fn system_fields(label: &str, classes: &[&str]) -> Vec<String> {
     lines
 }
 
-fn field(line: &str) -> Field {
+pub(super) fn field(line: &str) -> Field {
     let mut parts = line.split('|').map(str::trim);
     let (Some(name), Some(size), Some(flags)) = (parts.next(), parts.next(), parts.next()) else {
         panic!("field line: {line}")
@@ -122,6 +123,9 @@ fn field(line: &str) -> Field {
         name_field: flags.contains('N'),
         custom: false,
         hidden: false,
+        auto_number: None,
+        cascade: false,
+        child_relationship: None,
         compound: None,
         reference_to: Vec::new(),
         relationship: None,
@@ -143,6 +147,7 @@ fn field(line: &str) -> Field {
             "to" => field.reference_to = value.split(',').map(str::to_owned).collect(),
             "rel" => field.relationship = Some(value.to_owned()),
             "in" => field.compound = Some(value.to_owned()),
+            "children" => field.child_relationship = Some(value.to_owned()),
             "default" => field.default = Some(value.to_owned()),
             "bytes" => field.byte_limit = Some(number(value) as usize),
             "values" => field.values.extend(value.split(';').map(pick_value)),

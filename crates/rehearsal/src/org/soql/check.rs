@@ -9,7 +9,7 @@ use crate::org::schema::{Field, Kind, Object};
 use crate::org::values::{day, moment};
 
 pub(super) fn object<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a Object, Refusal> {
-    ctx.engine.schema.object(name).filter(|object| object.queryable).ok_or_else(|| {
+    ctx.schema().object(name).filter(|object| object.queryable).ok_or_else(|| {
         let message = format!(
             "sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the \
              '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."
@@ -93,9 +93,7 @@ pub(super) fn check_path<'a>(
         let target = target
             .or(by.reference_to.first())
             .ok_or_else(Refusal::not_found)?;
-        at = ctx
-            .engine
-            .schema
+        at = ctx.schema()
             .object(target)
             .ok_or_else(Refusal::not_found)?;
     }

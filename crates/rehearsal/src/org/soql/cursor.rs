@@ -67,6 +67,16 @@ pub(crate) fn run(
     }
 }
 
+/// Rows of a query by their numbers, as one list.
+pub(crate) fn all(ctx: &Ctx<'_>, text: &str, numbers: &[i64]) -> Result<Vec<Value>, Refusal> {
+    let query = parse(text)?;
+    let mut records = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        records.extend(shown(ctx, &query, *number)?);
+    }
+    Ok(records)
+}
+
 /// The page behind a `nextRecordsUrl`, of which `locator` is the last part.
 pub(crate) fn more(
     ctx: &Ctx<'_>,

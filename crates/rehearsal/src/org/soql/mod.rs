@@ -11,7 +11,7 @@ mod parser;
 
 pub(crate) use self::bulk::BulkQuery;
 pub(crate) use self::columns::columns;
-pub(crate) use self::cursor::{more, run};
+pub(crate) use self::cursor::{all, more, run};
 
 /// A parsed query.
 #[derive(Clone, Debug, PartialEq)]

@@ -35,6 +35,10 @@ pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
         "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS sessions(token TEXT PRIMARY KEY, user INTEGER NOT NULL, expired INTEGER NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS cursors(n INTEGER PRIMARY KEY, query TEXT NOT NULL, deleted INTEGER NOT NULL, rows BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS deploys(n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
+         CREATE TABLE IF NOT EXISTS refresh_tokens(token TEXT PRIMARY KEY, user INTEGER NOT NULL) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS old_jobs(n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
+         CREATE TABLE IF NOT EXISTS old_batches(n INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, body TEXT NOT NULL, result BLOB NOT NULL);
          CREATE TABLE IF NOT EXISTS jobs(n INTEGER PRIMARY KEY AUTOINCREMENT, active INTEGER NOT NULL, body TEXT NOT NULL);
          CREATE TABLE IF NOT EXISTS job_rows(job INTEGER NOT NULL, n INTEGER NOT NULL, start INTEGER NOT NULL,
              length INTEGER NOT NULL, id TEXT, created INTEGER NOT NULL, error TEXT, PRIMARY KEY(job, n)) WITHOUT ROWID;",
@@ -50,10 +54,40 @@ pub(crate) fn prepare(db: &Connection, schema: &Schema) -> rusqlite::Result<()> 
             "CREATE TABLE IF NOT EXISTS o_{name}(n INTEGER PRIMARY KEY, deleted INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);"
         ))?;
         for field in object.indexed() {
-            db.execute_batch(&format!(
-                "CREATE TABLE IF NOT EXISTS {}(v TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(v, n)) WITHOUT ROWID;",
-                index_name(object, field)
-            ))?;
+            let index = index_name(object, field);
+            let is_there: bool = db
+                .prepare_cached("SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)")?
+                .query_row([&index], |row| row.get(0))?;
+            if !is_there {
+                db.execute_batch(&format!(
+                    "CREATE TABLE {index}(v TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(v, n)) WITHOUT ROWID;"
+                ))?;
+                fill(db, object, field)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rows that were there before the field was looked up.
+fn fill(db: &Connection, object: &Object, field: &Field) -> rusqlite::Result<()> {
+    let sql = format!(
+        "SELECT n, json_extract(body, '$.' || ?1) FROM o_{} WHERE deleted = 0",
+        object.name
+    );
+    let mut rows = db.prepare(&sql)?;
+    let mut rows = rows.query([&field.name])?;
+    while let Some(row) = rows.next()? {
+        let value = match row.get_ref(1)? {
+            rusqlite::types::ValueRef::Text(text) => {
+                Value::String(String::from_utf8_lossy(text).into_owned())
+            }
+            rusqlite::types::ValueRef::Integer(number) => Value::from(number),
+            rusqlite::types::ValueRef::Real(number) => Value::from(number),
+            _ => continue,
+        };
+        if let Some(key) = index_key(field, &value) {
+            index(db, object, field, &key, row.get(0)?)?;
         }
     }
     Ok(())

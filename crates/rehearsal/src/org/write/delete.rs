@@ -21,8 +21,11 @@ pub(crate) enum Deletion {
 }
 
 /// The rule of one reference.
-pub(crate) fn on_delete(parent: &str, child: &str, field: &str) -> Deletion {
-    match (parent, child, field) {
+pub(crate) fn on_delete(parent: &str, child: &str, field: &Field) -> Deletion {
+    if field.cascade {
+        return Deletion::Cascade;
+    }
+    match (parent, child, field.name.as_str()) {
         ("Contact" | "Account", "Case", "ContactId" | "AccountId")
         | ("Contact", "User", "ContactId") => Deletion::Refuse,
         ("Case", "CaseComment" | "EmailMessage", "ParentId")
@@ -76,7 +79,7 @@ fn remove(ctx: &Ctx<'_>, object: &Object, row: &Row) -> Result<(), Refusal> {
             let Some(hanging) = store::get(ctx.db, child, number)? else {
                 continue;
             };
-            match on_delete(&object.name, &child.name, &field.name) {
+            match on_delete(&object.name, &child.name, field) {
                 Deletion::Refuse => return Err(in_the_way(row, child, &hanging)),
                 Deletion::Cascade => remove(ctx, child, &hanging)?,
                 Deletion::Clear => clear(ctx, child, field, &hanging)?,

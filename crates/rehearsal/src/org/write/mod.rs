@@ -122,7 +122,7 @@ pub(crate) fn write(
     };
     let first_is_setup = items
         .first()
-        .and_then(|item| ctx.engine.schema.object(&item.object))
+        .and_then(|item| ctx.schema().object(&item.object))
         .map(|o| o.setup);
     let mut outcomes = Vec::with_capacity(items.len());
     ctx.db.execute_batch("SAVEPOINT call")?;
@@ -195,9 +195,7 @@ fn doubled_keys(items: &[Item], field: &str) -> Vec<Option<String>> {
 }
 
 fn not_mixed(ctx: &Ctx<'_>, item: &Item, first_is_setup: Option<bool>) -> Result<(), Refusal> {
-    let setup = ctx
-        .engine
-        .schema
+    let setup = ctx.schema()
         .object(&item.object)
         .map(|object| object.setup);
     match (setup, first_is_setup) {

@@ -66,6 +66,9 @@ pub(super) fn complete(
     before: Option<&Row>,
     given: &mut Given,
 ) -> Result<(), Refusal> {
+    if before.is_none() && object.custom {
+        named(ctx, object, number, given);
+    }
     match object.name.as_str() {
         "Case" => case(ctx, object, number, before, given),
         "Contact" | "Lead" | "User" => {
@@ -122,6 +125,25 @@ fn own(ctx: &Ctx<'_>, call: &Call, object: &Object, given: &mut Given) {
         given
             .values
             .insert("OwnerId".into(), json!(ctx.engine.user_id(number)));
+    }
+}
+
+/// A record of a custom object: its number in the format of the object, or its own id where no name was sent.
+fn named(ctx: &Ctx<'_>, object: &Object, number: i64, given: &mut Given) {
+    let format = object.field("Name").and_then(|name| name.auto_number.as_deref());
+    let name = match format {
+        Some(format) => numbered(format, number),
+        None if given.text("Name").is_some() => return,
+        None => ctx.id(object, number)[..15].to_owned(),
+    };
+    given.values.insert("Name".into(), json!(name));
+}
+
+/// `M-{0000}` with 7 is `M-0007`.
+fn numbered(format: &str, number: i64) -> String {
+    match format.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+        Some((before, (zeros, after))) => format!("{before}{number:0width$}{after}", width = zeros.len()),
+        None => format!("{format}{number}"),
     }
 }
 

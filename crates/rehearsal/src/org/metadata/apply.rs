@@ -1,0 +1,339 @@
+//! What a component does to the org.
+
+use serde_json::{Value, json};
+
+use super::component::{Change, Component};
+use crate::org::engine::Ctx;
+use crate::org::founding::add;
+use crate::org::options::{CustomField, CustomObject, OrgSettings, PicklistValue};
+use crate::org::schema::Schema;
+use crate::org::store;
+
+/// The org's objects as they will be, while components are taken one by one.
+pub(super) struct Draft<'c> {
+    ctx: &'c Ctx<'c>,
+    settings: OrgSettings,
+    changed: bool,
+}
+
+/// What became of one component.
+pub(super) struct Done {
+    pub(super) created: bool,
+    /// What to know about a component that was taken.
+    pub(super) note: Option<&'static str>,
+}
+
+const NOT_IMITATED: &str = "taken without effect: the local org does not imitate this";
+
+impl<'c> Draft<'c> {
+    pub(super) fn new(ctx: &'c Ctx<'c>) -> Self {
+        let settings = ctx.shape.settings.clone();
+        Self {
+            ctx,
+            settings,
+            changed: false,
+        }
+    }
+
+    /// Takes a component.
+    ///
+    /// # Errors
+    /// The sentence of the platform's that says why not.
+    pub(super) fn take(&mut self, component: &Component) -> Result<Done, String> {
+        let created = match &component.change {
+            Change::Wrong(problem) => return Err(problem.clone()),
+            Change::Object(object) => self.object(object)?,
+            Change::Field(field) => self.field(field)?,
+            Change::Values { places, values } => {
+                self.values(places, values)?;
+                false
+            }
+            Change::PermissionSet {
+                label,
+                fields,
+                permissions,
+            } => self.permission_set(&component.name, label, fields, permissions)?,
+            Change::Queue { label, objects } => self.queue(&component.name, label, objects)?,
+            Change::RecordType { label, active } => {
+                self.record_type(&component.name, label, *active)?
+            }
+            Change::Ignored => {
+                let note = (!matches!(component.kind.as_str(), "CustomObject" | "Package"))
+                    .then_some(NOT_IMITATED);
+                return Ok(Done {
+                    created: false,
+                    note,
+                });
+            }
+        };
+        Ok(Done {
+            created,
+            note: None,
+        })
+    }
+
+    /// Takes a component away.
+    pub(super) fn drop(&mut self, kind: &str, name: &str) -> Result<(), String> {
+        let absent = || format!("No {kind} named: {name} found");
+        match kind {
+            "CustomField" => {
+                let (object, field) = name.split_once('.').ok_or_else(absent)?;
+                let before = self.settings.custom_fields.len();
+                self.settings.custom_fields.retain(|known| {
+                    !(known.object.eq_ignore_ascii_case(object)
+                        && known.name.eq_ignore_ascii_case(field))
+                });
+                if self.settings.custom_fields.len() == before {
+                    return Err(absent());
+                }
+            }
+            "CustomObject" => {
+                let known = self
+                    .settings
+                    .custom_objects
+                    .iter_mut()
+                    .find(|known| !known.deleted && known.name.eq_ignore_ascii_case(name))
+                    .ok_or_else(absent)?;
+                known.deleted = true;
+                self.settings.custom_fields.retain(|field| {
+                    !field.object.eq_ignore_ascii_case(name)
+                        && !field
+                            .reference_to
+                            .as_deref()
+                            .is_some_and(|to| to.eq_ignore_ascii_case(name))
+                });
+            }
+            _ => return Err(format!("the local org cannot delete a {kind}")),
+        }
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Makes the draft what holds.
+    pub(super) fn finish(self) -> Result<(), String> {
+        if self.changed {
+            self.ctx.reshape(self.settings)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the settings if the platform would.
+    fn tried(&mut self, settings: OrgSettings) -> Result<(), String> {
+        Schema::build(&settings)?;
+        self.settings = settings;
+        self.changed = true;
+        Ok(())
+    }
+
+    fn object(&mut self, object: &CustomObject) -> Result<bool, String> {
+        let mut settings = self.settings.clone();
+        let known = settings
+            .custom_objects
+            .iter_mut()
+            .find(|known| known.name.eq_ignore_ascii_case(&object.name));
+        let created = known.as_ref().is_none_or(|known| known.deleted);
+        match known {
+            Some(known) => known.clone_from(object),
+            None => settings.custom_objects.push(object.clone()),
+        }
+        self.tried(settings)?;
+        Ok(created)
+    }
+
+    fn field(&mut self, field: &CustomField) -> Result<bool, String> {
+        let mut settings = self.settings.clone();
+        let known = settings.custom_fields.iter_mut().find(|known| {
+            known.object.eq_ignore_ascii_case(&field.object)
+                && known.name.eq_ignore_ascii_case(&field.name)
+        });
+        let created = known.is_none();
+        match known {
+            Some(known) => {
+                let hidden = known.hidden;
+                known.clone_from(field);
+                known.hidden = hidden;
+            }
+            None => {
+                let hidden = self.settings.field_security && !field.required;
+                settings.custom_fields.push(CustomField {
+                    hidden,
+                    ..field.clone()
+                });
+            }
+        }
+        self.tried(settings)?;
+        Ok(created)
+    }
+
+    fn values(&mut self, places: &[(&str, &str)], values: &[(String, bool)]) -> Result<(), String> {
+        let mut settings = self.settings.clone();
+        for (object, field) in places {
+            for (value, closed) in values {
+                settings.picklist_values.retain(|known| {
+                    !(known.object == *object
+                        && known.field == *field
+                        && known.value.eq_ignore_ascii_case(value))
+                });
+                settings.picklist_values.push(PicklistValue {
+                    object: (*object).to_owned(),
+                    field: (*field).to_owned(),
+                    value: value.clone(),
+                    closed: *closed,
+                });
+            }
+        }
+        self.tried(settings)?;
+        if places.contains(&("Case", "Status")) {
+            self.case_status(values).map_err(|e| e.message)?;
+        }
+        Ok(())
+    }
+
+    /// The rows by which clients learn what is closed.
+    fn case_status(&self, values: &[(String, bool)]) -> Result<(), crate::org::error::Refusal> {
+        let object = self.ctx.object("CaseStatus")?;
+        let rows = store::page(self.ctx.db, object, 0, 1_000)?;
+        for (n, (value, closed)) in values.iter().enumerate() {
+            let known = rows.iter().find(|row| {
+                row.fields
+                    .get("ApiName")
+                    .and_then(Value::as_str)
+                    .is_some_and(|name| name.eq_ignore_ascii_case(value))
+            });
+            if let Some(row) = known {
+                let mut fields = row.fields.clone();
+                fields.insert("IsClosed".into(), json!(closed));
+                store::update(self.ctx.db, object, row, &fields)?;
+            } else {
+                let row = json!({
+                    "MasterLabel": value, "ApiName": value, "SortOrder": rows.len() + n + 1, "IsDefault": false,
+                    "IsClosed": closed,
+                });
+                add(self.ctx, "CaseStatus", row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn permission_set(
+        &mut self,
+        name: &str,
+        label: &str,
+        fields: &[String],
+        permissions: &[String],
+    ) -> Result<bool, String> {
+        for full in fields {
+            let (object, field) = full
+                .split_once('.')
+                .ok_or_else(|| format!("In field: field - no CustomField named {full} found"))?;
+            let schema = Schema::build(&self.settings)?;
+            let object = if object == "Activity" { "Task" } else { object };
+            let is_there = schema
+                .object(object)
+                .is_some_and(|object| object.fields.iter().any(|f| f.name == field));
+            if !is_there {
+                return Err(format!("In field: field - no CustomField named {full} found"));
+            }
+            for known in &mut self.settings.custom_fields {
+                if known.object == object && known.name == field && known.hidden {
+                    known.hidden = false;
+                    self.changed = true;
+                }
+            }
+        }
+        let mut row = json!({
+            "Name": name, "Label": label, "IsCustom": true, "IsOwnedByProfile": false,
+        });
+        let of = self.ctx.object("PermissionSet").map_err(|e| e.message)?;
+        for permission in permissions {
+            let column = format!("Permissions{permission}");
+            if of.field(&column).is_some() {
+                row[column] = json!(true);
+            }
+        }
+        self.row("PermissionSet", "Name", name, row)
+    }
+
+    fn queue(&mut self, name: &str, label: &str, objects: &[String]) -> Result<bool, String> {
+        for object in objects {
+            if self.ctx.schema().object(object).is_none()
+                && !self.settings.custom_objects.iter().any(|o| o.name == *object)
+            {
+                return Err(format!("In field: sobjectType - no CustomObject named {object} found"));
+            }
+        }
+        let row = json!({"Name": label, "DeveloperName": name, "Type": "Queue"});
+        let created = self.row("Group", "DeveloperName", name, row)?;
+        let add_members = || -> Result<(), crate::org::error::Refusal> {
+            let group = self.ctx.object("Group")?;
+            let number = self.number("Group", "DeveloperName", name)?.unwrap_or_default();
+            let id = self.ctx.id(group, number);
+            let sobjects = self.ctx.object("QueueSobject")?;
+            let mut known = Vec::new();
+            for number in self.ctx.pointing("QueueSobject", "QueueId", &id)? {
+                let row = store::get(self.ctx.db, sobjects, number)?;
+                known.extend(row.and_then(|row| row.fields.get("SobjectType").cloned()));
+            }
+            for object in objects.iter().filter(|o| !known.contains(&json!(o))) {
+                let row = json!({"QueueId": id, "SobjectType": object});
+                add(self.ctx, "QueueSobject", row)?;
+            }
+            Ok(())
+        };
+        add_members().map_err(|e| e.message)?;
+        Ok(created)
+    }
+
+    fn record_type(&mut self, full: &str, label: &str, active: bool) -> Result<bool, String> {
+        let (object, name) = full
+            .split_once('.')
+            .ok_or_else(|| format!("{full}: a record type is named Object.Type"))?;
+        let row = json!({
+            "Name": label, "DeveloperName": name, "SobjectType": object, "IsActive": active,
+        });
+        self.row("RecordType", "DeveloperName", name, row)
+    }
+
+    /// Writes a setup row that is known by one of its values; whether it is new.
+    fn row(&self, object: &str, key: &str, value: &str, row: Value) -> Result<bool, String> {
+        let write = || -> Result<bool, crate::org::error::Refusal> {
+            let of = self.ctx.object(object)?;
+            let known = self.number(object, key, value)?;
+            let Some(number) = known else {
+                add(self.ctx, object, row)?;
+                return Ok(true);
+            };
+            if let (Some(before), Value::Object(new)) = (store::get(self.ctx.db, of, number)?, row)
+            {
+                let mut fields = before.fields.clone();
+                fields.extend(new);
+                store::update(self.ctx.db, of, &before, &fields)?;
+            }
+            Ok(false)
+        };
+        write().map_err(|e| e.message)
+    }
+
+    fn number(
+        &self,
+        object: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<Option<i64>, crate::org::error::Refusal> {
+        let of = self.ctx.object(object)?;
+        let mut after = 0;
+        loop {
+            let rows = store::page(self.ctx.db, of, after, 1_000)?;
+            let found = rows
+                .iter()
+                .find(|row| !row.deleted && row.fields.get(key) == Some(&json!(value)));
+            if let Some(row) = found {
+                return Ok(Some(row.number));
+            }
+            match rows.last() {
+                Some(last) => after = last.number,
+                None => return Ok(None),
+            }
+        }
+    }
+}

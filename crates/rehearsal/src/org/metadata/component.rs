@@ -1,0 +1,298 @@
+//! Components of metadata, from their XML: what the org imitates of each, and where it says that it does not.
+
+use roxmltree::Node;
+
+use crate::org::options::{CustomField, CustomObject, FieldType};
+use crate::org::xml::{child, children, flag, number, text, texts};
+
+/// One thing that a deployment or a call names.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Component {
+    /// Such as `CustomField`.
+    pub(crate) kind: String,
+    /// Such as `Case.Source_Key__c`.
+    pub(crate) name: String,
+    /// Where it stood in the zip.
+    pub(crate) file: String,
+    pub(crate) change: Change,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Change {
+    Object(CustomObject),
+    Field(CustomField),
+    /// Values of a standard picklist: object, field, then value, whether closed.
+    Values {
+        places: Vec<(&'static str, &'static str)>,
+        values: Vec<(String, bool)>,
+    },
+    PermissionSet {
+        label: String,
+        /// Fields that it shows.
+        fields: Vec<String>,
+        /// System permissions.
+        permissions: Vec<String>,
+    },
+    Queue {
+        label: String,
+        objects: Vec<String>,
+    },
+    RecordType {
+        label: String,
+        active: bool,
+    },
+    /// Taken and kept, without any effect.
+    Ignored,
+    /// What it says is not what the platform takes.
+    Wrong(String),
+}
+
+/// The components of one file of a zip.
+pub(super) fn of_file(path: &str, content: &str) -> Vec<Component> {
+    let stem = path.rsplit('/').next().unwrap_or(path);
+    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    let wrong = |problem: String| Component {
+        kind: String::new(),
+        name: stem.to_owned(),
+        file: path.to_owned(),
+        change: Change::Wrong(problem),
+    };
+    let document = match roxmltree::Document::parse(content) {
+        Ok(document) => document,
+        Err(e) => return vec![wrong(format!("Error parsing file: {e}"))],
+    };
+    let root = document.root_element();
+    let kind = root.tag_name().name().to_owned();
+    let mut found = if kind == "CustomObject" {
+        of_object(stem, root)
+    } else {
+        vec![of_element(&kind, stem, root)]
+    };
+    for component in &mut found {
+        path.clone_into(&mut component.file);
+    }
+    found
+}
+
+/// A component as SOAP names it: the type stands beside it, the name in it.
+pub(super) fn of_call(node: Node<'_, '_>) -> Vec<Component> {
+    let kind = node
+        .attributes()
+        .find(|attribute| attribute.name() == "type")
+        .map_or("", |attribute| attribute.value());
+    let kind = kind.rsplit(':').next().unwrap_or(kind);
+    let name = text(node, "fullName").unwrap_or_default();
+    if kind == "CustomObject" {
+        return of_object(name, node);
+    }
+    vec![of_element(kind, name, node)]
+}
+
+fn of_object(name: &str, node: Node<'_, '_>) -> Vec<Component> {
+    let mut found = Vec::new();
+    if name.ends_with("__c") && child(node, "label").is_some() {
+        found.push(component("CustomObject", name, Change::Object(object(name, node))));
+    } else {
+        found.push(component("CustomObject", name, Change::Ignored));
+    }
+    for part in children(node) {
+        let inner = text(part, "fullName").unwrap_or_default();
+        let full = format!("{name}.{inner}");
+        match part.tag_name().name() {
+            "fields" if inner.ends_with("__c") => {
+                found.push(of_element("CustomField", &full, part));
+            }
+            "recordTypes" => found.push(of_element("RecordType", &full, part)),
+            "businessProcesses" => {
+                found.push(component("BusinessProcess", &full, Change::Ignored));
+            }
+            "validationRules" => found.push(component("ValidationRule", &full, Change::Ignored)),
+            "listViews" => found.push(component("ListView", &full, Change::Ignored)),
+            "fieldSets" => found.push(component("FieldSet", &full, Change::Ignored)),
+            "compactLayouts" => found.push(component("CompactLayout", &full, Change::Ignored)),
+            "webLinks" => found.push(component("WebLink", &full, Change::Ignored)),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn of_element(kind: &str, name: &str, node: Node<'_, '_>) -> Component {
+    let label = || text(node, "label").unwrap_or(name).to_owned();
+    let change = match kind {
+        "CustomField" => field(name, node),
+        "PermissionSet" => Change::PermissionSet {
+            label: label(),
+            fields: children(node)
+                .filter(|part| part.tag_name().name() == "fieldPermissions")
+                .filter(|part| flag(*part, "readable") || flag(*part, "editable"))
+                .filter_map(|part| text(part, "field").map(str::to_owned))
+                .collect(),
+            permissions: children(node)
+                .filter(|part| part.tag_name().name() == "userPermissions")
+                .filter(|part| flag(*part, "enabled"))
+                .filter_map(|part| text(part, "name").map(str::to_owned))
+                .collect(),
+        },
+        "Queue" => Change::Queue {
+            label: text(node, "name").unwrap_or(name).to_owned(),
+            objects: children(node)
+                .filter(|part| part.tag_name().name() == "queueSobject")
+                .filter_map(|part| text(part, "sobjectType").map(str::to_owned))
+                .collect(),
+        },
+        "RecordType" => Change::RecordType {
+            label: label(),
+            active: text(node, "active") != Some("false"),
+        },
+        "StandardValueSet" => values(name, node),
+        _ => Change::Ignored,
+    };
+    component(kind, name, change)
+}
+
+fn component(kind: &str, name: &str, change: Change) -> Component {
+    Component {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        file: String::new(),
+        change,
+    }
+}
+
+fn object(name: &str, node: Node<'_, '_>) -> CustomObject {
+    let named = child(node, "nameField");
+    let numbered = named.filter(|field| text(*field, "type") == Some("AutoNumber"));
+    CustomObject {
+        label: text(node, "label").unwrap_or_default().to_owned(),
+        plural_label: text(node, "pluralLabel").unwrap_or_default().to_owned(),
+        auto_number: numbered.map(|field| text(field, "displayFormat").unwrap_or("{0}").to_owned()),
+        ..CustomObject::new(name)
+    }
+}
+
+fn field(full: &str, node: Node<'_, '_>) -> Change {
+    let Some((object, name)) = full.split_once('.') else {
+        return Change::Wrong(format!("{full}: a field is named Object.Field"));
+    };
+    let kind = text(node, "type").unwrap_or_default();
+    let Some(field_type) = type_of(kind) else {
+        return Change::Wrong(if kind.is_empty() {
+            "Must specify a type for the custom field".to_owned()
+        } else {
+            format!("the local org does not imitate fields of the type {kind}")
+        });
+    };
+    let missing = match field_type {
+        FieldType::Text | FieldType::LongTextArea | FieldType::Html => {
+            text(node, "length").is_none().then_some("length")
+        }
+        FieldType::Number | FieldType::Currency | FieldType::Percent => {
+            let absent = |name| text(node, name).is_none().then_some(name);
+            absent("precision").or_else(|| absent("scale"))
+        }
+        _ => None,
+    };
+    if let Some(missing) = missing {
+        return Change::Wrong(format!(
+            "Must specify '{missing}' for a CustomField of type {kind}"
+        ));
+    }
+    // A custom field of tasks and events is one of both's common parent.
+    let object = if object == "Activity" { "Task" } else { object };
+    let mut field = CustomField::new(object, name, field_type);
+    field.label = text(node, "label").unwrap_or_default().to_owned();
+    field.length = number(node, "length");
+    field.precision = number(node, "precision");
+    field.scale = number(node, "scale");
+    field.external_id = flag(node, "externalId");
+    field.unique = flag(node, "unique");
+    field.case_sensitive = flag(node, "caseSensitive");
+    field.required = flag(node, "required");
+    field.reference_to = text(node, "referenceTo").map(str::to_owned);
+    field.relationship_name = text(node, "relationshipName").map(str::to_owned);
+    if let Some(set) = child(node, "valueSet") {
+        field.restricted = flag(set, "restricted");
+        if let Some(definition) = child(set, "valueSetDefinition") {
+            field.values = value_names(definition, "value");
+        }
+    } else if let Some(list) = child(node, "picklist") {
+        field.restricted = flag(list, "restrictedPicklist");
+        field.values = value_names(list, "picklistValues");
+    }
+    Change::Field(field)
+}
+
+fn value_names(definition: Node<'_, '_>, element: &str) -> Vec<String> {
+    children(definition)
+        .filter(|value| value.tag_name().name() == element)
+        .filter(|value| text(*value, "isActive") != Some("false"))
+        .filter_map(|value| text(value, "fullName").map(str::to_owned))
+        .collect()
+}
+
+fn type_of(name: &str) -> Option<FieldType> {
+    Some(match name {
+        "Text" => FieldType::Text,
+        "TextArea" => FieldType::TextArea,
+        "LongTextArea" => FieldType::LongTextArea,
+        "Html" => FieldType::Html,
+        "Number" => FieldType::Number,
+        "Currency" => FieldType::Currency,
+        "Percent" => FieldType::Percent,
+        "Checkbox" => FieldType::Checkbox,
+        "Date" => FieldType::Date,
+        "DateTime" => FieldType::DateTime,
+        "Picklist" => FieldType::Picklist,
+        "MultiselectPicklist" => FieldType::MultiselectPicklist,
+        "Email" => FieldType::Email,
+        "Phone" => FieldType::Phone,
+        "Url" => FieldType::Url,
+        "Lookup" => FieldType::Lookup,
+        "MasterDetail" => FieldType::MasterDetail,
+        _ => return None,
+    })
+}
+
+fn values(name: &str, node: Node<'_, '_>) -> Change {
+    let places: &[(&str, &str)] = match name {
+        "CaseStatus" => &[("Case", "Status")],
+        "CaseOrigin" => &[("Case", "Origin")],
+        "CasePriority" => &[("Case", "Priority")],
+        "CaseReason" => &[("Case", "Reason")],
+        "CaseType" => &[("Case", "Type")],
+        "AccountType" => &[("Account", "Type")],
+        "Industry" => &[("Account", "Industry"), ("Lead", "Industry")],
+        "LeadSource" => &[
+            ("Contact", "LeadSource"),
+            ("Lead", "LeadSource"),
+            ("Account", "AccountSource"),
+        ],
+        "LeadStatus" => &[("Lead", "Status")],
+        "Salutation" => &[("Contact", "Salutation"), ("Lead", "Salutation")],
+        "TaskStatus" => &[("Task", "Status")],
+        "TaskPriority" => &[("Task", "Priority")],
+        _ => return Change::Ignored,
+    };
+    let values = children(node)
+        .filter(|value| value.tag_name().name() == "standardValue")
+        .filter(|value| text(*value, "isActive") != Some("false"))
+        .filter_map(|value| Some((text(value, "fullName")?.to_owned(), flag(value, "closed"))))
+        .collect();
+    Change::Values {
+        places: places.to_vec(),
+        values,
+    }
+}
+
+/// What `package.xml` or `destructiveChanges.xml` lists: types with their members.
+pub(super) fn members(content: &str) -> Result<Vec<(String, String)>, String> {
+    let document = roxmltree::Document::parse(content).map_err(|e| format!("package.xml: {e}"))?;
+    let mut found = Vec::new();
+    for types in children(document.root_element()).filter(|part| part.tag_name().name() == "types")
+    {
+        let kind = text(types, "name").unwrap_or_default();
+        found.extend(texts(types, "members").map(|member| (kind.to_owned(), member.to_owned())));
+    }
+    Ok(found)
+}
