@@ -54,7 +54,9 @@ fn given() -> Result<Option<Given>, Box<dyn std::error::Error>> {
     let mut free = Vec::new();
     while let Some(arg) = args.next() {
         let (name, inline) = match arg.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+            Some((name, value)) if name.starts_with("--") => {
+                (name.to_owned(), Some(value.to_owned()))
+            }
             _ => (arg.clone(), None),
         };
         let mut value = || {
@@ -77,7 +79,9 @@ fn given() -> Result<Option<Given>, Box<dyn std::error::Error>> {
             "--token" => given.token = Some(value()?),
             "--refresh-token" => given.refresh_token = Some(value()?),
             "--env" => given.env = Some(value()?.into()),
-            other if other.starts_with("--") => return Err(format!("unknown option {other}\n\n{HELP}").into()),
+            other if other.starts_with("--") => {
+                return Err(format!("unknown option {other}\n\n{HELP}").into());
+            }
             other => free.push(other.to_owned()),
         }
     }
@@ -106,8 +110,18 @@ fn options(given: &Given, folder: &Path) -> Result<OrgOptions, Box<dyn std::erro
         .audit_fields(!given.no_audit_fields)
         .field_security(given.field_security)
         .password(given.password.as_deref().unwrap_or("rehearsal"))
-        .access_token(given.token.as_deref().unwrap_or("00Drehearsal!local.org.token"))
-        .refresh_token(given.refresh_token.as_deref().unwrap_or("5Aeprehearsal.refresh.token"));
+        .access_token(
+            given
+                .token
+                .as_deref()
+                .unwrap_or("00Drehearsal!local.org.token"),
+        )
+        .refresh_token(
+            given
+                .refresh_token
+                .as_deref()
+                .unwrap_or("5Aeprehearsal.refresh.token"),
+        );
     if !given.bare {
         // The fields that the shipped mapping needs, as an admin would have made them.
         let fields = Mapping::parse(Mapping::default_text())?.required_fields();
@@ -154,8 +168,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("org       {}", org.org_id());
     println!("address   {}", org.url());
     println!("state     {}", folder.display());
-    println!("client    {} / {}", settings.client_id, settings.client_secret.0);
-    let password = settings.password.as_ref().map_or("-", |password| &password.0);
+    println!(
+        "client    {} / {}",
+        settings.client_id, settings.client_secret.0
+    );
+    let password = settings
+        .password
+        .as_ref()
+        .map_or("-", |password| &password.0);
     println!("user      {} / {password}", org.username());
     let mut lines = vec![
         ("SALESFORCE_URL", org.url()),
@@ -166,7 +186,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("SALESFORCE_JWT_KEY", private_key.display().to_string()),
     ];
     let token = |token: &Option<deskferry::rehearsal::org::Hidden>| {
-        token.as_ref().map_or_else(String::new, |token| token.0.clone())
+        token
+            .as_ref()
+            .map_or_else(String::new, |token| token.0.clone())
     };
     lines.push(("SALESFORCE_ACCESS_TOKEN", token(&settings.access_token)));
     lines.push(("SALESFORCE_REFRESH_TOKEN", token(&settings.refresh_token)));

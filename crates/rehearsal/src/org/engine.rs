@@ -424,9 +424,8 @@ fn reopened(db: &Connection, given: OrgSettings) -> Result<OrgSettings, String> 
     let mut settings: OrgSettings =
         serde_json::from_str(&kept).map_err(|e| format!("its settings are unreadable: {e}"))?;
     for object in given.custom_objects {
-        let same = |known: &&super::options::CustomObject| {
-            known.name.eq_ignore_ascii_case(&object.name)
-        };
+        let same =
+            |known: &&super::options::CustomObject| known.name.eq_ignore_ascii_case(&object.name);
         if settings.custom_objects.iter().find(same).is_none() {
             settings.custom_objects.push(object);
         }

@@ -62,15 +62,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use self::auth::jwt::JwtKey;
 pub use self::automation::{Automation, AutomationKind};
 use self::bulk::Worker;
 use self::engine::Engine;
 use self::front::Front;
-pub use self::auth::jwt::JwtKey;
 pub use self::limits::Limit;
 pub use self::options::{
-    CustomField, CustomObject, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions, OrgSettings,
-    PicklistValue,
+    CustomField, CustomObject, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions,
+    OrgSettings, PicklistValue,
 };
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};

@@ -255,14 +255,22 @@ fn issued(ctx: &Ctx<'_>, user: i64, base: &str) -> Result<Value, TokenError> {
 }
 
 /// The active user with this name, if passwords are used at all and this is theirs.
-pub(crate) fn by_password(ctx: &Ctx<'_>, name: &str, password: &str) -> Result<Option<i64>, Refusal> {
+pub(crate) fn by_password(
+    ctx: &Ctx<'_>,
+    name: &str,
+    password: &str,
+) -> Result<Option<i64>, Refusal> {
     // A security token stands behind the password; which one does not matter here.
     let fits = ctx.settings().password.as_ref().is_some_and(|own| {
         password
             .strip_prefix(own.0.as_str())
             .is_some_and(|token| token.bytes().all(|c| c.is_ascii_alphanumeric()))
     });
-    if fits { active_user(ctx, name) } else { Ok(None) }
+    if fits {
+        active_user(ctx, name)
+    } else {
+        Ok(None)
+    }
 }
 
 fn active_user(ctx: &Ctx<'_>, name: &str) -> Result<Option<i64>, Refusal> {

@@ -82,7 +82,11 @@ fn invalid(code: &'static str, message: impl Into<String>) -> Refusal {
 }
 
 fn resource(ctx: &Ctx<'_>, ask: &Ask) -> Result<Told, Refusal> {
-    let parts: Vec<&str> = ask.path.split('/').filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = ask
+        .path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
     match (ask.method.as_str(), parts.as_slice()) {
         ("POST", ["job"]) => create(ctx, ask),
         ("GET", ["job", id]) => {
@@ -140,7 +144,9 @@ impl Old {
         let number = number(ctx, JOB, id).ok_or_else(missing)?;
         let body: Option<String> = ctx
             .db
-            .query_row("SELECT body FROM old_jobs WHERE n = ?1", [number], |row| row.get(0))
+            .query_row("SELECT body FROM old_jobs WHERE n = ?1", [number], |row| {
+                row.get(0)
+            })
             .optional()?;
         let body = serde_json::from_str(&body.ok_or_else(missing)?)?;
         Ok(Self { number, body })
@@ -155,7 +161,10 @@ impl Old {
     }
 
     fn text(&self, name: &str) -> &str {
-        self.body.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.body
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     fn is_json(&self) -> bool {
@@ -192,9 +201,14 @@ impl Old {
     fn info(&self, ctx: &Ctx<'_>) -> Result<Value, Refusal> {
         let all = batches(ctx, self)?;
         let sum = |name: &str| -> u64 {
-            all.iter().filter_map(|batch| batch.get(name).and_then(Value::as_u64)).sum()
+            all.iter()
+                .filter_map(|batch| batch.get(name).and_then(Value::as_u64))
+                .sum()
         };
-        let failed = all.iter().filter(|batch| batch["state"] == "Failed").count();
+        let failed = all
+            .iter()
+            .filter(|batch| batch["state"] == "Failed")
+            .count();
         let mut info = self.body.clone();
         info["id"] = json!(ctx.engine.ids.id(JOB, FIRST + self.number));
         info["numberBatchesQueued"] = json!(0);
@@ -229,30 +243,52 @@ fn create(ctx: &Ctx<'_>, ask: &Ask) -> Result<Told, Refusal> {
         "queryall" => "queryAll".to_owned(),
         other => other.to_owned(),
     };
-    if !["insert", "update", "upsert", "delete", "hardDelete", "query", "queryAll"]
-        .contains(&operation.as_str())
+    if ![
+        "insert",
+        "update",
+        "upsert",
+        "delete",
+        "hardDelete",
+        "query",
+        "queryAll",
+    ]
+    .contains(&operation.as_str())
     {
-        return Err(invalid("InvalidJob", format!("{operation} is no operation")));
+        return Err(invalid(
+            "InvalidJob",
+            format!("{operation} is no operation"),
+        ));
     }
     if operation == "hardDelete" && !ctx.settings().bulk_hard_delete {
         let message = "hardDelete operation requires special user profile permission, please contact your system administrator";
         return Err(invalid("FeatureNotEnabled", message));
     }
     let object = ctx.schema().object(text("object")).ok_or_else(|| {
-        invalid("InvalidJob", format!("Unable to find object: {}", text("object")))
+        invalid(
+            "InvalidJob",
+            format!("Unable to find object: {}", text("object")),
+        )
     })?;
     let kind = match text("contentType") {
         "" => "XML".to_owned(),
         other => other.to_ascii_uppercase(),
     };
     if !["CSV", "JSON", "XML"].contains(&kind.as_str()) {
-        return Err(invalid("InvalidJob", format!("contentType {kind} is not supported")));
+        return Err(invalid(
+            "InvalidJob",
+            format!("contentType {kind} is not supported"),
+        ));
     }
     let key = text("externalIdFieldName");
     if operation == "upsert"
-        && object.field(key).is_none_or(|field| !(field.id_lookup || field.external_id))
+        && object
+            .field(key)
+            .is_none_or(|field| !(field.id_lookup || field.external_id))
     {
-        let message = format!("External ID was blank for {}. An External ID must be specified for upsert.", object.name);
+        let message = format!(
+            "External ID was blank for {}. An External ID must be specified for upsert.",
+            object.name
+        );
         return Err(invalid("InvalidJob", message));
     }
     let now = date_time_text(ctx.now).replace("+0000", "Z");
@@ -279,12 +315,21 @@ fn create(ctx: &Ctx<'_>, ask: &Ask) -> Result<Told, Refusal> {
 fn change(ctx: &Ctx<'_>, ask: &Ask, id: &str) -> Result<Told, Refusal> {
     let mut job = Old::load(ctx, id)?;
     let told = sent(ask)?;
-    let state = told.get("state").and_then(Value::as_str).unwrap_or_default();
+    let state = told
+        .get("state")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if !["Closed", "Aborted"].contains(&state) {
-        return Err(invalid("InvalidJob", format!("a job cannot be set to {state}")));
+        return Err(invalid(
+            "InvalidJob",
+            format!("a job cannot be set to {state}"),
+        ));
     }
     if job.text("state") != "Open" && state != job.text("state") {
-        let message = format!("Closing already aborted Job not allowed: {}", job.text("state"));
+        let message = format!(
+            "Closing already aborted Job not allowed: {}",
+            job.text("state")
+        );
         return Err(invalid("InvalidJobState", message));
     }
     job.body["state"] = json!(state);
@@ -329,7 +374,10 @@ struct Worked {
 fn add(ctx: &Ctx<'_>, ask: &Ask, id: &str) -> Result<Told, Refusal> {
     let job = Old::load(ctx, id)?;
     if job.text("state") != "Open" {
-        let message = format!("Job: {id} is in state {}, batches cannot be added", job.text("state"));
+        let message = format!(
+            "Job: {id} is in state {}, batches cannot be added",
+            job.text("state")
+        );
         return Err(invalid("InvalidJobState", message));
     }
     let worked = if job.operation().is_query() {
@@ -396,8 +444,15 @@ fn queried(ctx: &Ctx<'_>, job: &Old, body: &[u8]) -> Result<Worked, Refusal> {
     let query = query.trim();
     let query = query.trim_matches('"');
     let all = job.operation() == Operation::QueryAll;
-    let bulk = BulkQuery::read(ctx, query)
-        .map_err(|e| invalid("InvalidBatch", format!("InvalidBatch : Failed to process query: {}: {}", e.code, e.message)))?;
+    let bulk = BulkQuery::read(ctx, query).map_err(|e| {
+        invalid(
+            "InvalidBatch",
+            format!(
+                "InvalidBatch : Failed to process query: {}: {}",
+                e.code, e.message
+            ),
+        )
+    })?;
     let numbers = bulk.matching(ctx, all)?;
     let mut out = Vec::new();
     match job.text("contentType") {
@@ -459,14 +514,22 @@ fn written(ctx: &Ctx<'_>, job: &Old, body: &[u8]) -> Result<Worked, Refusal> {
     for chunk in items.chunks(CHUNK) {
         outcomes.extend(write::write(ctx, &call, operation, chunk)?);
     }
-    let failed = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
+    let failed = outcomes
+        .iter()
+        .filter(|outcome| outcome.error.is_some())
+        .count();
     let inserts = job.operation() == Operation::Insert;
-    let rows: Vec<Value> = outcomes.iter().map(|outcome| row(outcome, inserts)).collect();
+    let rows: Vec<Value> = outcomes
+        .iter()
+        .map(|outcome| row(outcome, inserts))
+        .collect();
     let result = match job.text("contentType") {
         "JSON" => Value::Array(rows).to_string(),
         "XML" => {
             let inner: String = rows.iter().map(|row| element("result", row)).collect();
-            format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><results xmlns=\"{NAMESPACE}\">{inner}</results>")
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><results xmlns=\"{NAMESPACE}\">{inner}</results>"
+            )
         }
         _ => csv_results(&outcomes, inserts),
     };
@@ -520,12 +583,19 @@ fn item(job: &Old, mut values: Fields) -> Item {
         job.operation(),
         Operation::Update | Operation::Delete | Operation::HardDelete
     );
-    let name = values.keys().find(|name| name.eq_ignore_ascii_case("id")).cloned();
+    let name = values
+        .keys()
+        .find(|name| name.eq_ignore_ascii_case("id"))
+        .cloned();
     let mut id = None;
     if let Some(name) = name {
-        let empty = values.get(&name).is_none_or(|id| id.is_null() || *id == json!(""));
+        let empty = values
+            .get(&name)
+            .is_none_or(|id| id.is_null() || *id == json!(""));
         if by_id || empty {
-            id = values.remove(&name).and_then(|id| id.as_str().map(str::to_owned));
+            id = values
+                .remove(&name)
+                .and_then(|id| id.as_str().map(str::to_owned));
         }
     }
     Item {
@@ -536,19 +606,29 @@ fn item(job: &Old, mut values: Fields) -> Item {
 }
 
 fn json_rows(job: &Old, body: &[u8]) -> Result<Vec<Item>, Refusal> {
-    let rows: Vec<Fields> = serde_json::from_slice(body)
-        .map_err(|e| invalid("InvalidBatch", format!("InvalidBatch : Failed to parse JSON: {e}")))?;
+    let rows: Vec<Fields> = serde_json::from_slice(body).map_err(|e| {
+        invalid(
+            "InvalidBatch",
+            format!("InvalidBatch : Failed to parse JSON: {e}"),
+        )
+    })?;
     Ok(rows.into_iter().map(|row| item(job, row)).collect())
 }
 
 fn xml_rows(job: &Old, body: &[u8]) -> Result<Vec<Item>, Refusal> {
     let body = String::from_utf8_lossy(body);
-    let document = roxmltree::Document::parse(body.trim())
-        .map_err(|e| invalid("InvalidBatch", format!("InvalidBatch : Failed to parse XML: {e}")))?;
+    let document = roxmltree::Document::parse(body.trim()).map_err(|e| {
+        invalid(
+            "InvalidBatch",
+            format!("InvalidBatch : Failed to parse XML: {e}"),
+        )
+    })?;
     let rows = children(document.root_element()).map(|row| {
         let mut values = Fields::new();
         for part in children(row) {
-            let nil = part.attributes().any(|a| a.name() == "nil" && a.value() == "true");
+            let nil = part
+                .attributes()
+                .any(|a| a.name() == "nil" && a.value() == "true");
             let value = match child(part, "sObject") {
                 Some(parent) => {
                     let mut inner = Fields::new();

@@ -65,7 +65,9 @@ impl Front {
             .collect();
         drop(request);
         let sent_to = self
-            .transaction(INTEGRATION_USER, move |ctx| Ok(auth::web::authorize(ctx, &query)))
+            .transaction(INTEGRATION_USER, move |ctx| {
+                Ok(auth::web::authorize(ctx, &query))
+            })
             .await;
         sent(match sent_to {
             Ok(Ok(address)) => {
@@ -90,7 +92,11 @@ impl Front {
                 Ok(auth::introspected(ctx, token))
             })
             .await;
-        sent(told.map_or_else(|refusal| Reply::refused(&refusal), |told| Reply::json(200, told))).await
+        sent(told.map_or_else(
+            |refusal| Reply::refused(&refusal),
+            |told| Reply::json(200, told),
+        ))
+        .await
     }
 
     /// `userinfo` and `/id/…`; the token comes in the header or, as some clients do, in the query.

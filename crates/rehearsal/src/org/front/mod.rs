@@ -23,8 +23,8 @@ use super::bulk;
 use super::engine::{Ctx, Engine};
 use super::error::Refusal;
 use super::files;
-use super::soap;
 use super::rest::{self, Reply, Request, VERSIONS};
+use super::soap;
 use crate::serve::{RouteLabel, Scheme};
 
 /// The largest body that is not multipart (Salesforce transport reference, section 3.4).
@@ -211,7 +211,8 @@ impl Front {
         };
         let engine = Arc::clone(&self.engine);
         let told = tokio::task::spawn_blocking(move || bulk::old::answer(&engine, &ask)).await;
-        let told = told.unwrap_or_else(|e| bulk::old::Told(500, "text/plain", e.to_string().into()));
+        let told =
+            told.unwrap_or_else(|e| bulk::old::Told(500, "text/plain", e.to_string().into()));
         let mut response = ([(header::CONTENT_TYPE, told.1)], told.2).into_response();
         *response.status_mut() = StatusCode::from_u16(told.0).unwrap_or_default();
         response
@@ -221,7 +222,10 @@ impl Front {
     async fn soap(&self, below: &str, request: HttpRequest) -> Response {
         let Some((api, version)) = soap::Api::of(below) else {
             drain(request.into_body()).await;
-            return labelled(sent(Reply::refused(&Refusal::not_found())).await, "-".into());
+            return labelled(
+                sent(Reply::refused(&Refusal::not_found())).await,
+                "-".into(),
+            );
         };
         let kind = below.chars().next().unwrap_or('u');
         let label = format!("/services/Soap/{kind}");
@@ -242,11 +246,8 @@ impl Front {
         let engine = Arc::clone(&self.engine);
         let answered = tokio::task::spawn_blocking(move || soap::answer(&engine, &call)).await;
         let (status, envelope) = answered.unwrap_or_else(|e| (500, e.to_string()));
-        let mut response = (
-            [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")],
-            envelope,
-        )
-            .into_response();
+        let mut response =
+            ([(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], envelope).into_response();
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
         labelled(response, label)
     }

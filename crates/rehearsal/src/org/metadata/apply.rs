@@ -232,7 +232,9 @@ impl<'c> Draft<'c> {
                 .object(object)
                 .is_some_and(|object| object.fields.iter().any(|f| f.name == field));
             if !is_there {
-                return Err(format!("In field: field - no CustomField named {full} found"));
+                return Err(format!(
+                    "In field: field - no CustomField named {full} found"
+                ));
             }
             for known in &mut self.settings.custom_fields {
                 if known.object == object && known.name == field && known.hidden {
@@ -257,16 +259,24 @@ impl<'c> Draft<'c> {
     fn queue(&mut self, name: &str, label: &str, objects: &[String]) -> Result<bool, String> {
         for object in objects {
             if self.ctx.schema().object(object).is_none()
-                && !self.settings.custom_objects.iter().any(|o| o.name == *object)
+                && !self
+                    .settings
+                    .custom_objects
+                    .iter()
+                    .any(|o| o.name == *object)
             {
-                return Err(format!("In field: sobjectType - no CustomObject named {object} found"));
+                return Err(format!(
+                    "In field: sobjectType - no CustomObject named {object} found"
+                ));
             }
         }
         let row = json!({"Name": label, "DeveloperName": name, "Type": "Queue"});
         let created = self.row("Group", "DeveloperName", name, row)?;
         let add_members = || -> Result<(), crate::org::error::Refusal> {
             let group = self.ctx.object("Group")?;
-            let number = self.number("Group", "DeveloperName", name)?.unwrap_or_default();
+            let number = self
+                .number("Group", "DeveloperName", name)?
+                .unwrap_or_default();
             let id = self.ctx.id(group, number);
             let sobjects = self.ctx.object("QueueSobject")?;
             let mut known = Vec::new();

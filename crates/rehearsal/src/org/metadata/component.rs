@@ -91,7 +91,11 @@ pub(super) fn of_call(node: Node<'_, '_>) -> Vec<Component> {
 fn of_object(name: &str, node: Node<'_, '_>) -> Vec<Component> {
     let mut found = Vec::new();
     if name.ends_with("__c") && child(node, "label").is_some() {
-        found.push(component("CustomObject", name, Change::Object(object(name, node))));
+        found.push(component(
+            "CustomObject",
+            name,
+            Change::Object(object(name, node)),
+        ));
     } else {
         found.push(component("CustomObject", name, Change::Ignored));
     }

@@ -79,7 +79,10 @@ pub(crate) fn resource(
     match (method, below) {
         ("POST", ["deployRequest"]) => {
             let upload = request.upload.as_ref().ok_or_else(|| {
-                Refusal::new("INVALID_MULTIPART_REQUEST", "the part with the zip is missing")
+                Refusal::new(
+                    "INVALID_MULTIPART_REQUEST",
+                    "the part with the zip is missing",
+                )
             })?;
             let options = if request.body.is_empty() {
                 Value::Null
@@ -134,7 +137,13 @@ pub(crate) fn deploy(ctx: &Ctx<'_>, zip: &[u8], options: &Options) -> Result<Str
         Ok(package) => taken(ctx, &package, options),
         Err(problem) => {
             let row = failure("", "package.xml", "package.xml", &problem);
-            (Details { failures: vec![row], ..Details::default() }, true)
+            (
+                Details {
+                    failures: vec![row],
+                    ..Details::default()
+                },
+                true,
+            )
         }
     };
     if failed && options.rollback_on_error || options.check_only {
@@ -182,7 +191,11 @@ pub(crate) fn result(ctx: &Ctx<'_>, id: &str) -> Result<Value, Refusal> {
         .ok_or_else(missing)?;
     let body: Option<String> = ctx
         .db
-        .query_row("SELECT body FROM deploys WHERE n = ?1", params![number], |row| row.get(0))
+        .query_row(
+            "SELECT body FROM deploys WHERE n = ?1",
+            params![number],
+            |row| row.get(0),
+        )
         .optional()?;
     let mut body: Value = serde_json::from_str(&body.ok_or_else(missing)?)?;
     body["id"] = json!(ctx.engine.ids.id(PREFIX, number));
@@ -251,7 +264,9 @@ fn taken(ctx: &Ctx<'_>, package: &Package, options: &Options) -> (Details, bool)
             kind, name, file, ..
         } = component;
         match draft.take(component) {
-            Ok(done) => details.successes.push(success(kind, name, file, done.created, done.note)),
+            Ok(done) => details
+                .successes
+                .push(success(kind, name, file, done.created, done.note)),
             Err(problem) => details.failures.push(failure(kind, name, file, &problem)),
         }
     }
@@ -282,14 +297,18 @@ fn taken(ctx: &Ctx<'_>, package: &Package, options: &Options) -> (Details, bool)
             let problem = format!(
                 "An object '{name}' of type {kind} was named in package.xml, but was not found in zipped directory"
             );
-            details.failures.push(failure("", name, &package.manifest, &problem));
+            details
+                .failures
+                .push(failure("", name, &package.manifest, &problem));
         }
     }
     let mut failed = !details.failures.is_empty();
     if !(failed && options.rollback_on_error)
         && let Err(problem) = draft.finish()
     {
-        details.failures.push(failure("", "", &package.manifest, &problem));
+        details
+            .failures
+            .push(failure("", "", &package.manifest, &problem));
         failed = true;
     }
     let manifest = success("", "package.xml", &package.manifest, false, None);
@@ -327,7 +346,9 @@ pub(crate) fn save(
     let mut rows = Vec::with_capacity(nodes.len());
     for node in nodes {
         let components = component::of_call(*node);
-        let name = components.first().map_or("", |component| component.name.as_str());
+        let name = components
+            .first()
+            .map_or("", |component| component.name.as_str());
         let mut row = Map::from_iter([("fullName".to_owned(), json!(name))]);
         let mut created = false;
         let mut problem = None;
@@ -351,7 +372,10 @@ pub(crate) fn save(
             } else {
                 "FIELD_INTEGRITY_EXCEPTION"
             };
-            row.insert("errors".into(), json!({"message": problem, "statusCode": code}));
+            row.insert(
+                "errors".into(),
+                json!({"message": problem, "statusCode": code}),
+            );
         }
         rows.push(Value::Object(row));
     }
@@ -453,7 +477,9 @@ fn object_metadata(object: &Object) -> Value {
     let fields: Vec<Value> = custom.map(as_metadata).collect();
     let mut shown = json!({"fullName": object.name, "fields": fields, "label": object.label});
     if object.custom {
-        let numbered = object.field("Name").and_then(|name| name.auto_number.clone());
+        let numbered = object
+            .field("Name")
+            .and_then(|name| name.auto_number.clone());
         shown["nameField"] = match numbered {
             Some(format) => json!({"displayFormat": format, "label": "Name", "type": "AutoNumber"}),
             None => json!({"label": "Name", "type": "Text"}),

@@ -160,9 +160,7 @@ fn retrieve(
     ids: &[String],
     fields: &[String],
 ) -> Result<Reply, Refusal> {
-    let object = ctx.schema()
-        .object(object)
-        .ok_or_else(Refusal::not_found)?;
+    let object = ctx.schema().object(object).ok_or_else(Refusal::not_found)?;
     at_most(ids.len(), MOST_READ)?;
     if fields.is_empty() {
         return Err(Refusal::new("INVALID_INPUT", "The list of fields is empty"));

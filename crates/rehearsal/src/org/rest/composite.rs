@@ -52,11 +52,14 @@ pub(super) fn graph(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> 
         let id = text(graph, "graphId").unwrap_or_default();
         let parts = parts_of(graph);
         named(&parts)?;
-        let elsewhere = parts.iter().find(|part| {
-            !text(part, "url").is_some_and(|url| url.contains("/sobjects/"))
-        });
+        let elsewhere = parts
+            .iter()
+            .find(|part| !text(part, "url").is_some_and(|url| url.contains("/sobjects/")));
         if let Some(part) = elsewhere {
-            let message = format!("{} is not allowed in a graph", text(part, "url").unwrap_or_default());
+            let message = format!(
+                "{} is not allowed in a graph",
+                text(part, "url").unwrap_or_default()
+            );
             return Err(Refusal::new("OPERATION_NOT_ALLOWED", message));
         }
         let (done, failed) = performed(ctx, request, &parts, true)?;
@@ -74,18 +77,29 @@ pub(super) fn batch(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> 
     let parts = parts
         .filter(|parts| (1..=MOST).contains(&parts.len()))
         .ok_or_else(|| {
-            Refusal::new("LIMIT_EXCEEDED", format!("A batch has 1 to {MOST} requests"))
+            Refusal::new(
+                "LIMIT_EXCEEDED",
+                format!("A batch has 1 to {MOST} requests"),
+            )
         })?;
-    let halt = body.get("haltOnError").and_then(Value::as_bool).unwrap_or(false);
+    let halt = body
+        .get("haltOnError")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
     let (mut rows, mut has_errors) = (Vec::with_capacity(parts.len()), false);
     for part in parts {
         if halt && has_errors {
-            let halted = Refusal::new("BATCH_PROCESSING_HALTED", "Batch processing halted per request");
+            let halted = Refusal::new(
+                "BATCH_PROCESSING_HALTED",
+                "Batch processing halted per request",
+            );
             rows.push(json!({"statusCode": 412, "result": [halted.as_rest()]}));
             continue;
         }
         let url = text(part, "url").unwrap_or_default();
-        let url = url.trim_start_matches('/').trim_start_matches("services/data/");
+        let url = url
+            .trim_start_matches('/')
+            .trim_start_matches("services/data/");
         let mut whole = part.clone();
         whole["url"] = json!(format!("/services/data/{url}"));
         if let Some(input) = part.get("richInput") {
@@ -108,7 +122,10 @@ pub(super) fn batch(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> 
         };
         rows.push(json!({"statusCode": reply.status, "result": result}));
     }
-    Ok(Reply::json(200, json!({"hasErrors": has_errors, "results": rows})))
+    Ok(Reply::json(
+        200,
+        json!({"hasErrors": has_errors, "results": rows}),
+    ))
 }
 
 /// The answers of all parts, and whether one failed; then, with `all_or_none`, none was done.

@@ -69,7 +69,8 @@ pub(super) fn record_count(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Re
 }
 
 pub(super) fn global(ctx: &Ctx<'_>) -> Reply {
-    let rows: Vec<Value> = ctx.schema()
+    let rows: Vec<Value> = ctx
+        .schema()
         .objects
         .iter()
         .filter(|object| !object.tooling)
@@ -109,10 +110,7 @@ pub(super) fn describe(ctx: &Ctx<'_>, request: &Request, name: &str) -> Result<R
     let mut reply = if since.is_some_and(|since| since >= changed) {
         Reply::empty(304)
     } else {
-        Reply::json(
-            200,
-            schema::describe(ctx.schema(), object, ctx.version),
-        )
+        Reply::json(200, schema::describe(ctx.schema(), object, ctx.version))
     };
     reply.headers.push((
         "last-modified",

@@ -233,7 +233,8 @@ fn query(ctx: &Ctx<'_>, request: &Request, with_deleted: bool) -> Result<Reply, 
 }
 
 fn is_blob(ctx: &Ctx<'_>, object: &str, field: &str) -> bool {
-    let field = ctx.schema()
+    let field = ctx
+        .schema()
         .object(object)
         .and_then(|object| object.field(field));
     field.is_some_and(|field| field.kind == super::schema::Kind::Base64)

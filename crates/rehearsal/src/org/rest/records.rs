@@ -171,9 +171,7 @@ fn done(outcome: Outcome) -> Result<String, Refusal> {
 }
 
 fn of<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a Object, Refusal> {
-    ctx.schema()
-        .object(name)
-        .ok_or_else(Refusal::not_found)
+    ctx.schema().object(name).ok_or_else(Refusal::not_found)
 }
 
 fn body(request: &Request) -> Result<Fields, Refusal> {

@@ -24,10 +24,7 @@ struct Node<'v> {
 }
 
 pub(super) fn tree(ctx: &Ctx<'_>, request: &Request, object: &str) -> Result<Reply, Refusal> {
-    let object = ctx
-        .schema()
-        .object(object)
-        .ok_or_else(Refusal::not_found)?;
+    let object = ctx.schema().object(object).ok_or_else(Refusal::not_found)?;
     let body = request.json()?;
     let records = records(&body)
         .ok_or_else(|| Refusal::new("INVALID_INPUT", "The request has no list of records"))?;
@@ -65,7 +62,10 @@ fn node<'v>(
     }
     let reference = attribute("referenceId");
     if reference.is_empty() {
-        return Err(Refusal::new("INVALID_INPUT", "Include a referenceId for each record"));
+        return Err(Refusal::new(
+            "INVALID_INPUT",
+            "Include a referenceId for each record",
+        ));
     }
     let mut values = record.as_object().cloned().unwrap_or_default();
     values.remove("attributes");
@@ -118,7 +118,10 @@ fn limits(nodes: &[Node<'_>]) -> Result<(), Refusal> {
 fn made(ctx: &Ctx<'_>, request: &Request, nodes: &[Node<'_>]) -> Result<Reply, Refusal> {
     let mut seen = std::collections::HashSet::new();
     if let Some(double) = nodes.iter().find(|node| !seen.insert(&node.reference)) {
-        let error = Refusal::new("INVALID_INPUT", "Duplicate ReferenceId provided in the request.");
+        let error = Refusal::new(
+            "INVALID_INPUT",
+            "Duplicate ReferenceId provided in the request.",
+        );
         return Ok(failed(vec![(&double.reference, error)]));
     }
     let mut ids: Vec<Option<String>> = Vec::with_capacity(nodes.len());
@@ -151,7 +154,10 @@ fn made(ctx: &Ctx<'_>, request: &Request, nodes: &[Node<'_>]) -> Result<Reply, R
         .zip(&ids)
         .map(|(node, id)| json!({"referenceId": node.reference, "id": id}))
         .collect();
-    Ok(Reply::json(201, json!({"hasErrors": false, "results": rows})))
+    Ok(Reply::json(
+        201,
+        json!({"hasErrors": false, "results": rows}),
+    ))
 }
 
 fn failed(errors: Vec<(&str, Refusal)>) -> Reply {

@@ -91,7 +91,9 @@ pub(super) fn custom_field(custom: &CustomField, object_takes_any: bool) -> Resu
     let reference_to = match (&custom.reference_to, refers) {
         (Some(to), true) => vec![to.clone()],
         (None, true) => {
-            return Err(format!("{place}: a reference needs the object it points at"));
+            return Err(format!(
+                "{place}: a reference needs the object it points at"
+            ));
         }
         _ => Vec::new(),
     };
@@ -112,7 +114,10 @@ pub(super) fn custom_field(custom: &CustomField, object_takes_any: bool) -> Resu
         nillable: custom.field_type != FieldType::Checkbox && !required,
         auto_number: None,
         cascade: is_master,
-        child_relationship: custom.relationship_name.as_ref().map(|name| format!("{name}__r")),
+        child_relationship: custom
+            .relationship_name
+            .as_ref()
+            .map(|name| format!("{name}__r")),
         id_lookup: custom.external_id,
         external_id: custom.external_id,
         unique: custom.unique,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{child_name, Field, Kind, Object, Schema};
+use super::{Field, Kind, Object, Schema, child_name};
 use crate::org::ids::MASTER_RECORD_TYPE;
 use crate::org::write::delete::{Deletion, on_delete};
 
@@ -93,7 +93,10 @@ fn describe_field(field: &Field) -> Value {
             json!(field.filterable && kind != Kind::Boolean && kind != Kind::Address),
         ),
         ("aiPredictionField", json!(false)),
-        ("autoNumber", json!(field.auto_number.is_some() || field.name == "CaseNumber")),
+        (
+            "autoNumber",
+            json!(field.auto_number.is_some() || field.name == "CaseNumber"),
+        ),
         ("byteLength", json!(byte_length)),
         ("calculated", json!(false)),
         ("calculatedFormula", Value::Null),

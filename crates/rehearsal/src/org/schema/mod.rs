@@ -122,7 +122,10 @@ impl Schema {
         let customs = settings.custom_objects.iter().enumerate();
         for (number, custom) in customs.filter(|(_, custom)| !custom.deleted) {
             let object = custom_object(custom, number, settings.audit_fields)?;
-            if objects.iter().any(|known| known.name.eq_ignore_ascii_case(&object.name)) {
+            if objects
+                .iter()
+                .any(|known| known.name.eq_ignore_ascii_case(&object.name))
+            {
                 return Err(format!("the org has an object {} already", object.name));
             }
             objects.push(object);

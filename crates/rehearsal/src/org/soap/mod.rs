@@ -99,8 +99,12 @@ fn fault(api: Api, refusal: &Refusal) -> String {
 }
 
 fn answered(engine: &Engine, call: &Call) -> Result<(String, String), Refusal> {
-    let document = roxmltree::Document::parse(&call.body)
-        .map_err(|e| Refusal::new("INVALID_SOAP_REQUEST", format!("the envelope cannot be read: {e}")))?;
+    let document = roxmltree::Document::parse(&call.body).map_err(|e| {
+        Refusal::new(
+            "INVALID_SOAP_REQUEST",
+            format!("the envelope cannot be read: {e}"),
+        )
+    })?;
     let root = document.root_element();
     let operation = child(root, "Body")
         .and_then(|body| children(body).next())
@@ -116,7 +120,10 @@ fn answered(engine: &Engine, call: &Call) -> Result<(String, String), Refusal> {
         .and_then(|header| child(header, "SessionHeader"))
         .and_then(|header| text(header, "sessionId"));
     let token = session.or(call.bearer.as_deref()).unwrap_or_default();
-    let user = engine.sessions.user(token, false).ok_or_else(auth::expired)?;
+    let user = engine
+        .sessions
+        .user(token, false)
+        .ok_or_else(auth::expired)?;
     engine.count_call();
     let inner = engine.transaction(user, call.version, |ctx| match call.api {
         Api::Metadata => meta::perform(ctx, &name, operation),
@@ -141,7 +148,11 @@ fn login(ctx: &Ctx<'_>, call: &Call, operation: Node<'_, '_>) -> Result<String, 
     let session = ctx.engine.sessions.issue(ctx, user)?;
     let org = ctx.engine.org_id();
     let short = &org[..15];
-    let api = if call.api == Api::Enterprise { "c" } else { "u" };
+    let api = if call.api == Api::Enterprise {
+        "c"
+    } else {
+        "u"
+    };
     let version = call.version;
     let mut info = user_info(ctx, user)?;
     info["sessionSecondsValid"] = json!(7_200);
@@ -181,7 +192,11 @@ fn perform(ctx: &Ctx<'_>, call: &Call, token: &str, name: &str) -> Result<String
             let now = json!({"timestamp": date_time_text(ctx.now).replace("+0000", "Z")});
             Ok(element("result", &now))
         }
-        "logout" => ctx.engine.sessions.revoke(ctx, token).map(|_| String::new()),
+        "logout" => ctx
+            .engine
+            .sessions
+            .revoke(ctx, token)
+            .map(|_| String::new()),
         _ => {
             let message = format!(
                 "the local org does not imitate the operation {name} of {}",

@@ -93,9 +93,7 @@ pub(super) fn check_path<'a>(
         let target = target
             .or(by.reference_to.first())
             .ok_or_else(Refusal::not_found)?;
-        at = ctx.schema()
-            .object(target)
-            .ok_or_else(Refusal::not_found)?;
+        at = ctx.schema().object(target).ok_or_else(Refusal::not_found)?;
     }
     field(at, last)
 }

@@ -56,7 +56,9 @@ pub(crate) fn prepare(db: &Connection, schema: &Schema) -> rusqlite::Result<()> 
         for field in object.indexed() {
             let index = index_name(object, field);
             let is_there: bool = db
-                .prepare_cached("SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)")?
+                .prepare_cached(
+                    "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)",
+                )?
                 .query_row([&index], |row| row.get(0))?;
             if !is_there {
                 db.execute_batch(&format!(

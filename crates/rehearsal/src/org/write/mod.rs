@@ -195,9 +195,7 @@ fn doubled_keys(items: &[Item], field: &str) -> Vec<Option<String>> {
 }
 
 fn not_mixed(ctx: &Ctx<'_>, item: &Item, first_is_setup: Option<bool>) -> Result<(), Refusal> {
-    let setup = ctx.schema()
-        .object(&item.object)
-        .map(|object| object.setup);
+    let setup = ctx.schema().object(&item.object).map(|object| object.setup);
     match (setup, first_is_setup) {
         (Some(this), Some(first)) if this != first => {
             let message = "DML operation on setup object is not permitted after you have updated a non-setup object (or vice versa)";

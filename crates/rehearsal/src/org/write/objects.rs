@@ -130,7 +130,9 @@ fn own(ctx: &Ctx<'_>, call: &Call, object: &Object, given: &mut Given) {
 
 /// A record of a custom object: its number in the format of the object, or its own id where no name was sent.
 fn named(ctx: &Ctx<'_>, object: &Object, number: i64, given: &mut Given) {
-    let format = object.field("Name").and_then(|name| name.auto_number.as_deref());
+    let format = object
+        .field("Name")
+        .and_then(|name| name.auto_number.as_deref());
     let name = match format {
         Some(format) => numbered(format, number),
         None if given.text("Name").is_some() => return,
@@ -141,8 +143,13 @@ fn named(ctx: &Ctx<'_>, object: &Object, number: i64, given: &mut Given) {
 
 /// `M-{0000}` with 7 is `M-0007`.
 fn numbered(format: &str, number: i64) -> String {
-    match format.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
-        Some((before, (zeros, after))) => format!("{before}{number:0width$}{after}", width = zeros.len()),
+    match format
+        .split_once('{')
+        .and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    {
+        Some((before, (zeros, after))) => {
+            format!("{before}{number:0width$}{after}", width = zeros.len())
+        }
         None => format!("{format}{number}"),
     }
 }
