@@ -4,6 +4,7 @@
 //! on its first line of output and ends when its standard input does: a killed migration takes nothing with it but the
 //! connection. A later `resume` starts them again from their state.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +12,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use deskferry_core::Source;
-use deskferry_core::{Error, ErrorKind, Result};
-use deskferry_rehearsal::oracle::{Oracle, OracleOptions, RemoteOrg};
+use deskferry_core::migration::{self, Workspace};
+use deskferry_core::owners::Decision;
+use deskferry_core::{Error, ErrorKind, RecordKey, Result};
+use deskferry_rehearsal::oracle::{Oracle, OracleOptions, OrgDump, RemoteOrg};
 use deskferry_rehearsal::org::{CustomField, NewUser, Org, OrgOptions};
 use deskferry_rehearsal::world::{Content, World, WorldSpec};
 use futures_core::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -198,16 +202,18 @@ impl Local {
     }
 
     /// When both ends are local, the oracle says whether the org holds what the world says, computed without the connectors.
-    pub(super) async fn judge(&self, done: Done) -> Result<Done> {
+    pub(super) async fn judge(&self, done: Done, workspace: &Path) -> Result<Done> {
         let (Some(_), Some(org)) = (&self.helpdesk, &self.org) else {
             return Ok(done);
         };
         let (content, url) = (self.content.clone(), org.address.url.clone());
         let options = (self.judged)(org.address.user.clone());
+        let decisions = decisions(workspace)?;
         let differences = tokio::task::spawn_blocking(move || {
             let world = world(&content)?;
-            let oracle = Oracle::new(options);
             let org = RemoteOrg::new(&url).map_err(|e| local_failed(&e))?;
+            let options = with_owners(options, &world, &org, &decisions)?;
+            let oracle = Oracle::new(options);
             oracle.compare(&world, &org).map_err(|e| local_failed(&e))
         })
         .await
@@ -234,6 +240,59 @@ fn say(differences: &[deskferry_rehearsal::oracle::Difference], done: Done) -> D
 
 fn world(content: &Content) -> Result<World> {
     content.world().map_err(|e| local_failed(&e))
+}
+
+/// What people decided of agents, over all targets of a workspace that rehearses: it has one.
+fn decisions(workspace: &Path) -> Result<BTreeMap<RecordKey, Decision>> {
+    let mut decisions = BTreeMap::new();
+    for target in Workspace::look(workspace)?.targets()? {
+        decisions.extend(migration::decided_by_people(&target)?);
+    }
+    Ok(decisions)
+}
+
+/// The oracle knows what rules decide. What people decided it is told, by the ids that the org itself gives.
+fn with_owners(
+    mut options: OracleOptions,
+    world: &World,
+    org: &RemoteOrg,
+    decisions: &BTreeMap<RecordKey, Decision>,
+) -> Result<OracleOptions> {
+    if decisions.is_empty() {
+        return Ok(options);
+    }
+    let rows = |object: &str| org.rows(object).map_err(|e| local_failed(&e));
+    let (users, groups) = (rows("User")?, rows("Group")?);
+    let id_of = |rows: &[Value], fields: &[&str], name: &str| {
+        let is = |row: &&Value| {
+            let mut values = fields.iter().filter_map(|field| row[*field].as_str());
+            values.any(|value| value.eq_ignore_ascii_case(name))
+        };
+        rows.iter()
+            .find(is)
+            .and_then(|row| row["Id"].as_str())
+            .map(str::to_owned)
+    };
+    let agents: BTreeMap<String, u64> = world
+        .lists()
+        .people
+        .iter()
+        .map(|person| (options.key("agent", person.id), person.id))
+        .collect();
+    for (agent, decision) in decisions {
+        let owner = match decision {
+            Decision::User(name) => {
+                let names = ["Id", "Username", "Email", "FederationIdentifier"];
+                id_of(&users, &names, name)
+            }
+            Decision::Queue(name) => id_of(&groups, &["DeveloperName"], name),
+            _ => Some(options.legacy_owner.clone()),
+        };
+        if let (Some(member), Some(owner)) = (agents.get(agent.as_str()), owner) {
+            options.owners.insert(*member, owner);
+        }
+    }
+    Ok(options)
 }
 
 fn local_failed(error: &std::io::Error) -> Error {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use deskferry_core::migration::{self, Workspace};
-use deskferry_core::report::{Allowance, Discovery, Estimate, FieldFound, Report};
+use deskferry_core::owners::Undecided;
+use deskferry_core::report::{Allowance, Discovery, Estimate, FieldFound, OwnerWait, Report};
 use deskferry_core::{Context, Error, ErrorKind, RecordKind, Result, Sink};
 use serde::Serialize;
 
@@ -97,6 +98,8 @@ struct Written<'a> {
     allowances: &'a [Allowance],
     /// What it has too little left of.
     shortages: &'a [String],
+    /// Agents whose open cases wait until a person decides who owns them.
+    owners: &'a [OwnerWait],
     fits: &'a Fits,
 }
 
@@ -164,6 +167,7 @@ pub(super) async fn make(
     sink: &dyn Sink,
     found: &Discovery,
     workspace: &Workspace,
+    undecided: Undecided,
 ) -> Result<Done> {
     let cx = Context::new();
     let folder = workspace.folder();
@@ -177,6 +181,17 @@ pub(super) async fn make(
     let allowances = match &fits {
         Fits::Yes { .. } => sink.allowances(&cx).await?,
         Fits::No { .. } => Vec::new(),
+    };
+    let begun = migration::status(folder).await?;
+    let owners = match &fits {
+        Fits::Yes { .. } if begun.is_empty() => {
+            let scratch = fresh.path("scratch");
+            migration::owners_to_decide(&cx, workspace, sink, undecided, &scratch).await?
+        }
+        _ => begun
+            .iter()
+            .flat_map(|report| report.owners.clone())
+            .collect(),
     };
     let shortages = estimate.as_ref().map(|e| e.shortages(&allowances));
     let shortages = shortages.unwrap_or_default();
@@ -207,6 +222,7 @@ pub(super) async fn make(
         estimate: estimate.as_ref(),
         allowances: &allowances,
         shortages: &shortages,
+        owners: &owners,
         fits: &fits,
     })?;
     let made = fresh.swap()?;
@@ -223,19 +239,43 @@ pub(super) async fn make(
         made.join("README.txt").display()
     );
     println!("\n{}", fits.text());
-    print!("{}", owners(&migration::status(folder).await?));
+    print!("{}", to_decide(&begun, &owners, found.complete));
     Ok(match fits {
         Fits::Yes { .. } => Done::Well,
         Fits::No { .. } => Done::Blocked(ErrorKind::Config),
     })
 }
 
-/// What waits for people in targets that were begun, and where the owners of cases are decided in one that was not.
-fn owners(begun: &[Report]) -> String {
-    if begun.is_empty() {
-        return "to decide: who owns the open cases of agents whom the org does not know: a run writes reconcile/agents.csv into the target's folder and waits before the cases\n".to_owned();
+/// Agents that are named.
+const NAMED: usize = 10;
+
+/// What waits for people in targets that were begun; in one that was not, the agents who would wait there.
+fn to_decide(begun: &[Report], owners: &[OwnerWait], complete: bool) -> String {
+    if !begun.is_empty() {
+        return begun.iter().map(super::verbs::waits).collect();
     }
-    begun.iter().map(super::verbs::waits).collect()
+    let so_far = if complete { "" } else { " so far" };
+    if owners.is_empty() {
+        return format!("Every open case has an owner in the target{so_far}.\n");
+    }
+    let cases: u64 = owners.iter().map(|owner| owner.open_cases).sum();
+    let mut out = format!(
+        "to decide{so_far}: who owns open cases of agents whom the target does not know (cases: {cases}, agents: {}). A run\nwrites reconcile/agents.csv into the target's folder and waits there before the cases:\n",
+        owners.len()
+    );
+    for owner in owners.iter().take(NAMED) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "  {:<40}open cases: {}",
+            owner.shown(),
+            owner.open_cases
+        );
+    }
+    if let Some(more) = owners.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  and {more} more");
+    }
+    out
 }
 
 /// What is left to read.

@@ -173,7 +173,8 @@ async fn plan(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     let workspace = Workspace::open(folder)?;
     let found = migration::discover(&Context::new(), &workspace).await?;
     let ends = ends(app, choices, folder).await?;
-    super::plan::make(&app.sink, ends.sink.as_ref(), &found, &workspace).await
+    let undecided = undecided(choices, &ends);
+    super::plan::make(&app.sink, ends.sink.as_ref(), &found, &workspace, undecided).await
 }
 
 fn write_if_missing(path: &Path, text: &str) -> Result<()> {
@@ -210,7 +211,7 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     shown.end();
     let done = show(&report?, folder);
     #[cfg(feature = "rehearsal")]
-    let done = ends.local.judge(done).await?;
+    let done = ends.local.judge(done, folder).await?;
     Ok(done)
 }
 

@@ -165,7 +165,7 @@ async fn open_cases_wait_for_a_person_and_go_to_whom_the_file_says() {
     assert_eq!(error.kind(), ErrorKind::Interactive, "{error}");
     let said = error.to_string();
     for word in [
-        format!("4 agents who have {cases} open cases"),
+        format!("(cases: {cases}, agents who have them: 4)"),
         "agents.csv".into(),
         "`resume`".into(),
     ] {
@@ -314,7 +314,7 @@ async fn nonsense_in_the_file_is_named_and_nothing_is_written() {
     std::fs::write(file(&scene), decided(&good, LENA, "legacy")).unwrap();
     let error = resume(&scene).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interactive, "{error}");
-    assert!(error.to_string().contains("3 agents"), "{error}");
+    assert!(error.to_string().contains("agents who have them: 3)"), "{error}");
     assert_eq!(writes(), before);
 }
 

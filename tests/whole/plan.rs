@@ -32,7 +32,7 @@ async fn a_run_takes_the_requests_that_the_plan_said() {
         "together",
         "assumed: ",
         "requests of 24 hours",
-        "reconcile/agents.csv",
+        "Every open case has an owner in the target",
     ] {
         assert!(output.contains(shown), "{shown} is missing:\n{output}");
     }

@@ -224,6 +224,43 @@ async fn its_own_stand_ins_go_on_where_they_were() {
     assert_eq!(verified.code, Some(0), "{}", verified.output);
 }
 
+/// The plan names who will wait; the run waits; what a person then decides is what the org must hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_can_be_held_until_a_person_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("w");
+    let name = workspace.to_string_lossy().into_owned();
+    let with = |verb: &'static str| {
+        let name = name.clone();
+        async move {
+            let args = ["--undecided", "hold", "--workspace", &name];
+            Program::alone().run(&[&[verb], &args[..]].concat()).await
+        }
+    };
+    let world = ["discover", "--conversations", "60", "--workspace", &name];
+    let read = Program::alone().run(&world).await;
+    assert_eq!(read.code, Some(0), "{}", read.output);
+    let planned = with("plan").await;
+    let who = "Lena Left                               open cases: 1";
+    assert!(planned.output.contains(who), "{}", planned.output);
+
+    let held = with("run").await;
+    assert_eq!(held.code, Some(4), "{}", held.output);
+    let file = files(&workspace)
+        .into_iter()
+        .find(|f| f.ends_with("reconcile/agents.csv"));
+    let file = file.unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let undecided = "(inactive),,,,1";
+    assert_eq!(text.matches(undecided).count(), 1, "{text}");
+    let decided = "(inactive),,user:ADAM@acme.example.rehearsal,,1";
+    std::fs::write(&file, text.replace(undecided, decided)).unwrap();
+    let resumed = with("resume").await;
+    assert_eq!(resumed.code, Some(0), "{}", resumed.output);
+    let exact = resumed.output.contains("oracle: 0 differences");
+    assert!(exact, "{}", resumed.output);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_it_says_or_writes_holds_a_secret() {
     let scene = Scene::small().await;

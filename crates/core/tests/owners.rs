@@ -189,7 +189,9 @@ async fn an_agent_whom_nobody_read_waits_behind_a_gate_that_no_other_loosens() {
     let error = migration(folder.path(), &sink).run(&cx).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interactive, "{error}");
     assert!(
-        error.to_string().contains("1 agents who have 1 open cases"),
+        error
+            .to_string()
+            .contains("(cases: 1, agents who have them: 1)"),
         "{error}"
     );
     let text = std::fs::read_to_string(file(folder.path())).unwrap();

@@ -112,6 +112,10 @@ async fn index_suite(index: &dyn Index) {
         "a shard that ended stays ended"
     );
 
+    let among = index.open_among(&["one", "three", "nine"]).await.unwrap();
+    let names: Vec<&str> = among.iter().map(|s| s.shard.id.as_str()).collect();
+    assert_eq!(names, ["three"], "neither ended nor unknown ones");
+
     // Keys are found whole; a scan goes by time, then key, and goes on where it was.
     let keys = [
         key(RecordKind::Account, 1),

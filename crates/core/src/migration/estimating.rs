@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::load;
-use super::owning::Decided;
+use super::owning::{self, Decided};
 use super::read::ReadState;
 use super::walk::{Visitor, Walk};
 use super::workspace::Workspace;
@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::forecast::{Effort, Forecast};
 use crate::key::RecordId;
 use crate::ledger::{Ledger, LedgerJournal, SqliteLedger};
-use crate::report::{Estimate, EstimateStep, Span};
+use crate::owners::Undecided;
+use crate::report::{Estimate, EstimateStep, OwnerWait, Span};
 use crate::sink::{Batch, Phase, Sink, Verdict};
 use crate::stage::Stage;
 
@@ -36,20 +37,56 @@ pub async fn estimate(
     let Some(forecast) = sink.as_forecast() else {
         return Ok(None);
     };
-    let failed = |e| Error::storage("estimate", e).with("folder", scratch.display());
-    std::fs::create_dir_all(scratch).map_err(failed)?;
-    let estimated = walk(cx, workspace, sink, forecast, scratch).await;
-    std::fs::remove_dir_all(scratch).map_err(failed)?;
+    begin(scratch)?;
+    let estimated = match dry(workspace, scratch).await {
+        Ok(dry) => weigh(cx, &dry, sink, forecast).await,
+        Err(error) => Err(error),
+    };
+    end(scratch)?;
     estimated.map(Some)
 }
 
-async fn walk(
+/// Agents whose open cases would wait until a person decides who owns them, if all that was read were loaded into a new
+/// target now. Most cases first; none where the target's rows have no owners. Asks the target whom it knows, and writes
+/// nothing to it. Not beside a run.
+///
+/// `scratch` as for [`estimate`].
+///
+/// # Errors
+/// `Storage`, and what asking the target can end with.
+pub async fn owners_to_decide(
     cx: &Context,
     workspace: &Workspace,
     sink: &dyn Sink,
-    forecast: &dyn Forecast,
+    undecided: Undecided,
     scratch: &Path,
-) -> Result<Estimate> {
+) -> Result<Vec<OwnerWait>> {
+    let Some(owners) = sink.as_owners() else {
+        return Ok(Vec::new());
+    };
+    begin(scratch)?;
+    let waiting = match dry(workspace, scratch).await {
+        Ok(dry) => owning::foretell(cx, &dry, owners, undecided).await,
+        Err(error) => Err(error),
+    };
+    end(scratch)?;
+    waiting
+}
+
+fn begin(scratch: &Path) -> Result<()> {
+    std::fs::create_dir_all(scratch).map_err(|e| failed(e, scratch))
+}
+
+fn end(scratch: &Path) -> Result<()> {
+    std::fs::remove_dir_all(scratch).map_err(|e| failed(e, scratch))
+}
+
+fn failed(error: std::io::Error, scratch: &Path) -> Error {
+    Error::storage("look ahead", error).with("folder", scratch.display())
+}
+
+/// A walk over what was read, with a ledger that nobody keeps.
+async fn dry(workspace: &Workspace, scratch: &Path) -> Result<Walk> {
     let stage = Stage::open(&workspace.stage()).await?;
     let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&scratch.join("ledger.sqlite"))?);
     let journal = LedgerJournal::new(Arc::clone(&ledger), Arc::clone(stage.index()), "estimate");
@@ -57,14 +94,22 @@ async fn walk(
         done: true,
         ..ReadState::default()
     });
-    let walk = Walk {
+    Ok(Walk {
         stage,
         transforms: Vec::new(),
         ledger,
         journal: Arc::new(journal),
         read,
         decided: Decided::default(),
-    };
+    })
+}
+
+async fn weigh(
+    cx: &Context,
+    walk: &Walk,
+    sink: &dyn Sink,
+    forecast: &dyn Forecast,
+) -> Result<Estimate> {
     let mut estimate = Estimate::default();
     let begin = forecast.begin();
     push(&mut estimate, "begin", 0, begin, 1);

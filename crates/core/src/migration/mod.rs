@@ -21,6 +21,7 @@ mod owning;
 mod progress;
 mod read;
 mod reporting;
+mod shards;
 mod underway;
 mod verifying;
 mod walk;
@@ -32,9 +33,10 @@ use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::watch;
 
-pub use estimating::estimate;
+pub use estimating::{estimate, owners_to_decide};
 pub use extract::{discover, extract};
 pub use gate::Gate;
+pub use owning::decided_by_people;
 pub use progress::{Progress, Silent, Step};
 pub use workspace::{Target, Workspace};
 

@@ -132,6 +132,50 @@ pub(super) async fn too_late(folder: &Path, ledger: &dyn Ledger) -> Result<Vec<S
     Ok(late.collect())
 }
 
+/// What people decided of agents, in the file of a target's folder; nothing where there is no such file.
+///
+/// # Errors
+/// `Config` when the file makes no sense; `Storage`.
+pub fn decided_by_people(folder: &Path) -> Result<BTreeMap<RecordKey, Decision>> {
+    let path = folder.join(FILE);
+    let Some(bytes) = standing(&path)? else {
+        return Ok(BTreeMap::new());
+    };
+    let given = read(&bytes).map_err(|trouble| refused(trouble, &path))?;
+    let rows = given.rows.into_iter().filter(|(_, row)| row.by_person);
+    Ok(rows.map(|(key, row)| (key, row.decision)).collect())
+}
+
+/// Agents whose open cases would wait for a decision if all that was read were loaded into a new target now.
+pub(super) async fn foretell(
+    cx: &Context,
+    walk: &Walk,
+    owners: &dyn Owners,
+    undecided: Undecided,
+) -> Result<Vec<OwnerWait>> {
+    let tally = count_cases(cx, walk, &Tally::default()).await?;
+    let lines = propose(cx, walk, owners, &tally).await?;
+    let agents = lines.into_iter().map(|(mut line, proposal)| {
+        line.decision = ruled(&line, &proposal, undecided).0;
+        KeptAgent::of(&line)
+    });
+    let kept = Kept {
+        agents: agents.collect(),
+        tally,
+        ..Kept::default()
+    };
+    Ok(kept.waiting())
+}
+
+fn ruled(line: &Line, proposal: &Proposal, undecided: Undecided) -> (Decision, &'static str) {
+    let case = Case {
+        state: line.state,
+        open: line.open,
+        proposal,
+    };
+    by_rule(case, undecided)
+}
+
 /// Agents whose open cases wait for a decision, from a ledger.
 pub(super) async fn waiting(ledger: &dyn Ledger) -> Result<Vec<OwnerWait>> {
     Ok(Kept::of(ledger).await?.waiting())
@@ -275,7 +319,7 @@ impl Owning {
         }
         let cases: u64 = waiting.iter().map(|w| w.open_cases).sum();
         let said = format!(
-            "{} agents who have {cases} open cases have no owner in the target yet",
+            "open cases have no owner in the target yet (cases: {cases}, agents who have them: {})",
             waiting.len()
         );
         let error = Error::new(ErrorKind::Interactive, "load cases", said)
@@ -324,12 +368,7 @@ impl Owning {
     fn decide(&self, mut line: Line, proposal: &Proposal, given: &Given, before: &Kept) -> Line {
         let of_person = given.rows.get(&line.agent).filter(|row| row.by_person);
         let loaded = before.agents.get(&line.agent).filter(|_| before.settled);
-        let case = Case {
-            state: line.state,
-            open: line.open,
-            proposal,
-        };
-        let (ruled, why) = by_rule(case, self.undecided);
+        let (ruled, why) = ruled(&line, proposal, self.undecided);
         (line.decision, line.by) = match (of_person, loaded) {
             (Some(row), _) => (row.decision.clone(), By::Person),
             (None, Some(agent)) if agent.decision != ruled => {
@@ -352,45 +391,45 @@ impl Owning {
         let Some(bytes) = bytes else {
             return Ok(Given::default());
         };
-        let given = read(bytes).map_err(|trouble| self.refused(trouble))?;
+        let given = read(bytes).map_err(|trouble| refused(trouble, &self.path()))?;
         let mut problems = unknown_agents(walk, tally, &given).await?;
         problems.extend(impossible(cx, owners, &given).await?);
         if problems.is_empty() {
             Ok(given)
         } else {
             problems.sort_by_key(|problem| problem.line);
-            Err(self.refused(Trouble::Nonsense(problems)))
+            Err(refused(Trouble::Nonsense(problems), &self.path()))
         }
     }
+}
 
-    fn refused(&self, trouble: Trouble) -> Error {
-        let error = match trouble {
-            Trouble::Newer(version) => Error::new(
-                ErrorKind::Mismatch,
-                READING,
-                format!("the file has format {version}, this Deskferry knows up to {FORMAT}"),
-            )
-            .advise("Use the Deskferry that wrote it, or a newer one"),
-            Trouble::Nonsense(problems) => {
-                let more = problems.len().saturating_sub(SHOWN);
-                let mut lines: Vec<String> = problems
-                    .iter()
-                    .take(SHOWN)
-                    .map(|problem| format!("\n  {problem}"))
-                    .collect();
-                if more > 0 {
-                    lines.push(format!("\n  and {more} more"));
-                }
-                Error::new(
-                    ErrorKind::Config,
-                    READING,
-                    format!("the file says what cannot be done:{}\n", lines.concat()),
-                )
-                .advise("Nothing was written to the target. Correct the file, then `resume`")
+fn refused(trouble: Trouble, path: &Path) -> Error {
+    let error = match trouble {
+        Trouble::Newer(version) => Error::new(
+            ErrorKind::Mismatch,
+            READING,
+            format!("the file has format {version}, this Deskferry knows up to {FORMAT}"),
+        )
+        .advise("Use the Deskferry that wrote it, or a newer one"),
+        Trouble::Nonsense(problems) => {
+            let more = problems.len().saturating_sub(SHOWN);
+            let mut lines: Vec<String> = problems
+                .iter()
+                .take(SHOWN)
+                .map(|problem| format!("\n  {problem}"))
+                .collect();
+            if more > 0 {
+                lines.push(format!("\n  and {more} more"));
             }
-        };
-        error.with("file", self.path().display())
-    }
+            Error::new(
+                ErrorKind::Config,
+                READING,
+                format!("the file says what cannot be done:{}\n", lines.concat()),
+            )
+            .advise("Nothing was written to the target. Correct the file, then `resume`")
+        }
+    };
+    error.with("file", path.display())
 }
 
 fn rule(decision: Decision, why: &str) -> (Decision, By) {

@@ -1,15 +1,16 @@
 //! Reading a source into a stage: shards side by side, files behind them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::late::Late;
 use super::progress::{Progress, Step};
+use super::shards::OpenShards;
 use crate::blob::BlobInfo;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -96,33 +97,47 @@ impl Reader {
 
     async fn shards(&self, cx: &Context) -> Result<()> {
         let at_once = self.source.capability().parallel_shards.max(1);
+        let (found, mut spawned) = mpsc::unbounded_channel::<Vec<String>>();
+        let mut open = OpenShards::default();
+        for state in self.stage.index().open_shards().await? {
+            open.add(&state.shard);
+        }
         let mut running = FuturesUnordered::new();
-        let mut started: BTreeSet<String> = BTreeSet::new();
-        let mut failed: HashMap<String, Error> = HashMap::new();
+        let mut failed: Vec<Error> = Vec::new();
         loop {
-            let open = self.stage.index().open_shards().await?;
+            while let Ok(names) = spawned.try_recv() {
+                self.add_spawned(&mut open, &names).await?;
+            }
             self.publish(&open);
-            for state in &open {
-                let id = &state.shard.id;
-                let free = !started.contains(id) && !failed.contains_key(id);
-                if free && started.len() < at_once && !is_blocked(state, &open) {
-                    started.insert(id.clone());
-                    running.push(self.shard(cx, state.clone()));
+            while running.len() < at_once
+                && let Some(name) = open.begin()
+            {
+                match self.stage.index().open_among(&[&name]).await?.pop() {
+                    Some(state) => running.push(self.shard(cx, state, found.clone())),
+                    None => open.end(&name),
                 }
             }
-            let Some((id, result)) = running.next().await else {
-                break;
-            };
-            started.remove(&id);
-            if let Err(error) = result {
-                if stops_the_run(&error) {
-                    return Err(error);
+            // What a part found may begin while the part itself is still read.
+            let (name, result) = tokio::select! {
+                ended = running.next() => match ended {
+                    Some(ended) => ended,
+                    None => break,
+                },
+                Some(names) = spawned.recv(), if running.len() < at_once => {
+                    self.add_spawned(&mut open, &names).await?;
+                    continue;
                 }
-                tracing::warn!(shard = %id, %error, "a part of the read ended with an error");
-                failed.insert(id, error);
+            };
+            match result {
+                Ok(()) => open.end(&name),
+                Err(error) if stops_the_run(&error) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(shard = %name, %error, "a part of the read ended with an error");
+                    failed.push(error);
+                }
             }
         }
-        match failed.into_values().next() {
+        match failed.into_iter().next() {
             None => {
                 nothing_is_left(&self.stage.index().open_shards().await?)?;
                 self.state.send_modify(|s| {
@@ -135,8 +150,22 @@ impl Reader {
         }
     }
 
+    /// Those of the parts that a page named and that are not read yet.
+    async fn add_spawned(&self, open: &mut OpenShards, names: &[String]) -> Result<()> {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for state in self.stage.index().open_among(&names).await? {
+            open.add(&state.shard);
+        }
+        Ok(())
+    }
+
     /// One shard to its end, page by page: the next page is asked for when the last one is durable.
-    async fn shard(&self, cx: &Context, state: ShardState) -> (String, Result<()>) {
+    async fn shard(
+        &self,
+        cx: &Context,
+        state: ShardState,
+        found: mpsc::UnboundedSender<Vec<String>>,
+    ) -> (String, Result<()>) {
         let ShardState {
             shard, mut cursor, ..
         } = state;
@@ -147,8 +176,13 @@ impl Reader {
                 let (records, rejects) = (page.records.len(), page.rejects.len());
                 let kinds = by_kind(&page.records);
                 let next = page.next.clone();
+                let spawned: Vec<String> = page.spawn.iter().map(|s| s.id.clone()).collect();
                 self.late.note(&shard, &page.records);
                 self.stage.append(&shard, page, cx.now()).await?;
+                if !spawned.is_empty() {
+                    // Nobody listens when the read is about to end with an error.
+                    let _ = found.send(spawned);
+                }
                 self.progress.report(Step::Read {
                     shard: &shard.id,
                     records,
@@ -166,8 +200,8 @@ impl Reader {
         (shard.id, result)
     }
 
-    fn publish(&self, open: &[ShardState]) {
-        let kinds: BTreeSet<RecordKind> = open.iter().flat_map(brings).collect();
+    fn publish(&self, open: &OpenShards) {
+        let kinds = open.missing();
         self.state.send_modify(|s| {
             s.turn += 1;
             s.open = kinds;
@@ -299,23 +333,6 @@ impl Reader {
         };
         self.stage.index().note(&text).await
     }
-}
-
-/// The kinds that a shard is there to bring: not those that it needs itself and may only add to.
-fn brings(state: &ShardState) -> impl Iterator<Item = RecordKind> + '_ {
-    state
-        .shard
-        .yields
-        .iter()
-        .copied()
-        .filter(|kind| !state.shard.needs.contains(kind))
-}
-
-fn is_blocked(state: &ShardState, open: &[ShardState]) -> bool {
-    let others = open.iter().filter(|other| other.shard.id != state.shard.id);
-    others
-        .flat_map(brings)
-        .any(|kind| state.shard.needs.contains(&kind))
 }
 
 fn by_kind(records: &[Record]) -> BTreeMap<RecordKind, usize> {

@@ -139,6 +139,18 @@ pub struct OwnerWait {
     pub open_cases: u64,
 }
 
+impl OwnerWait {
+    /// The name, else the key.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.name.is_empty() {
+            &self.agent
+        } else {
+            &self.name
+        }
+    }
+}
+
 /// A record as an example.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {

@@ -113,12 +113,7 @@ impl Report {
             .owners
             .iter()
             .take(NAMED)
-            .map(|owner| {
-                let name = [&owner.name, &owner.agent]
-                    .into_iter()
-                    .find(|n| !n.is_empty());
-                format!("{} ({})", name.map_or("", String::as_str), owner.open_cases)
-            })
+            .map(|owner| format!("{} ({})", owner.shown(), owner.open_cases))
             .collect();
         if self.owners.len() > NAMED {
             named.push(format!("{} more", self.owners.len() - NAMED));

@@ -182,6 +182,8 @@ pub trait Index: Send + Sync {
     async fn add_shards(&self, shards: &[Shard]) -> Result<()>;
     /// Shards that are not read to the end, in the order they were added.
     async fn open_shards(&self) -> Result<Vec<ShardState>>;
+    /// Those of these shards, by id, that are not read to the end.
+    async fn open_among(&self, ids: &[&str]) -> Result<Vec<ShardState>>;
     /// One transaction: segment ends, records, rejects, cursors.
     async fn append(&self, segments: Vec<Segment>, pages: Vec<NewPage>) -> Result<()>;
     /// Which keys were read, in order.

@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension, params};
 use super::index::{
     FOR_NOW, Index, KindCount, NewPage, Place, Row, Segment, ShardState, file_columns,
 };
-use crate::db::Db;
+use crate::db::{Db, DbError};
 use crate::error::Result;
 use crate::fault::point;
 use crate::key::{RecordId, RecordKey, RecordKind, Tenant};
@@ -75,6 +75,17 @@ impl SqliteIndex {
             })
             .await
     }
+}
+
+/// A shard from its row: what it is, and its cursor.
+fn open_shard(
+    (spec, cursor): (String, Option<String>),
+) -> std::result::Result<ShardState, DbError> {
+    Ok(ShardState {
+        shard: serde_json::from_str(&spec)?,
+        cursor: cursor.map(|c| serde_json::from_str(&c)).transpose()?,
+        end: None,
+    })
 }
 
 #[async_trait]
@@ -208,15 +219,24 @@ impl Index for SqliteIndex {
                 let rows = statement.query_map([], |r| {
                     Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?))
                 })?;
+                rows.map(|row| open_shard(row?)).collect()
+            })
+            .await
+    }
+
+    async fn open_among(&self, ids: &[&str]) -> Result<Vec<ShardState>> {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        self.db
+            .call("read open shards", move |c| {
+                let mut statement = c.prepare_cached(
+                    "SELECT spec, cursor FROM shards WHERE id = ?1 AND watermark IS NULL",
+                )?;
                 let mut open = Vec::new();
-                for r in rows {
-                    let (spec, cursor) = r?;
-                    let cursor = cursor.map(|c| serde_json::from_str(&c)).transpose()?;
-                    open.push(ShardState {
-                        shard: serde_json::from_str(&spec)?,
-                        cursor,
-                        end: None,
-                    });
+                for id in &ids {
+                    let row = statement
+                        .query_row([id], |r| Ok((r.get(0)?, r.get(1)?)))
+                        .optional()?;
+                    open.extend(row.map(open_shard).transpose()?);
                 }
                 Ok(open)
             })

@@ -132,7 +132,9 @@ impl OracleOptions {
         self
     }
 
-    fn key(&self, kind: &str, id: u64) -> String {
+    /// The key of one of the world's things, by kind (`account`, `contact`, `agent`, `conversation`, `message`).
+    #[must_use]
+    pub fn key(&self, kind: &str, id: u64) -> String {
         self.key_by(kind, &self.platform.id(kind, id))
     }
 
