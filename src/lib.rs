@@ -5,6 +5,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `kayako` | [`kayako`]: Kayako (cloud) as a source |
+//! | `kustomer` | [`kustomer`]: Kustomer as a source |
 //! | `salesforce` | [`salesforce`]: Salesforce Service Cloud as a sink |
 //! | `rehearsal` | [`rehearsal`]: a local Salesforce org and local helpdesks |
 //! | `cli` | [`cli`]: the verbs of a migration for own programs |
@@ -46,6 +47,8 @@ pub use deskferry_rehearsal as rehearsal;
 pub use deskferry_sink_salesforce as salesforce;
 #[cfg(feature = "kayako")]
 pub use deskferry_source_kayako as kayako;
+#[cfg(feature = "kustomer")]
+pub use deskferry_source_kustomer as kustomer;
 
 #[cfg(feature = "cli")]
 pub mod cli;

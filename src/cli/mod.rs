@@ -32,6 +32,8 @@ use std::process::ExitCode;
 
 #[cfg(feature = "kayako")]
 pub use kits::kayako;
+#[cfg(feature = "kustomer")]
+pub use kits::kustomer;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
 pub use kits::{Package, SinkKit, SourceKit, TakenFields, sections};

@@ -484,7 +484,7 @@ mod tests {
             "",
             "http://desk.example.org",
             "https://u:p@acme.kustomerapp.com",
-            "ftp://acme.kustomerapp.com",
+            "ftp://desk.example.org",
             "acme/../x y",
         ] {
             let error = root_of(typed, false).unwrap_err();

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "kayako")]
 mod kayako;
+#[cfg(feature = "kustomer")]
+mod kustomer;
 #[cfg(feature = "salesforce")]
 mod salesforce;
 
@@ -15,6 +17,8 @@ use deskferry_core::{RecordKind, Result, Sink, Source};
 
 #[cfg(feature = "kayako")]
 pub use self::kayako::kayako;
+#[cfg(feature = "kustomer")]
+pub use self::kustomer::kustomer;
 #[cfg(feature = "salesforce")]
 pub use self::salesforce::salesforce;
 #[cfg(feature = "rehearsal")]
@@ -102,6 +106,8 @@ pub fn sections() -> Vec<&'static Section> {
         &super::choices::REHEARSAL,
         #[cfg(feature = "kayako")]
         &deskferry_source_kayako::SETTINGS,
+        #[cfg(feature = "kustomer")]
+        &deskferry_source_kustomer::SETTINGS,
         #[cfg(feature = "salesforce")]
         &deskferry_sink_salesforce::SETTINGS,
     ]

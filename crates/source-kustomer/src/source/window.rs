@@ -73,11 +73,6 @@ impl Reading {
         Self::of(Index::Young, from, now)
     }
 
-    /// Without the archive, for what it does not hold.
-    pub(super) fn young(now: i64) -> Self {
-        Self::of(Index::Young, 0, now)
-    }
-
     fn of(index: Index, from: i64, now: i64) -> Self {
         Self {
             index,

@@ -102,7 +102,6 @@ impl Row {
         text_of(self.links.get(name)?)
     }
 
-
     /// An attribute that says something.
     pub(crate) fn value(&self, name: &str) -> Option<&Value> {
         self.attributes.get(name).filter(|value| !is_nothing(value))

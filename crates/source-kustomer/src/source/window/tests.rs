@@ -61,7 +61,7 @@ impl Platform {
         mut change: impl FnMut(&mut Self, u64),
     ) -> (BTreeSet<u64>, u64, Vec<String>) {
         let (mut seen, mut searches, mut notes) = (BTreeSet::new(), 0, Vec::new());
-        let mut at = Some(Reading::young(NOW));
+        let mut at = Some(Reading::since(0, NOW));
         while let Some(reading) = at {
             searches += 1;
             assert!(searches < 2_000, "it does not end: {reading:?}");

@@ -1,0 +1,6 @@
+//! The source against a local Kustomer: one program, so that one build serves all.
+
+mod harness;
+mod hostile;
+mod moving;
+mod whole;

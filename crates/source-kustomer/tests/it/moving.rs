@@ -1,0 +1,111 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use deskferry_core::RecordKind;
+use deskferry_core::source::Scope;
+use deskferry_rehearsal::fault::{Action, Rule};
+use deskferry_rehearsal::kustomer::{Context, Kustomer as Desk};
+
+use crate::harness::{Reader, config, desk, options, read, read_all, source};
+
+fn customers() -> Scope {
+    let mut scope = Scope::default();
+    scope.kinds = vec![RecordKind::Contact];
+    scope
+}
+
+fn now(desk: &Desk) -> DateTime<Utc> {
+    let _ = desk;
+    deskferry_rehearsal::kustomer::KustomerOptions::default().now
+}
+
+#[tokio::test]
+async fn a_bulk_edit_of_a_thousand_in_one_millisecond_loses_none() {
+    let desk = desk(options(4_000)).await;
+    let numbers = desk.numbers(Context::Customer);
+    assert!(numbers.len() > 1_300, "{}", numbers.len());
+    desk.stamp(Context::Customer, &numbers[100..1_200], now(&desk))
+        .unwrap();
+    let read = read(&source(config(&desk)), &customers()).await.unwrap();
+    assert_eq!(read.count(RecordKind::Contact), numbers.len());
+    assert!(read.notes.is_empty(), "{:?}", read.notes);
+}
+
+#[tokio::test]
+async fn what_changes_while_it_is_read_is_read_and_pushes_nothing_out() {
+    let desk = desk(options(4_000)).await;
+    let source = source(config(&desk));
+    let numbers = desk.numbers(Context::Customer);
+    let mut reader = Reader::new();
+    reader.begin(&source, &customers()).await.unwrap();
+    let mut step = 0_usize;
+    while reader.step(&source).await.unwrap() {
+        step += 1;
+        // Some that were read and some that were not move to the end: out of the archive, too.
+        let moved: Vec<u64> = numbers
+            .iter()
+            .copied()
+            .skip(step * 37)
+            .step_by(211)
+            .take(4)
+            .collect();
+        if step < 8 {
+            let at = now(&desk) + TimeDelta::seconds(step as i64);
+            desk.stamp(Context::Customer, &moved, at).unwrap();
+        }
+    }
+    assert_eq!(reader.count(RecordKind::Contact), numbers.len());
+}
+
+#[tokio::test]
+async fn a_read_of_changes_takes_what_changed_and_no_more() {
+    let desk = desk(options(300)).await;
+    let source = source(config(&desk));
+    let whole = read_all(&source).await.unwrap();
+    let mark = whole.ends["conversations"].clone();
+    let at = Utc::now() + TimeDelta::minutes(1);
+    desk.stamp(Context::Conversation, &[5, 77], at).unwrap();
+    desk.delete(9, at).unwrap();
+    let mut scope = Scope::default();
+    scope.since = Some(mark);
+    let changed = read(&source, &scope).await.unwrap();
+    assert_eq!(changed.count(RecordKind::Conversation), 3);
+    assert!(changed.skips.iter().any(|skip| skip.reason == "deleted"));
+    assert_eq!(changed.count(RecordKind::Contact), 0);
+    assert!(
+        changed.count(RecordKind::Message) > 0,
+        "what was said in them is read again"
+    );
+}
+
+#[tokio::test]
+async fn an_index_that_forgets_its_order_and_one_that_runs_out_of_time() {
+    let desk = desk(options(4_000)).await;
+    desk.faults().set(vec![
+        Rule::new(Action::named("unsorted")).path("customer"),
+        Rule::new(Action::named("timed-out"))
+            .path("customer")
+            .times(2),
+    ]);
+    let read = read(&source(config(&desk)), &customers()).await.unwrap();
+    assert_eq!(
+        read.count(RecordKind::Contact) as u64,
+        desk.count(Context::Customer)
+    );
+    assert!(
+        read.notes.iter().any(|note| note.contains("order")),
+        "{:?}",
+        read.notes
+    );
+}
+
+#[tokio::test]
+async fn an_archive_that_holds_young_things_too_doubles_nothing() {
+    let mut options = options(120);
+    options.archive_holds_all = true;
+    let desk = desk(options).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    assert_eq!(
+        read.count(RecordKind::Conversation) as u64,
+        desk.count(Context::Conversation)
+    );
+    assert!(read.rejects.is_empty());
+}

@@ -1,0 +1,223 @@
+use std::collections::BTreeSet;
+
+use deskferry_core::model::{AuthorRole, ChannelKind, CustomValue, Direction, StatusState};
+use deskferry_core::{RecordKind, Source as _};
+use deskferry_rehearsal::kustomer::{Context, Kustomer as Desk};
+use deskferry_rehearsal::world::{ConversationState, MessageKind};
+
+use crate::harness::{bytes, config, desk, options, read_all, source};
+
+#[tokio::test]
+async fn everything_is_read_from_both_indexes() {
+    let desk = desk(options(120)).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    assert!(read.rejects.is_empty(), "{:?}", read.rejects);
+    assert!(read.notes.is_empty(), "{:?}", read.notes);
+    for (context, kind) in [
+        (Context::Customer, RecordKind::Contact),
+        (Context::Company, RecordKind::Account),
+        (Context::Conversation, RecordKind::Conversation),
+    ] {
+        assert_eq!(read.count(kind) as u64, desk.count(context), "{kind}");
+    }
+    let world = desk.world();
+    let said: usize = world
+        .conversations()
+        .filter(|c| c.state == ConversationState::Active)
+        .map(|c| c.messages.iter().filter(|m| !m.is_elsewhere()).count())
+        .sum();
+    assert_eq!(read.count(RecordKind::Message), said);
+    assert_eq!(read.count(RecordKind::Agent), 10, "those who left too");
+    let reasons: BTreeSet<&str> = read.skips.iter().map(|skip| skip.reason.as_str()).collect();
+    assert_eq!(reasons, BTreeSet::from(["deleted", "spam"]));
+    assert_eq!(
+        read.complete.len() as u64,
+        world.len(),
+        "each conversation becomes complete"
+    );
+}
+
+#[tokio::test]
+async fn a_read_asks_no_more_than_it_must() {
+    let desk = desk(options(300)).await;
+    let source = source(config(&desk));
+    let cx = deskferry_core::Context::new();
+    source.check(&cx).await.unwrap();
+    let read = read_all(&source).await.unwrap();
+    for file in read.attachments().filter(|file| file.size != Some(0)) {
+        bytes(&source, &read.cx, file).await.unwrap();
+    }
+    let all: Vec<_> = desk.requests().counts;
+    let sent: u64 = all
+        .iter()
+        .filter(|count| count.route.starts_with("/v1/"))
+        .map(|count| count.requests)
+        .sum();
+    let least = desk.least_requests();
+    let allowed = least.total() + least.total() / 50;
+    assert!(
+        sent <= allowed,
+        "{sent} requests, the least is {least:?}: {all:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_conversation_says_arrives() {
+    let desk = desk(options(60)).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    let states: BTreeSet<&str> = read.conversations().map(|c| c.status.is.name()).collect();
+    assert_eq!(states, BTreeSet::from(["open", "resolved", "snoozed"]));
+    let labelled = read
+        .conversations()
+        .find(|c| c.status.raw == "Waiting for parts")
+        .expect("a sub-status by its label");
+    assert_eq!(labelled.status.is, StatusState::Open);
+    for conversation in read.conversations() {
+        assert_eq!(
+            conversation.closed_at.is_some(),
+            conversation.status.is == StatusState::Resolved
+        );
+        assert!(conversation.requester.is_some());
+    }
+    let custom = read
+        .conversations()
+        .find(|c| c.meta.custom.contains_key("menuTree"))
+        .unwrap();
+    let value = |name: &str| custom.meta.custom.get(name).unwrap().clone();
+    assert_eq!(
+        value("menuTree"),
+        CustomValue::Choice("Software > App > iOS".to_owned())
+    );
+    assert_eq!(
+        value("repairCostNum"),
+        CustomValue::Number("1234.567".to_owned())
+    );
+    assert!(matches!(value("purchaseDateAt"), CustomValue::DateTime(_)));
+    assert_eq!(
+        value("affectedPartsStr"),
+        CustomValue::Choices(vec!["Housing".to_owned(), "Motor".to_owned()])
+    );
+    assert!(read.conversations().any(|c| c.merged_into.is_some()));
+    assert!(
+        read.conversations()
+            .any(|c| c.satisfaction.as_ref().is_some_and(|s| s.raw == "5"))
+    );
+}
+
+#[tokio::test]
+async fn messages_keep_their_way_their_author_and_their_headers() {
+    let desk = desk(options(60)).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    let channels: BTreeSet<&str> = read.messages().map(|m| m.channel.is.name()).collect();
+    let wanted = [
+        "email", "web", "chat", "twitter", "facebook", "whatsapp", "internal",
+    ];
+    assert_eq!(channels, BTreeSet::from(wanted));
+    for message in read.messages() {
+        let internal = message.channel.is == ChannelKind::Internal;
+        assert_eq!(internal, message.direction == Direction::Internal);
+        if message.direction == Direction::In {
+            assert_eq!(message.author.role, AuthorRole::Customer);
+        }
+        assert_eq!(
+            message.email.is_some(),
+            message.channel.is == ChannelKind::Email
+        );
+    }
+    let mails = || read.messages().filter_map(|m| Some((m, m.email.as_ref()?)));
+    assert!(mails().any(|(_, mail)| mail.in_reply_to.is_some()));
+    assert!(mails().any(|(message, _)| message.body.html.is_some()));
+    let (_, odd) = mails()
+        .find(|(_, mail)| mail.cc.len() == 3)
+        .expect("a mail to many");
+    assert!(
+        odd.to.iter().any(|one| one.name == "Stranger, A."),
+        "{odd:?}"
+    );
+    assert!(
+        odd.to
+            .iter()
+            .any(|one| one.address == "help@acme.example" || one.address == "repairs@acme.example")
+    );
+    assert!(read.messages().any(|m| m.author.role == AuthorRole::System));
+}
+
+#[tokio::test]
+async fn files_come_by_fresh_links_without_the_key() {
+    let desk = desk(options(60)).await;
+    let source = source(config(&desk));
+    let read = read_all(&source).await.unwrap();
+    let files = |desk: &Desk| {
+        let world = desk.world();
+        let all = world.conversations();
+        all.filter(|c| c.state == ConversationState::Active)
+            .flat_map(|c| c.messages.clone())
+            .filter(|m| !m.is_elsewhere())
+            .map(|m| m.files.len() + m.images.len())
+            .sum::<usize>()
+    };
+    assert_eq!(read.attachments().count(), files(&desk));
+    let file = read
+        .attachments()
+        .find(|file| file.size == Some(2_000))
+        .unwrap();
+    assert_eq!(bytes(&source, &read.cx, file).await.unwrap().len(), 2_000);
+    // A link dies between its answer and its use: another is asked for.
+    desk.faults().set(vec![
+        deskferry_rehearsal::fault::Rule::new(deskferry_rehearsal::fault::Action::status(403))
+            .path("/bucket/")
+            .times(2),
+    ]);
+    assert_eq!(bytes(&source, &read.cx, file).await.unwrap().len(), 2_000);
+    assert!(
+        !serde_json::to_string(&file.locator)
+            .unwrap()
+            .contains("X-Amz")
+    );
+}
+
+#[tokio::test]
+async fn without_the_records_behind_mails_their_previews_are_kept() {
+    let desk = desk(options(60)).await;
+    let never = config(&desk).mail_bodies(deskferry_source_kustomer::MailBodies::Never);
+    let read = read_all(&source(never)).await.unwrap();
+    assert!(read.messages().all(|m| m.body.html.is_none()));
+    assert_eq!(desk.requests().count("GET", "postmark"), 0);
+    desk.faults().set(vec![
+        deskferry_rehearsal::fault::Rule::new(deskferry_rehearsal::fault::Action::status(404))
+            .path("/postmark/"),
+    ]);
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    let all = desk.requests().recent;
+    let asked = all
+        .iter()
+        .filter(|one| one.path.contains("/postmark/"))
+        .count();
+    assert!(
+        (20..40).contains(&asked),
+        "it gives up after twenty: {asked}"
+    );
+    let mails = read.messages().filter(|m| m.email.is_some());
+    assert!(
+        mails
+            .into_iter()
+            .all(|m| m.meta.custom.contains_key("body_incomplete"))
+    );
+}
+
+#[tokio::test]
+async fn notes_on_a_customer_are_in_no_conversation() {
+    let desk = desk(options(60)).await;
+    let world = desk.world();
+    let elsewhere = world
+        .conversations()
+        .flat_map(|c| c.messages.clone())
+        .filter(|m| m.is_elsewhere() && matches!(m.kind, MessageKind::Note { .. }))
+        .count();
+    assert!(elsewhere > 0);
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    let notes = read
+        .messages()
+        .filter(|m| m.direction == Direction::Internal);
+    assert!(notes.count() > 0);
+}
