@@ -45,15 +45,18 @@ pub(crate) struct MailBody {
 impl MailBody {
     /// The shape of that record is not documented: whatever member is a text under one of the likely names.
     pub(crate) fn of(row: &Row) -> Option<Self> {
+        const HTML: [&str; 3] = ["htmlBody", "html", "bodyHtml"];
+        const TEXT: [&str; 4] = ["textBody", "text", "bodyText", "body"];
         let first = |names: &[&str]| {
-            names
-                .iter()
-                .find_map(|name| row.text(name))
-                .map(str::to_owned)
+            let found = names.iter().find_map(|name| row.text(name));
+            found.map(str::to_owned)
         };
-        let html = first(&["htmlBody", "html", "bodyHtml"]);
-        let text = first(&["textBody", "text", "bodyText", "body"]);
-        (html.is_some() || text.is_some()).then_some(Self { html, text })
+        // A mail may say nothing; a record without any of these members is of another shape.
+        let known = HTML.iter().chain(&TEXT).any(|name| row.names(name));
+        known.then(|| Self {
+            html: first(&HTML),
+            text: first(&TEXT),
+        })
     }
 }
 

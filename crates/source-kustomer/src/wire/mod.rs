@@ -107,6 +107,11 @@ impl Row {
         self.attributes.get(name).filter(|value| !is_nothing(value))
     }
 
+    /// Whether an attribute is there at all, whatever it says.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.attributes.get(name).is_some()
+    }
+
     /// A text that is not blank.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         text_of(self.value(name)?)

@@ -15,8 +15,8 @@ pub struct Kustomer;
 
 /// Attributes that the stand-in gives its records and the world knows nothing of.
 const BESIDE: [(&str, &[&str]); 2] = [
-    ("Case", &["custom.direction", "custom.satisfaction.form"]),
-    ("Contact", &["custom.externalId"]),
+    ("Case", &["custom.direction", "custom.snooze"]),
+    ("Contact", &["custom.displayName"]),
 ];
 
 impl Platform for Kustomer {
