@@ -7,6 +7,7 @@ mod disk;
 mod extracted;
 mod kayako_input;
 mod kills;
+mod kustomer;
 mod owners;
 mod plan;
 mod program;

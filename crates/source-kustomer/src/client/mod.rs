@@ -2,6 +2,7 @@
 
 mod errors;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -192,7 +193,14 @@ impl Client {
             None => list.first(),
         };
         let response = self.answer(cx, request, operation, list.about()).await?;
-        listed(&response, operation)
+        let listed = listed(&response, operation)?;
+        let (lot, size) = list.lot();
+        needed(
+            cx,
+            lot,
+            size.map_or(1.0, |size| share(listed.rows.len(), size)),
+        );
+        Ok(listed)
     }
 
     /// An address of a list or row, which must be one of ours: `next` is relative, and must not lead elsewhere.
@@ -229,7 +237,10 @@ impl Client {
             let envelope: Envelope = response.json(SEARCH)?;
             // Hits are missing although the status says that all is well (Kustomer reference, section 2.2).
             if envelope.meta.get("timed_out").and_then(Value::as_bool) != Some(true) {
-                return Ok(of_envelope(envelope));
+                let listed = of_envelope(envelope);
+                let lot = format!("{endpoint} {}", query.context);
+                needed(cx, lot, share(listed.rows.len(), SEARCH_PAGE));
+                return Ok(listed);
             }
             let wait = Duration::from_millis(250 << attempt);
             cx.sleep(wait, "wait before repeating a search").await?;
@@ -247,6 +258,7 @@ impl Client {
 
     /// The org that the key belongs to.
     pub(crate) async fn org(&self, cx: &Context) -> Result<Raw> {
+        needed(cx, "org", 0.0);
         let path = format!("{}/v1/orgs/current", self.root);
         self.one(cx, "org", path, "ask which org this is", None)
             .await
@@ -254,6 +266,7 @@ impl Client {
 
     /// The key itself: its name and its roles.
     pub(crate) async fn token(&self, cx: &Context) -> Result<Raw> {
+        needed(cx, "token", 0.0);
         let path = format!("{}/v1/auth/tokens/current", self.root);
         self.one(cx, "token", path, "ask what the key may do", None)
             .await
@@ -267,6 +280,7 @@ impl Client {
 
     /// The definitions of custom attributes of a kind of thing; none where it has none.
     pub(crate) async fn metadata(&self, cx: &Context, resource: &str) -> Result<Option<Raw>> {
+        needed(cx, format!("metadata {resource}"), 0.0);
         let path = format!("{}/v1/metadata/{}", self.root, path_segment(resource));
         found(
             self.one(cx, "metadata", path, "list custom attributes", None)
@@ -278,6 +292,7 @@ impl Client {
     pub(crate) async fn mail(&self, cx: &Context, link: &str, about: &RecordKey) -> Result<Raw> {
         const READ: &str = "read the record behind a mail";
         let path = self.within(link, READ)?;
+        needed(cx, "mail", 1.0);
         self.one(cx, "mail", path, READ, Some(about)).await
     }
 
@@ -290,6 +305,7 @@ impl Client {
     ) -> Result<Raw> {
         const RESOLVE: &str = "ask for a file's address";
         let path = self.within(link, RESOLVE)?;
+        needed(cx, "attachment", 1.0);
         self.one(cx, "attachment", path, RESOLVE, Some(about)).await
     }
 
@@ -343,6 +359,19 @@ impl<'a> List<'a> {
             Self::Messages(..) => "messages",
             Self::Notes(..) => "notes",
             Self::Attachments(..) => "attachments",
+        }
+    }
+
+    /// What its rows are counted under, and how many a request brings; whole requests where each list is a thing of its own.
+    fn lot(self) -> (String, Option<usize>) {
+        match self {
+            Self::Users(Some((name, _))) => (format!("users {name}"), Some(LONG_PAGE)),
+            Self::Users(None) | Self::Teams => (self.endpoint().to_owned(), Some(LONG_PAGE)),
+            Self::Tags { deleted: true } => ("tags deleted".to_owned(), Some(LIST_PAGE)),
+            Self::Tags { .. } | Self::SubStatuses => (self.endpoint().to_owned(), Some(LIST_PAGE)),
+            Self::Messages(..) | Self::Notes(..) | Self::Attachments(..) => {
+                (self.endpoint().to_owned(), None)
+            }
         }
     }
 
@@ -434,6 +463,17 @@ fn of_envelope(mut envelope: Envelope) -> Listed {
         included: envelope.included(),
         rows: envelope.rows().unwrap_or_default(),
     }
+}
+
+/// Notes what the work needed at the least.
+fn needed(cx: &Context, lot: impl Into<Cow<'static, str>>, share: f64) {
+    cx.meter().needed(crate::PLATFORM, lot, share);
+}
+
+/// How much of a page of `size` so many rows are.
+#[expect(clippy::cast_precision_loss, reason = "a number of rows of a page")]
+fn share(rows: usize, size: usize) -> f64 {
+    rows as f64 / size as f64
 }
 
 /// None for what does not exist.

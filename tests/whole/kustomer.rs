@@ -1,0 +1,102 @@
+//! Whole migrations from a local Kustomer.
+
+use std::sync::Arc;
+
+use deskferry::kustomer::{Kustomer, KustomerConfig};
+use deskferry::migration::{Migration, Workspace};
+use deskferry::owners::Undecided;
+use deskferry::rehearsal::kustomer::{Kustomer as Desk, KustomerOptions};
+use deskferry::rehearsal::oracle::{Difference, Kustomer as Judged, Oracle, OracleOptions};
+use deskferry::rehearsal::org::Org;
+use deskferry::rehearsal::world::{Content, WorldSpec};
+use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
+use deskferry::{Context, Source};
+use tempfile::TempDir;
+
+use super::scene::{ALL_SCENARIOS, gate, mapping_text, org_options, patient};
+
+struct Scene {
+    desk: Desk,
+    org: Org,
+    folder: TempDir,
+}
+
+impl Scene {
+    async fn new(spec: WorldSpec) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = KustomerOptions::default();
+        options.content = Content::Made(spec);
+        let desk = Desk::start(options).await.unwrap();
+        let options = org_options(&folder.path().join("org"), desk.world());
+        let org = Org::start(options).await.unwrap();
+        let workspace = folder.path().join("workspace");
+        std::fs::create_dir_all(&workspace).unwrap();
+        std::fs::write(workspace.join("mapping.toml"), mapping_text()).unwrap();
+        Self { desk, org, folder }
+    }
+
+    fn source(&self) -> Arc<dyn Source> {
+        let config = KustomerConfig::builder(self.desk.url(), "rehearsal-key")
+            .requests_per_minute(600_000)
+            .searches_per_minute(600_000)
+            .build()
+            .unwrap();
+        Arc::new(Kustomer::new(config).unwrap())
+    }
+
+    fn migration(&self) -> Migration {
+        let settings = self.org.settings();
+        let config = SalesforceConfig::builder(self.org.url())
+            .client_credentials(settings.client_id.clone(), settings.client_secret.0.clone())
+            .landing_window(std::time::Duration::from_millis(200))
+            .retry(patient())
+            .build()
+            .unwrap();
+        let sink = Salesforce::new(config, Mapping::parse(&mapping_text()).unwrap()).unwrap();
+        let workspace = Workspace::open(&self.folder.path().join("workspace")).unwrap();
+        Migration::new(workspace, self.source(), Arc::new(sink))
+            .undecided(Undecided::Legacy)
+            .gate(gate())
+    }
+
+    fn differences(&self) -> Vec<Difference> {
+        let options = OracleOptions::new(Desk::org_id(), self.org.user_id()).platform(Judged);
+        Oracle::new(options)
+            .compare(self.desk.world(), &self.org)
+            .unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kustomer_is_moved_exactly_and_with_the_fewest_requests() {
+    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS)).await;
+    let report = scene.migration().run(&Context::new()).await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    let differences = scene.differences();
+    assert!(differences.is_empty(), "{differences:#?}");
+    let verified = scene.migration().verify(&Context::new()).await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+
+    let least = scene.desk.least_requests().total();
+    let used = report
+        .usage
+        .iter()
+        .find(|u| u.platform == "kustomer")
+        .unwrap();
+    let allowed = least + (least / 50).max(2);
+    assert!(used.requests <= allowed, "{used:?}, the least is {least}");
+    assert_eq!(used.least, Some(least));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_in_the_org_is_found() {
+    let scene = Scene::new(WorldSpec::new(3, 12)).await;
+    scene.migration().run(&Context::new()).await.unwrap();
+    assert!(scene.differences().is_empty());
+    let other = Scene::new(WorldSpec::new(4, 12)).await;
+    let options = OracleOptions::new(Desk::org_id(), scene.org.user_id()).platform(Judged);
+    let found = Oracle::new(options)
+        .compare(other.desk.world(), &scene.org)
+        .unwrap();
+    assert!(!found.is_empty(), "another world is another world");
+}
