@@ -51,8 +51,8 @@ use self::ids::Of;
 pub use self::least::LeastRequests;
 pub(crate) use self::view::{conversation as seen_conversation, lists as seen_lists};
 use crate::fault::Faults;
-pub use crate::world::Content;
 use crate::serve::{Requests, ServeOptions, Server};
+pub use crate::world::Content;
 use crate::world::World;
 
 /// The id of one of a world's things, by its kind as it stands in keys.

@@ -88,10 +88,7 @@ fn describe_field(field: &Field) -> Value {
     };
     let polymorphic = field.reference_to.len() > 1;
     let entries = [
-        (
-            "aggregatable",
-            json!(field.filterable && kind != Kind::Boolean && kind != Kind::Address),
-        ),
+        ("aggregatable", json!(field.aggregatable())),
         ("aiPredictionField", json!(false)),
         (
             "autoNumber",
@@ -119,20 +116,7 @@ fn describe_field(field: &Field) -> Value {
         ("filterable", json!(field.filterable)),
         ("filteredLookupInfo", Value::Null),
         ("formulaTreatNullNumberAsZero", json!(false)),
-        (
-            "groupable",
-            json!(
-                field.filterable
-                    && !matches!(
-                        kind,
-                        Kind::DateTime
-                            | Kind::Double
-                            | Kind::Currency
-                            | Kind::Percent
-                            | Kind::Address
-                    )
-            ),
-        ),
+        ("groupable", json!(field.groupable())),
         ("highScaleNumber", json!(false)),
         ("htmlFormatted", json!(kind == Kind::RichText)),
         ("idLookup", json!(field.id_lookup)),

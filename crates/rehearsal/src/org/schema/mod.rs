@@ -332,6 +332,31 @@ impl Field {
         )
     }
 
+    /// Whether queries may group by it.
+    pub(crate) fn groupable(&self) -> bool {
+        self.filterable
+            && !matches!(
+                self.kind,
+                Kind::DateTime
+                    | Kind::Double
+                    | Kind::Currency
+                    | Kind::Percent
+                    | Kind::Address
+                    | Kind::MultiPicklist
+                    | Kind::Base64
+                    | Kind::Junction
+            )
+    }
+
+    /// Whether queries may count it or take its extremes.
+    pub(crate) fn aggregatable(&self) -> bool {
+        self.filterable
+            && !matches!(
+                self.kind,
+                Kind::Boolean | Kind::Address | Kind::MultiPicklist | Kind::Base64 | Kind::Junction
+            )
+    }
+
     /// Required on insert: the platform's own rule.
     pub(crate) fn required(&self) -> bool {
         self.createable && !self.nillable && !self.defaulted && self.kind != Kind::Boolean

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::check::{check, check_path, object, relationship};
-use super::eval::{matching, shown};
+use super::eval::{fields_of, matching, shown};
 use super::parser::parse;
-use super::{Query, Select};
+use super::{Query, Select, What};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::schema::{Kind, Object};
@@ -40,15 +40,36 @@ impl BulkQuery {
             let message = format!("{what} are not supported in Bulk Query");
             Err(Refusal::new("API_ERROR", message))
         };
-        let Select::Fields(paths) = &query.select else {
+        let Select::Items(items) = &query.select else {
             return refuse("Aggregate functions");
         };
+        if query.is_aggregate() {
+            return refuse("Aggregate functions and GROUP BY");
+        }
         if query.offset > 0 {
             return refuse("Queries with OFFSET");
         }
         check(ctx, of, &query)?;
-        let mut columns = Vec::with_capacity(paths.len());
-        for path in paths {
+        let mut columns = Vec::with_capacity(items.len());
+        for item in items {
+            let operand = match &item.what {
+                What::Value(operand) if operand.function.is_none() => operand,
+                What::Value(_) => return refuse("Functions"),
+                What::Children(_) => return refuse("Nested queries"),
+                What::Typeof(_) => return refuse("TYPEOF clauses"),
+                What::Fields(which) => {
+                    for field in fields_of(of, which) {
+                        if !matches!(field.kind, Kind::Address | Kind::Base64 | Kind::Junction) {
+                            columns.push(Column {
+                                path: vec![field.name.clone()],
+                                is_moment: field.kind == Kind::DateTime,
+                            });
+                        }
+                    }
+                    continue;
+                }
+            };
+            let path = &operand.path;
             let kind = check_path(ctx, of, path)?.kind;
             if matches!(kind, Kind::Address | Kind::Base64 | Kind::Junction) {
                 return refuse("Compound, list and binary fields");

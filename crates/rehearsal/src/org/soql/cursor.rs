@@ -4,7 +4,8 @@
 use rusqlite::{OptionalExtension, params};
 use serde_json::{Value, json};
 
-use super::eval::{aggregated, matching, shown};
+use super::eval::{matching, shown};
+use super::groups::grouped;
 use super::parser::parse;
 use super::{Query, Select};
 use crate::org::engine::Ctx;
@@ -30,18 +31,18 @@ pub(crate) fn run(
     batch: Option<usize>,
 ) -> Result<Answer, Refusal> {
     let query = parse(text)?;
+    if query.is_aggregate() {
+        let rows = grouped(ctx, &query, with_deleted)?;
+        return Ok(Answer(
+            json!({"totalSize": rows.len(), "done": true, "records": rows}),
+        ));
+    }
     let numbers = matching(ctx, &query, with_deleted)?;
     match &query.select {
         Select::Count => Ok(Answer(
             json!({"totalSize": numbers.len(), "done": true, "records": []}),
         )),
-        Select::Aggregates(wanted) => {
-            let row = aggregated(ctx, &query, wanted, &numbers)?;
-            Ok(Answer(
-                json!({"totalSize": 1, "done": true, "records": [row]}),
-            ))
-        }
-        Select::Fields(_) => {
+        Select::Items(_) => {
             let (records, used) = page(ctx, &query, &numbers, size(batch))?;
             if used == numbers.len() {
                 return Ok(Answer(

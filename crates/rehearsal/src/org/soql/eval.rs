@@ -1,16 +1,14 @@
 //! Which rows a query means, and what it shows of them.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value, json};
 
-use super::check::{check, field, object, relationship, restricted};
-use super::filter::{by_order, compare, holds, parent, path_value};
-use super::{Aggregate, Expr, Literal, Operator, Query, Select};
+use super::check::{check, children, field, object, relationship, restricted};
+use super::filter::{by_order, holds, operand_value, parent, path_value};
+use super::{Expr, Item, Literal, Operand, Operator, Query, Select, Typeof, What};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::read;
-use crate::org::schema::{Kind, Object};
+use crate::org::schema::{Field, Kind, Object, child_name};
 use crate::org::store::{self, Row};
 
 /// How many rows are read at once.
@@ -24,12 +22,146 @@ pub(super) fn matching(
 ) -> Result<Vec<i64>, Refusal> {
     let object = object(ctx, &query.from)?;
     check(ctx, object, query)?;
+    if let (Select::Count, None, None, false) =
+        (&query.select, &query.filter, query.limit, with_deleted)
+        && object.name != "ContentDocumentLink"
+    {
+        return store::numbers(ctx.db, object).map_err(Refusal::from);
+    }
+    let filter = prepared(ctx, object, query)?;
+    let within = rows_of(ctx, object, filter.as_ref(), with_deleted)?;
+    ordered(ctx, object, query, filter.as_ref(), within, with_deleted)
+}
+
+/// The condition without queries inside it, if the user may ask so.
+fn prepared(ctx: &Ctx<'_>, object: &Object, query: &Query) -> Result<Option<Expr>, Refusal> {
     let filter = query
         .filter
         .as_ref()
         .map(|filter| without_queries(ctx, filter.clone()))
         .transpose()?;
     restricted(ctx, object, filter.as_ref())?;
+    Ok(filter)
+}
+
+/// Calls `act` with every row that matches, until it says that it has enough.
+pub(super) fn each(
+    ctx: &Ctx<'_>,
+    query: &Query,
+    with_deleted: bool,
+    mut act: impl FnMut(&Row) -> Result<bool, Refusal>,
+) -> Result<(), Refusal> {
+    let object = object(ctx, &query.from)?;
+    check(ctx, object, query)?;
+    let filter = prepared(ctx, object, query)?;
+    let within = rows_of(ctx, object, filter.as_ref(), with_deleted)?;
+    visit(ctx, object, within, |row| {
+        if fits(ctx, object, row, filter.as_ref(), with_deleted)? {
+            act(row)
+        } else {
+            Ok(true)
+        }
+    })
+}
+
+fn fits(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    row: &Row,
+    filter: Option<&Expr>,
+    with_deleted: bool,
+) -> Result<bool, Refusal> {
+    if row.deleted && !with_deleted {
+        return Ok(false);
+    }
+    filter.map_or(Ok(true), |filter| holds(ctx, object, row, filter))
+}
+
+/// Where the rows that can match at all are to be found.
+enum Within {
+    Numbers(Vec<i64>),
+    /// All behind this number.
+    After(i64),
+}
+
+fn rows_of(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    filter: Option<&Expr>,
+    with_deleted: bool,
+) -> Result<Within, Refusal> {
+    let Some(filter) = filter else {
+        return Ok(Within::After(0));
+    };
+    if !with_deleted && let Some(numbers) = candidates(ctx, object, filter)? {
+        return Ok(Within::Numbers(numbers));
+    }
+    Ok(Within::After(least(ctx, object, filter)))
+}
+
+/// `Id > '…'`, by which clients go on behind the last row that they have seen.
+fn least(ctx: &Ctx<'_>, object: &Object, filter: &Expr) -> i64 {
+    match filter {
+        Expr::And(parts) => parts
+            .iter()
+            .map(|part| least(ctx, object, part))
+            .max()
+            .unwrap_or(0),
+        Expr::Compare {
+            operand,
+            operator: Operator::Greater,
+            value: Literal::Text(id),
+        } if operand.function.is_none()
+            && matches!(operand.path.as_slice(), [name] if name.eq_ignore_ascii_case("Id")) =>
+        {
+            ctx.locate(id)
+                .filter(|(of, _)| of.name == object.name)
+                .map_or(0, |(_, number)| number)
+        }
+        _ => 0,
+    }
+}
+
+fn visit(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    within: Within,
+    mut act: impl FnMut(&Row) -> Result<bool, Refusal>,
+) -> Result<(), Refusal> {
+    match within {
+        Within::Numbers(numbers) => {
+            for number in numbers {
+                if let Some(row) = store::get(ctx.db, object, number)?
+                    && !act(&row)?
+                {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        Within::After(mut after) => loop {
+            let rows = store::page(ctx.db, object, after, CHUNK)?;
+            let Some(last) = rows.last().map(|row| row.number) else {
+                return Ok(());
+            };
+            for row in &rows {
+                if !act(row)? {
+                    return Ok(());
+                }
+            }
+            after = last;
+        },
+    }
+}
+
+fn ordered(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    query: &Query,
+    filter: Option<&Expr>,
+    within: Within,
+    with_deleted: bool,
+) -> Result<Vec<i64>, Refusal> {
     let enough = query
         .order
         .is_empty()
@@ -37,56 +169,19 @@ pub(super) fn matching(
         .flatten()
         .unwrap_or(usize::MAX);
     let mut kept: Vec<(Vec<Value>, i64)> = Vec::new();
-    let mut keep = |row: &Row| -> Result<bool, Refusal> {
-        if (row.deleted && !with_deleted)
-            || !filter
-                .as_ref()
-                .map_or(Ok(true), |filter| holds(ctx, object, row, filter))?
-        {
-            return Ok(true);
-        }
-        let keys = query
-            .order
-            .iter()
-            .map(|order| path_value(ctx, object, row, &order.path))
-            .collect::<Result<_, _>>()?;
-        kept.push((keys, row.number));
-        Ok(kept.len() < enough)
-    };
-    let known = if with_deleted {
-        None
-    } else {
-        filter
-            .as_ref()
-            .map(|f| candidates(ctx, object, f))
-            .transpose()?
-            .flatten()
-    };
-    match known {
-        Some(numbers) => {
-            for number in numbers {
-                if let Some(row) = store::get(ctx.db, object, number)?
-                    && !keep(&row)?
-                {
-                    break;
-                }
+    if enough > 0 {
+        visit(ctx, object, within, |row| {
+            if !fits(ctx, object, row, filter, with_deleted)? {
+                return Ok(true);
             }
-        }
-        None => {
-            let mut after = 0;
-            'all: loop {
-                let rows = store::page(ctx.db, object, after, CHUNK)?;
-                for row in &rows {
-                    if !keep(row)? {
-                        break 'all;
-                    }
-                }
-                match rows.last() {
-                    Some(last) => after = last.number,
-                    None => break,
-                }
-            }
-        }
+            let keys = query
+                .order
+                .iter()
+                .map(|order| operand_value(ctx, object, row, &order.operand))
+                .collect::<Result<_, _>>()?;
+            kept.push((keys, row.number));
+            Ok(kept.len() < enough)
+        })?;
     }
     kept.sort_by(|(a, x), (b, y)| by_order(&query.order, a, b).then(x.cmp(y)));
     let limit = query.limit.unwrap_or(usize::MAX);
@@ -101,18 +196,141 @@ pub(super) fn matching(
 /// One row as the select list wants it; none if it is gone by now.
 pub(super) fn shown(ctx: &Ctx<'_>, query: &Query, number: i64) -> Result<Option<Value>, Refusal> {
     let object = object(ctx, &query.from)?;
+    shown_of(ctx, object, query, number)
+}
+
+fn shown_of(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    query: &Query,
+    number: i64,
+) -> Result<Option<Value>, Refusal> {
     let Some(row) = store::get(ctx.db, object, number)? else {
         return Ok(None);
     };
-    let Select::Fields(paths) = &query.select else {
+    let Select::Items(items) = &query.select else {
         return Ok(None);
     };
     let mut record = Map::new();
     record.insert("attributes".into(), read::attributes(ctx, object, number));
-    for path in paths {
-        show(ctx, object, &row, path, &mut record)?;
+    let mut unnamed = 0;
+    for item in items {
+        match &item.what {
+            What::Value(operand) if operand.function.is_none() => {
+                show(ctx, object, &row, &operand.path, &mut record)?;
+            }
+            What::Value(operand) => {
+                let value = operand_value(ctx, object, &row, operand)?;
+                let kept = matches!(
+                    operand.function.as_deref(),
+                    Some("TOLABEL" | "FORMAT" | "CONVERTCURRENCY")
+                );
+                let name = match (&item.alias, operand.path.as_slice()) {
+                    (Some(alias), _) => alias.clone(),
+                    (None, [name]) if kept => field(object, name)?.name.clone(),
+                    _ => {
+                        unnamed += 1;
+                        format!("expr{}", unnamed - 1)
+                    }
+                };
+                record.insert(name, value);
+            }
+            What::Fields(which) => {
+                for field in fields_of(object, which) {
+                    record.insert(field.name.clone(), read::value(ctx, object, &row, field)?);
+                }
+            }
+            What::Typeof(of) => type_of(ctx, object, &row, of, &mut record)?,
+            What::Children(inner) => {
+                let (child, by) = children(ctx, object, &inner.from)?;
+                let name = child_name(child, by).unwrap_or_default();
+                let rows = child_rows(ctx, object, number, child, by, inner)?;
+                record.insert(name, rows);
+            }
+        }
     }
     Ok(Some(Value::Object(record)))
+}
+
+/// What `FIELDS(…)` stands for.
+pub(super) fn fields_of<'o>(object: &'o Object, which: &'o str) -> impl Iterator<Item = &'o Field> {
+    let wanted = move |field: &&Field| match which {
+        "STANDARD" => !field.custom,
+        "CUSTOM" => field.custom,
+        _ => true,
+    };
+    object
+        .fields
+        .iter()
+        .filter(|field| !field.hidden && field.kind != Kind::Junction)
+        .filter(wanted)
+}
+
+fn child_rows(
+    ctx: &Ctx<'_>,
+    parent: &Object,
+    number: i64,
+    child: &Object,
+    by: &Field,
+    query: &Query,
+) -> Result<Value, Refusal> {
+    let id = ctx.id(parent, number);
+    let filter = query
+        .filter
+        .as_ref()
+        .map(|filter| without_queries(ctx, filter.clone()))
+        .transpose()?;
+    let hanging = if by.is_indexed() {
+        store::find(ctx.db, child, by, &id[..15])?
+    } else {
+        Vec::new()
+    };
+    let numbers = ordered(
+        ctx,
+        child,
+        query,
+        filter.as_ref(),
+        Within::Numbers(hanging),
+        false,
+    )?;
+    if numbers.is_empty() {
+        return Ok(Value::Null);
+    }
+    let mut rows = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        rows.extend(shown_of(ctx, child, query, number)?);
+    }
+    Ok(json!({"totalSize": rows.len(), "done": true, "records": rows}))
+}
+
+fn type_of(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    row: &Row,
+    of: &Typeof,
+    into: &mut Map<String, Value>,
+) -> Result<(), Refusal> {
+    let by = relationship(object, &of.relationship)?;
+    let name = by.relationship.clone().unwrap_or_default();
+    let Some((target, target_row)) = parent(ctx, row, by)? else {
+        into.insert(name, Value::Null);
+        return Ok(());
+    };
+    let case = of
+        .cases
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(&target.name));
+    let paths = case.map_or(&of.otherwise, |(_, paths)| paths);
+    let mut record = Map::new();
+    record.insert(
+        "attributes".into(),
+        read::attributes(ctx, target, target_row.number),
+    );
+    for path in paths {
+        show(ctx, target, &target_row, path, &mut record)?;
+    }
+    into.insert(name, Value::Object(record));
+    Ok(())
 }
 
 fn show(
@@ -147,63 +365,6 @@ fn show(
     }
 }
 
-/// The one row of aggregates.
-pub(super) fn aggregated(
-    ctx: &Ctx<'_>,
-    query: &Query,
-    wanted: &[Aggregate],
-    numbers: &[i64],
-) -> Result<Value, Refusal> {
-    let object = object(ctx, &query.from)?;
-    let mut answer =
-        Map::from_iter([("attributes".to_owned(), json!({"type": "AggregateResult"}))]);
-    for (n, aggregate) in wanted.iter().enumerate() {
-        let mut values = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            if let Some(row) = store::get(ctx.db, object, *number)? {
-                values.push(path_value(ctx, object, &row, &aggregate.path)?);
-            }
-        }
-        values.retain(|value| !value.is_null());
-        let name = aggregate
-            .alias
-            .clone()
-            .unwrap_or_else(|| format!("expr{n}"));
-        answer.insert(name, fold(&aggregate.function, values));
-    }
-    Ok(Value::Object(answer))
-}
-
-fn fold(function: &str, mut values: Vec<Value>) -> Value {
-    let sum = |values: &[Value]| values.iter().filter_map(Value::as_f64).sum::<f64>();
-    match function {
-        "COUNT" => json!(values.len()),
-        "COUNT_DISTINCT" => json!(
-            values
-                .iter()
-                .map(Value::to_string)
-                .collect::<HashSet<_>>()
-                .len()
-        ),
-        "SUM" => json!(sum(&values)),
-        "AVG" if values.is_empty() => Value::Null,
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "a count of rows is far below 2^52"
-        )]
-        "AVG" => json!(sum(&values) / values.len() as f64),
-        _ => {
-            values.sort_by(compare);
-            let end = if function == "MIN" {
-                values.first()
-            } else {
-                values.last()
-            };
-            end.cloned().unwrap_or(Value::Null)
-        }
-    }
-}
-
 /// Replaces `IN (SELECT …)` by the values it stands for.
 fn without_queries(ctx: &Ctx<'_>, filter: Expr) -> Result<Expr, Refusal> {
     let all = |parts: Vec<Expr>| {
@@ -217,33 +378,32 @@ fn without_queries(ctx: &Ctx<'_>, filter: Expr) -> Result<Expr, Refusal> {
         Expr::Or(parts) => Expr::Or(all(parts)?),
         Expr::Not(inner) => Expr::Not(Box::new(without_queries(ctx, *inner)?)),
         Expr::InQuery {
-            path,
+            operand,
             negated,
             query,
         } => {
-            let Select::Fields(selected) = &query.select else {
-                return Err(Refusal::new(
-                    "MALFORMED_QUERY",
-                    "a query inside IN selects one field",
-                ));
-            };
-            let [selected] = selected.as_slice() else {
-                return Err(Refusal::new(
-                    "MALFORMED_QUERY",
-                    "a query inside IN selects one field",
-                ));
+            let selected = match &query.select {
+                Select::Items(items) => match items.as_slice() {
+                    [
+                        Item {
+                            what: What::Value(selected),
+                            ..
+                        },
+                    ] => selected,
+                    _ => return Err(Refusal::not_found()),
+                },
+                Select::Count => return Err(Refusal::not_found()),
             };
             let of = object(ctx, &query.from)?;
             let mut values = Vec::new();
-            for number in matching(ctx, &query, false)? {
-                if let Some(row) = store::get(ctx.db, of, number)?
-                    && let Value::String(text) = path_value(ctx, of, &row, selected)?
-                {
+            each(ctx, &query, false, |row| {
+                if let Value::String(text) = path_value(ctx, of, row, &selected.path)? {
                     values.push(Literal::Text(text));
                 }
-            }
+                Ok(true)
+            })?;
             Expr::In {
-                path,
+                operand,
                 negated,
                 values,
             }
@@ -254,7 +414,7 @@ fn without_queries(ctx: &Ctx<'_>, filter: Expr) -> Result<Expr, Refusal> {
 
 /// The rows that can match at all, when an index or the id itself tells; in the order of their numbers.
 fn candidates(ctx: &Ctx<'_>, object: &Object, filter: &Expr) -> Result<Option<Vec<i64>>, Refusal> {
-    let (path, values): (&[String], Vec<&Literal>) = match filter {
+    let (operand, values): (&Operand, Vec<&Literal>) = match filter {
         Expr::And(parts) => {
             for part in parts {
                 if let Some(found) = candidates(ctx, object, part)? {
@@ -264,18 +424,20 @@ fn candidates(ctx: &Ctx<'_>, object: &Object, filter: &Expr) -> Result<Option<Ve
             return Ok(None);
         }
         Expr::Compare {
-            path,
+            operand,
             operator: Operator::Equal,
             value,
-        } => (path, vec![value]),
+        } => (operand, vec![value]),
         Expr::In {
-            path,
+            operand,
             negated: false,
             values,
-        } => (path, values.iter().collect()),
+        } => (operand, values.iter().collect()),
         _ => return Ok(None),
     };
-    let [name] = path else { return Ok(None) };
+    let (None, [name]) = (&operand.function, operand.path.as_slice()) else {
+        return Ok(None);
+    };
     let field = field(object, name)?;
     let mut numbers = Vec::new();
     for value in values {

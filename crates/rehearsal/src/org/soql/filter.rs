@@ -2,16 +2,17 @@
 
 use std::cmp::Ordering;
 
+use chrono::Datelike;
 use serde_json::{Value, json};
 
 use super::check::{check_path, field, relationship};
-use super::{Expr, Literal, Operator, Order};
+use super::{Expr, Literal, Operand, Operator, Order};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::read;
 use crate::org::schema::{Field, Kind, Object};
 use crate::org::store::Row;
-use crate::org::values::{date_time_text, moment};
+use crate::org::values::{date_time_text, day, moment};
 
 pub(super) fn parent<'a>(
     ctx: &Ctx<'a>,
@@ -43,16 +44,80 @@ pub(super) fn path_value(
     }
 }
 
+/// The value of an operand of one row.
+pub(super) fn operand_value(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    row: &Row,
+    operand: &Operand,
+) -> Result<Value, Refusal> {
+    let value = path_value(ctx, object, row, &operand.path)?;
+    Ok(match operand.function.as_deref() {
+        None => value,
+        Some("TOLABEL") => labelled(check_path(ctx, object, &operand.path)?, value),
+        Some(function) => of_date(function, value),
+    })
+}
+
+fn labelled(field: &Field, value: Value) -> Value {
+    let label = value
+        .as_str()
+        .and_then(|text| field.pick(text))
+        .map(|pick| json!(pick.label));
+    label.unwrap_or(value)
+}
+
+/// A part of a day or moment, as a date function tells it.
+fn of_date(function: &str, value: Value) -> Value {
+    let Some(day) = value.as_str().and_then(|text| text.get(..10)).and_then(day) else {
+        return value;
+    };
+    let hour = || {
+        value
+            .as_str()
+            .and_then(|text| text.get(11..13))
+            .and_then(|h| h.parse::<u32>().ok())
+    };
+    let number = match function {
+        "CALENDAR_YEAR" | "FISCAL_YEAR" => return json!(day.year()),
+        "DAY_ONLY" => return json!(day.to_string()),
+        "CALENDAR_MONTH" | "FISCAL_MONTH" => day.month(),
+        "CALENDAR_QUARTER" | "FISCAL_QUARTER" => day.month0() / 3 + 1,
+        "DAY_IN_MONTH" => day.day(),
+        "DAY_IN_WEEK" => day.weekday().number_from_sunday(),
+        "DAY_IN_YEAR" => day.ordinal(),
+        "WEEK_IN_MONTH" => day.day0() / 7 + 1,
+        "WEEK_IN_YEAR" => day.ordinal0() / 7 + 1,
+        "HOUR_IN_DAY" => return hour().map_or(Value::Null, |hour| json!(hour)),
+        _ => return value,
+    };
+    json!(number)
+}
+
 pub(super) fn holds(
     ctx: &Ctx<'_>,
     object: &Object,
     row: &Row,
     filter: &Expr,
 ) -> Result<bool, Refusal> {
+    let value = |operand: &Operand| -> Result<(Option<&Field>, Value), Refusal> {
+        let field = check_path(ctx, object, &operand.path)?;
+        let value = operand_value(ctx, object, row, operand)?;
+        // What a function makes of a field is compared as it is.
+        Ok((operand.function.is_none().then_some(field), value))
+    };
+    fulfilled(filter, &value)
+}
+
+/// Whether a condition holds for what `value` says of its operands.
+pub(super) fn fulfilled<'f>(
+    filter: &Expr,
+    value: &impl Fn(&Operand) -> Result<(Option<&'f Field>, Value), Refusal>,
+) -> Result<bool, Refusal> {
     Ok(match filter {
         Expr::And(parts) => {
             for part in parts {
-                if !holds(ctx, object, row, part)? {
+                if !fulfilled(part, value)? {
                     return Ok(false);
                 }
             }
@@ -60,43 +125,37 @@ pub(super) fn holds(
         }
         Expr::Or(parts) => {
             for part in parts {
-                if holds(ctx, object, row, part)? {
+                if fulfilled(part, value)? {
                     return Ok(true);
                 }
             }
             false
         }
-        Expr::Not(inner) => !holds(ctx, object, row, inner)?,
+        Expr::Not(inner) => !fulfilled(inner, value)?,
         Expr::Compare {
-            path,
+            operand,
             operator,
-            value,
+            value: literal,
         } => {
-            let field = check_path(ctx, object, path)?;
-            compares(
-                field,
-                &path_value(ctx, object, row, path)?,
-                *operator,
-                value,
-            )
+            let (field, own) = value(operand)?;
+            compares(field, &own, *operator, literal)
         }
         Expr::In {
-            path,
+            operand,
             negated,
             values,
         } => {
-            let field = check_path(ctx, object, path)?;
-            let own = path_value(ctx, object, row, path)?;
+            let (field, own) = value(operand)?;
             values
                 .iter()
-                .any(|value| compares(field, &own, Operator::Equal, value))
+                .any(|literal| compares(field, &own, Operator::Equal, literal))
                 != *negated
         }
         Expr::InQuery { .. } => false,
     })
 }
 
-fn compares(field: &Field, own: &Value, operator: Operator, literal: &Literal) -> bool {
+fn compares(field: Option<&Field>, own: &Value, operator: Operator, literal: &Literal) -> bool {
     if let (Operator::Includes, Literal::List(wanted)) = (operator, literal) {
         let own: Vec<String> = own
             .as_str()
@@ -112,17 +171,29 @@ fn compares(field: &Field, own: &Value, operator: Operator, literal: &Literal) -
                 .all(|one| own.iter().any(|o| o == one))
         });
     }
+    if let Literal::Days(from, to) = literal {
+        let day = own.as_str().and_then(|text| text.get(..10)).and_then(day);
+        return day.map_or(operator == Operator::NotEqual, |day| match operator {
+            Operator::Equal => (*from..*to).contains(&day),
+            Operator::NotEqual => !(*from..*to).contains(&day),
+            Operator::Less => day < *from,
+            Operator::AtMost => day < *to,
+            Operator::Greater => day >= *to,
+            Operator::AtLeast => day >= *from,
+            Operator::Like | Operator::Includes => false,
+        });
+    }
     let other = match literal {
         Literal::Null => Value::Null,
         // A string field is never empty: '' means null.
         Literal::Text(text) if text.is_empty() => Value::Null,
         Literal::Boolean(flag) => json!(flag),
         Literal::Number(number) => json!(number),
-        Literal::Date(text) if field.kind == Kind::DateTime => {
+        Literal::Date(text) if field.is_some_and(|field| field.kind == Kind::DateTime) => {
             moment(text).map_or(Value::Null, |m| json!(date_time_text(m)))
         }
         Literal::Date(text) | Literal::Text(text) => json!(text),
-        Literal::List(_) => return false,
+        Literal::List(_) | Literal::Days(..) => return false,
     };
     if operator == Operator::Like {
         let (Some(own), Some(pattern)) = (own.as_str(), other.as_str()) else {
@@ -133,7 +204,10 @@ fn compares(field: &Field, own: &Value, operator: Operator, literal: &Literal) -
     let order = match (own.is_null(), other.is_null()) {
         (true, true) => Some(Ordering::Equal),
         (true, false) | (false, true) => None,
-        _ => Some(compare_as(field, own, &other)),
+        _ => Some(field.map_or_else(
+            || compare(own, &other),
+            |field| compare_as(field, own, &other),
+        )),
     };
     match operator {
         Operator::Equal => order == Some(Ordering::Equal),

@@ -4,10 +4,14 @@ mod bulk;
 mod check;
 mod columns;
 mod cursor;
+mod dates;
 mod eval;
 mod filter;
+mod groups;
 mod lexer;
 mod parser;
+
+use chrono::NaiveDate;
 
 pub(crate) use self::bulk::BulkQuery;
 pub(crate) use self::columns::columns;
@@ -17,8 +21,11 @@ pub(crate) use self::cursor::{all, more, run};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Query {
     pub(crate) select: Select,
+    /// The object; of a query of children, the parent's name for them.
     pub(crate) from: String,
     pub(crate) filter: Option<Expr>,
+    pub(crate) group: Vec<Operand>,
+    pub(crate) having: Option<Expr>,
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<usize>,
     pub(crate) offset: usize,
@@ -28,18 +35,70 @@ pub(crate) struct Query {
 pub(crate) enum Select {
     /// `COUNT()`.
     Count,
-    /// Field paths, such as `["Owner", "Name"]`.
-    Fields(Vec<Vec<String>>),
-    /// `COUNT(Id)`, `MAX(CreatedDate) newest`: one row of all.
-    Aggregates(Vec<Aggregate>),
+    Items(Vec<Item>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Aggregate {
-    /// In capitals: COUNT, COUNT_DISTINCT, MIN, MAX, SUM or AVG.
-    pub(crate) function: String,
-    pub(crate) path: Vec<String>,
+pub(crate) struct Item {
+    pub(crate) what: What,
     pub(crate) alias: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum What {
+    Value(Operand),
+    /// `(SELECT … FROM Contacts)`.
+    Children(Box<Query>),
+    Typeof(Typeof),
+    /// `FIELDS(…)`: in capitals, ALL, STANDARD or CUSTOM.
+    Fields(String),
+}
+
+/// `TYPEOF What WHEN Account THEN Phone ELSE Name END`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Typeof {
+    pub(crate) relationship: String,
+    pub(crate) cases: Vec<(String, Vec<Vec<String>>)>,
+    pub(crate) otherwise: Vec<Vec<String>>,
+}
+
+/// A field, or a function of one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Operand {
+    /// In capitals.
+    pub(crate) function: Option<String>,
+    /// Such as `["Owner", "Name"]`; empty for `COUNT()`.
+    pub(crate) path: Vec<String>,
+}
+
+impl Operand {
+    pub(crate) fn is_aggregate(&self) -> bool {
+        const AGGREGATES: [&str; 6] = ["COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"];
+        self.function
+            .as_deref()
+            .is_some_and(|function| AGGREGATES.contains(&function))
+    }
+
+    /// The same one, whatever the case of its names.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.function == other.function
+            && self.path.len() == other.path.len()
+            && self
+                .path
+                .iter()
+                .zip(&other.path)
+                .all(|(a, b)| a.eq_ignore_ascii_case(b))
+    }
+}
+
+impl Query {
+    /// Whether the answer has rows of groups instead of records.
+    pub(crate) fn is_aggregate(&self) -> bool {
+        let aggregate =
+            |item: &Item| matches!(&item.what, What::Value(value) if value.is_aggregate());
+        !self.group.is_empty()
+            || matches!(&self.select, Select::Items(items) if items.iter().any(aggregate))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,17 +107,17 @@ pub(crate) enum Expr {
     Or(Vec<Expr>),
     Not(Box<Expr>),
     Compare {
-        path: Vec<String>,
+        operand: Operand,
         operator: Operator,
         value: Literal,
     },
     In {
-        path: Vec<String>,
+        operand: Operand,
         negated: bool,
         values: Vec<Literal>,
     },
     InQuery {
-        path: Vec<String>,
+        operand: Operand,
         negated: bool,
         query: Box<Query>,
     },
@@ -84,13 +143,15 @@ pub(crate) enum Literal {
     Text(String),
     /// A day or a moment, as written.
     Date(String),
+    /// Days that have a name: the first one, and the first one behind them.
+    Days(NaiveDate, NaiveDate),
     /// Values of `INCLUDES (…)`.
     List(Vec<String>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Order {
-    pub(crate) path: Vec<String>,
+    pub(crate) operand: Operand,
     pub(crate) descending: bool,
     pub(crate) nulls_last: bool,
 }

@@ -1,14 +1,55 @@
 //! Tokens to a query.
 
+use chrono::{NaiveDate, Utc};
+
+use super::dates;
 use super::lexer::{Token, malformed, tokens};
-use super::{Aggregate, Expr, Literal, Operator, Order, Query, Select};
+use super::{Expr, Item, Literal, Operand, Operator, Order, Query, Select, Typeof, What};
 use crate::org::error::Refusal;
 
 /// Longer queries are refused (Salesforce transport reference, section 3.4).
 const LONGEST_QUERY: usize = 100_000;
-const AGGREGATES: [&str; 6] = ["COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"];
+/// How deep conditions and queries may be put into each other.
+const DEEPEST: usize = 60;
+
+const FUNCTIONS: [&str; 24] = [
+    "COUNT",
+    "COUNT_DISTINCT",
+    "MIN",
+    "MAX",
+    "SUM",
+    "AVG",
+    "CALENDAR_MONTH",
+    "CALENDAR_QUARTER",
+    "CALENDAR_YEAR",
+    "DAY_IN_MONTH",
+    "DAY_IN_WEEK",
+    "DAY_IN_YEAR",
+    "DAY_ONLY",
+    "FISCAL_MONTH",
+    "FISCAL_QUARTER",
+    "FISCAL_YEAR",
+    "HOUR_IN_DAY",
+    "WEEK_IN_MONTH",
+    "WEEK_IN_YEAR",
+    "CONVERTTIMEZONE",
+    "TOLABEL",
+    "FORMAT",
+    "CONVERTCURRENCY",
+    "GROUPING",
+];
+/// Words that end what stands before them, and so are no aliases.
+const CLAUSES: [&str; 14] = [
+    "FROM", "WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "WITH", "USING", "FOR", "ASC",
+    "DESC", "NULLS", "UPDATE",
+];
 
 pub(crate) fn parse(text: &str) -> Result<Query, Refusal> {
+    parse_at(text, Utc::now().date_naive())
+}
+
+/// `today` gives names such as `LAST_WEEK` their days.
+pub(super) fn parse_at(text: &str, today: NaiveDate) -> Result<Query, Refusal> {
     if text.chars().count() > LONGEST_QUERY {
         return Err(Refusal::new(
             "QUERY_TOO_COMPLICATED",
@@ -18,17 +59,21 @@ pub(crate) fn parse(text: &str) -> Result<Query, Refusal> {
     let mut parser = Parser {
         tokens: tokens(text)?,
         at: 0,
+        today,
+        depth: 0,
     };
     let query = parser.query()?;
     match parser.peek() {
         None => Ok(query),
-        Some(token) => Err(malformed(format!("unexpected token: {}", shown(token)))),
+        Some(token) => Err(unexpected(Some(token))),
     }
 }
 
 struct Parser {
     tokens: Vec<Token>,
     at: usize,
+    today: NaiveDate,
+    depth: usize,
 }
 
 impl Parser {
@@ -37,23 +82,27 @@ impl Parser {
     }
 
     fn next(&mut self) -> Result<Token, Refusal> {
-        let token = self
-            .tokens
-            .get(self.at)
-            .cloned()
-            .ok_or_else(|| malformed("unexpected token: <EOF>"))?;
+        let token = self.peek().cloned().ok_or_else(|| unexpected(None))?;
         self.at += 1;
         Ok(token)
     }
 
+    fn is_word(&self, ahead: usize, word: &str) -> bool {
+        matches!(self.tokens.get(self.at + ahead), Some(Token::Word(w)) if w.eq_ignore_ascii_case(word))
+    }
+
+    fn is_sign(&self, ahead: usize, sign: &str) -> bool {
+        matches!(self.tokens.get(self.at + ahead), Some(Token::Sign(s)) if *s == sign)
+    }
+
     fn keyword(&mut self, word: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Word(w)) if w.eq_ignore_ascii_case(word));
+        let found = self.is_word(0, word);
         self.at += usize::from(found);
         found
     }
 
     fn sign(&mut self, sign: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Sign(s)) if *s == sign);
+        let found = self.is_sign(0, sign);
         self.at += usize::from(found);
         found
     }
@@ -66,39 +115,116 @@ impl Parser {
         Err(malformed(format!("expecting '{sign}', found {found}")))
     }
 
+    fn expect_word(&mut self, word: &str) -> Result<(), Refusal> {
+        if self.keyword(word) {
+            return Ok(());
+        }
+        let found = self.peek().map_or_else(|| "<EOF>".to_owned(), shown);
+        Err(malformed(format!("expecting {word}, found {found}")))
+    }
+
     fn word(&mut self) -> Result<String, Refusal> {
         match self.next()? {
             Token::Word(word) => Ok(word),
-            other => Err(malformed(format!("unexpected token: {}", shown(&other)))),
+            other => Err(unexpected(Some(&other))),
         }
     }
 
     fn path(&mut self) -> Result<Vec<String>, Refusal> {
-        Ok(self.word()?.split('.').map(str::to_owned).collect())
+        let word = self.word()?;
+        if CLAUSES
+            .iter()
+            .any(|clause| word.eq_ignore_ascii_case(clause))
+        {
+            return Err(malformed(format!("unexpected token: '{word}'")));
+        }
+        let path: Vec<String> = word.split('.').map(str::to_owned).collect();
+        if path
+            .iter()
+            .any(|name| name.is_empty() || name.contains(':'))
+        {
+            return Err(malformed(format!("unexpected token: '{word}'")));
+        }
+        Ok(path)
+    }
+
+    /// A field, or a function of one.
+    fn operand(&mut self) -> Result<Operand, Refusal> {
+        let path = self.path()?;
+        if !self.sign("(") {
+            return Ok(Operand {
+                function: None,
+                path,
+            });
+        }
+        let function = path.join(".").to_uppercase();
+        if !FUNCTIONS.contains(&function.as_str()) {
+            return Err(malformed(format!(
+                "the local org does not know the function {function}"
+            )));
+        }
+        if self.sign(")") {
+            if function == "COUNT" {
+                return Ok(Operand {
+                    function: Some(function),
+                    path: Vec::new(),
+                });
+            }
+            return Err(malformed(format!("unexpected function: {function}()")));
+        }
+        let inner = self.operand()?;
+        self.expect(")")?;
+        // The users of this org live in Greenwich, so a moment is the same in their time.
+        match (function.as_str(), inner.function) {
+            (_, None) => Ok(Operand {
+                function: (function != "CONVERTTIMEZONE").then_some(function),
+                path: inner.path,
+            }),
+            ("FORMAT" | "CONVERTTIMEZONE", of) => Ok(Operand {
+                function: of,
+                path: inner.path,
+            }),
+            (_, Some(of)) => Err(malformed(format!(
+                "unexpected function: {of} in {function}"
+            ))),
+        }
+    }
+
+    fn deeper(&mut self) -> Result<(), Refusal> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Refusal::new(
+                "QUERY_TOO_COMPLICATED",
+                "the query is nested too deeply",
+            ));
+        }
+        Ok(())
     }
 
     fn query(&mut self) -> Result<Query, Refusal> {
+        self.deeper()?;
         if !self.keyword("SELECT") {
-            let found = self.peek().map_or_else(|| "<EOF>".to_owned(), shown);
-            return Err(malformed(format!("unexpected token: {found}")));
+            return Err(unexpected(self.peek()));
         }
         let mut select = self.select()?;
-        if !self.keyword("FROM") {
-            let found = self.peek().map_or_else(|| "<EOF>".to_owned(), shown);
-            return Err(malformed(format!("expecting FROM, found {found}")));
+        self.expect_word("FROM")?;
+        let from = self.path()?.join(".");
+        let alias = self.alias();
+        if self.keyword("USING") {
+            self.expect_word("SCOPE")?;
+            self.word()?;
         }
-        let from = self.word()?;
-        let alias = self.alias()?;
-        let mut filter = if self.keyword("WHERE") {
-            Some(self.any_of()?)
-        } else {
-            None
-        };
-        for refused in ["GROUP", "HAVING", "WITH", "USING", "FOR"] {
-            if matches!(self.peek(), Some(Token::Word(w)) if w.eq_ignore_ascii_case(refused)) {
-                return Err(malformed(format!(
-                    "the local org does not know {refused} in a query"
-                )));
+        let mut filter = None;
+        if self.keyword("WHERE") {
+            filter = Some(self.any_of()?);
+        }
+        self.with()?;
+        let (mut group, mut having) = (Vec::new(), None);
+        if self.keyword("GROUP") {
+            self.expect_word("BY")?;
+            group = self.group()?;
+            if self.keyword("HAVING") {
+                having = Some(self.any_of()?);
             }
         }
         let mut order = if self.keyword("ORDER") {
@@ -116,6 +242,7 @@ impl Parser {
         } else {
             0
         };
+        self.locks()?;
         if let Some(alias) = alias {
             let own = |path: &mut Vec<String>| {
                 if path.len() > 1 && path[0].eq_ignore_ascii_case(&alias) {
@@ -123,92 +250,173 @@ impl Parser {
                 }
             };
             select_paths(&mut select).for_each(own);
-            order.iter_mut().for_each(|order| own(&mut order.path));
-            if let Some(filter) = &mut filter {
-                for_each_path(filter, &own);
+            group.iter_mut().for_each(|by| own(&mut by.path));
+            order
+                .iter_mut()
+                .for_each(|order| own(&mut order.operand.path));
+            for expr in filter.iter_mut().chain(&mut having) {
+                for_each_path(expr, &own);
             }
         }
+        self.depth -= 1;
         Ok(Query {
             select,
             from,
             filter,
+            group,
+            having,
             order,
             limit,
             offset,
         })
     }
 
-    fn alias(&mut self) -> Result<Option<String>, Refusal> {
-        const NOT_ALIASES: [&str; 9] = [
-            "WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "WITH", "USING", "FOR",
-        ];
+    /// `WITH SECURITY_ENFORCED`: whoever asks sees what the org shows, so it changes nothing.
+    fn with(&mut self) -> Result<(), Refusal> {
+        if !self.keyword("WITH") {
+            return Ok(());
+        }
+        let word = self.word()?;
+        let known = ["SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"];
+        if known.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+            return Ok(());
+        }
+        Err(malformed(format!(
+            "the local org does not know WITH {word} in a query"
+        )))
+    }
+
+    /// `FOR VIEW`, `FOR REFERENCE`, `FOR UPDATE` and `UPDATE TRACKING` have no effect on rows.
+    fn locks(&mut self) -> Result<(), Refusal> {
+        while self.keyword("FOR") || self.keyword("UPDATE") {
+            let word = self.word()?.to_uppercase();
+            if !["VIEW", "REFERENCE", "UPDATE", "TRACKING", "VIEWSTAT"].contains(&word.as_str()) {
+                return Err(malformed(format!("unexpected token: '{word}'")));
+            }
+            while self.sign(",") {
+                self.word()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self) -> Option<String> {
         match self.peek() {
             Some(Token::Word(word))
-                if !NOT_ALIASES.iter().any(|not| word.eq_ignore_ascii_case(not)) =>
+                if !CLAUSES.iter().any(|not| word.eq_ignore_ascii_case(not))
+                    && !word.contains(['.', ':']) =>
             {
-                self.word().map(Some)
+                let word = word.clone();
+                self.at += 1;
+                Some(word)
             }
-            _ => Ok(None),
+            _ => None,
         }
     }
 
     fn select(&mut self) -> Result<Select, Refusal> {
-        let mut fields = Vec::new();
-        let mut aggregates = Vec::new();
+        let mut items = Vec::new();
         loop {
-            if self.sign("(") {
-                return Err(malformed(
-                    "the local org does not know queries of children inside a select list",
-                ));
-            }
-            let path = self.path()?;
-            if !self.sign("(") {
-                fields.push(path);
-            } else {
-                let function = path.join(".").to_uppercase();
-                if self.sign(")") {
-                    return if function == "COUNT" && fields.is_empty() && aggregates.is_empty() {
-                        Ok(Select::Count)
-                    } else {
-                        Err(malformed(format!("unexpected function: {function}()")))
-                    };
-                }
-                if !AGGREGATES.contains(&function.as_str()) {
-                    return Err(malformed(format!(
-                        "the local org does not know the function {function}"
-                    )));
-                }
-                let path = self.path()?;
-                self.expect(")")?;
-                let alias = match self.peek() {
-                    Some(Token::Word(word)) if !word.eq_ignore_ascii_case("FROM") => {
-                        Some(self.word()?)
-                    }
-                    _ => None,
-                };
-                aggregates.push(Aggregate {
-                    function,
-                    path,
-                    alias,
-                });
-            }
+            items.push(self.item()?);
             if !self.sign(",") {
                 break;
             }
         }
-        match (fields.is_empty(), aggregates.is_empty()) {
-            (_, true) => Ok(Select::Fields(fields)),
-            (true, false) => Ok(Select::Aggregates(aggregates)),
-            (false, false) => Err(malformed("Field must be grouped or aggregated")),
+        let is_count = |item: &Item| {
+            item.alias.is_none()
+                && matches!(&item.what, What::Value(value) if value.function.is_some() && value.path.is_empty())
+        };
+        if items.len() == 1 && is_count(&items[0]) {
+            return Ok(Select::Count);
         }
+        if items.iter().any(is_count) {
+            return Err(malformed("unexpected token: 'COUNT()'"));
+        }
+        Ok(Select::Items(items))
+    }
+
+    fn item(&mut self) -> Result<Item, Refusal> {
+        let plain = |what: What| Item { what, alias: None };
+        if self.sign("(") {
+            let query = self.query()?;
+            self.expect(")")?;
+            return Ok(plain(What::Children(Box::new(query))));
+        }
+        if self.is_word(0, "TYPEOF") && !self.is_sign(1, ",") && !self.is_word(1, "FROM") {
+            self.at += 1;
+            return self.type_of().map(|of| plain(What::Typeof(of)));
+        }
+        if self.is_word(0, "FIELDS") && self.is_sign(1, "(") {
+            self.at += 2;
+            let which = self.word()?.to_uppercase();
+            self.expect(")")?;
+            if !["ALL", "STANDARD", "CUSTOM"].contains(&which.as_str()) {
+                return Err(malformed(format!("unexpected token: '{which}'")));
+            }
+            return Ok(plain(What::Fields(which)));
+        }
+        let value = self.operand()?;
+        let alias = self.alias();
+        Ok(Item {
+            what: What::Value(value),
+            alias,
+        })
+    }
+
+    fn type_of(&mut self) -> Result<Typeof, Refusal> {
+        let relationship = self.word()?;
+        let mut of = Typeof {
+            relationship,
+            cases: Vec::new(),
+            otherwise: Vec::new(),
+        };
+        while self.keyword("WHEN") {
+            let object = self.word()?;
+            self.expect_word("THEN")?;
+            let paths = self.paths()?;
+            of.cases.push((object, paths));
+        }
+        if of.cases.is_empty() {
+            return Err(unexpected(self.peek()));
+        }
+        if self.keyword("ELSE") {
+            of.otherwise = self.paths()?;
+        }
+        self.expect_word("END")?;
+        Ok(of)
+    }
+
+    fn paths(&mut self) -> Result<Vec<Vec<String>>, Refusal> {
+        let mut paths = vec![self.path()?];
+        while self.sign(",") {
+            paths.push(self.path()?);
+        }
+        Ok(paths)
+    }
+
+    fn group(&mut self) -> Result<Vec<Operand>, Refusal> {
+        for refused in ["ROLLUP", "CUBE"] {
+            if self.is_word(0, refused) && self.is_sign(1, "(") {
+                return Err(malformed(format!(
+                    "the local org does not know GROUP BY {refused}"
+                )));
+            }
+        }
+        let mut by = vec![self.operand()?];
+        while self.sign(",") {
+            by.push(self.operand()?);
+        }
+        Ok(by)
     }
 
     fn any_of(&mut self) -> Result<Expr, Refusal> {
+        self.deeper()?;
         let first = self.all_of()?;
         let mut parts = vec![first];
         while self.keyword("OR") {
             parts.push(self.one()?);
         }
+        self.depth -= 1;
         if parts.len() == 1 {
             Ok(parts.remove(0))
         } else {
@@ -222,9 +430,7 @@ impl Parser {
             parts.push(self.one()?);
         }
         // The platform wants parentheses where AND and OR meet, in either order.
-        let mixed = parts.len() > 1
-            && matches!(self.peek(), Some(Token::Word(w)) if w.eq_ignore_ascii_case("OR"));
-        if mixed {
+        if parts.len() > 1 && self.is_word(0, "OR") {
             return Err(malformed("unexpected token: OR"));
         }
         if parts.len() == 1 {
@@ -236,50 +442,34 @@ impl Parser {
 
     fn one(&mut self) -> Result<Expr, Refusal> {
         if self.keyword("NOT") {
-            return Ok(Expr::Not(Box::new(self.one()?)));
+            self.deeper()?;
+            let inner = self.one()?;
+            self.depth -= 1;
+            return Ok(Expr::Not(Box::new(inner)));
         }
         if self.sign("(") {
             let inner = self.any_of()?;
             self.expect(")")?;
             return Ok(inner);
         }
-        let path = self.path()?;
+        let operand = self.operand()?;
         if self.keyword("IN") {
-            return self.list(path, false);
+            return self.list(operand, false);
         }
         if self.keyword("NOT") {
-            if !self.keyword("IN") {
-                return Err(malformed("expecting IN after NOT"));
-            }
-            return self.list(path, true);
+            self.expect_word("IN")?;
+            return self.list(operand, true);
         }
         if self.keyword("LIKE") {
             return Ok(Expr::Compare {
-                path,
+                operand,
                 operator: Operator::Like,
                 value: self.literal()?,
             });
         }
         for (word, negated) in [("INCLUDES", false), ("EXCLUDES", true)] {
             if self.keyword(word) {
-                let values = self.literals()?;
-                let texts = values.into_iter().filter_map(|v| {
-                    if let Literal::Text(text) = v {
-                        Some(text)
-                    } else {
-                        None
-                    }
-                });
-                let includes = Expr::Compare {
-                    path,
-                    operator: Operator::Includes,
-                    value: Literal::List(texts.collect()),
-                };
-                return Ok(if negated {
-                    Expr::Not(Box::new(includes))
-                } else {
-                    includes
-                });
+                return self.includes(operand, negated);
             }
         }
         let operator = match self.next()? {
@@ -289,20 +479,37 @@ impl Parser {
             Token::Sign("<=") => Operator::AtMost,
             Token::Sign(">") => Operator::Greater,
             Token::Sign(">=") => Operator::AtLeast,
-            other => return Err(malformed(format!("unexpected token: {}", shown(&other)))),
+            other => return Err(unexpected(Some(&other))),
         };
         Ok(Expr::Compare {
-            path,
+            operand,
             operator,
             value: self.literal()?,
         })
     }
 
-    fn list(&mut self, path: Vec<String>, negated: bool) -> Result<Expr, Refusal> {
-        let is_query = matches!(self.tokens.get(self.at + 1), Some(Token::Word(w)) if w.eq_ignore_ascii_case("SELECT"));
-        if !is_query {
+    fn includes(&mut self, operand: Operand, negated: bool) -> Result<Expr, Refusal> {
+        let values = self.literals()?;
+        let texts = values.into_iter().filter_map(|value| match value {
+            Literal::Text(text) => Some(text),
+            _ => None,
+        });
+        let includes = Expr::Compare {
+            operand,
+            operator: Operator::Includes,
+            value: Literal::List(texts.collect()),
+        };
+        Ok(if negated {
+            Expr::Not(Box::new(includes))
+        } else {
+            includes
+        })
+    }
+
+    fn list(&mut self, operand: Operand, negated: bool) -> Result<Expr, Refusal> {
+        if !self.is_word(1, "SELECT") {
             return Ok(Expr::In {
-                path,
+                operand,
                 negated,
                 values: self.literals()?,
             });
@@ -311,7 +518,7 @@ impl Parser {
         let query = Box::new(self.query()?);
         self.expect(")")?;
         Ok(Expr::InQuery {
-            path,
+            operand,
             negated,
             query,
         })
@@ -335,17 +542,19 @@ impl Parser {
             Token::Word(word) if word.eq_ignore_ascii_case("null") => Literal::Null,
             Token::Word(word) if word.eq_ignore_ascii_case("true") => Literal::Boolean(true),
             Token::Word(word) if word.eq_ignore_ascii_case("false") => Literal::Boolean(false),
-            other => return Err(malformed(format!("unexpected token: {}", shown(&other)))),
+            Token::Word(word) => match dates::named(&word, self.today) {
+                Some((from, to)) => Literal::Days(from, to),
+                None => return Err(malformed(format!("unexpected token: '{word}'"))),
+            },
+            other => return Err(unexpected(Some(&other))),
         })
     }
 
     fn order(&mut self) -> Result<Vec<Order>, Refusal> {
-        if !self.keyword("BY") {
-            return Err(malformed("expecting BY after ORDER"));
-        }
+        self.expect_word("BY")?;
         let mut order = Vec::new();
         loop {
-            let path = self.path()?;
+            let operand = self.operand()?;
             let descending = self.keyword("DESC");
             if !descending {
                 self.keyword("ASC");
@@ -358,7 +567,7 @@ impl Parser {
                 }
             }
             order.push(Order {
-                path,
+                operand,
                 descending,
                 nulls_last,
             });
@@ -381,7 +590,7 @@ impl Parser {
                 let count = number as usize;
                 Ok(count)
             }
-            other => Err(malformed(format!("unexpected token: {}", shown(&other)))),
+            other => Err(unexpected(Some(&other))),
         }
     }
 }
@@ -389,9 +598,11 @@ impl Parser {
 fn select_paths(select: &mut Select) -> Box<dyn Iterator<Item = &mut Vec<String>> + '_> {
     match select {
         Select::Count => Box::new(std::iter::empty()),
-        Select::Fields(fields) => Box::new(fields.iter_mut()),
-        Select::Aggregates(aggregates) => {
-            Box::new(aggregates.iter_mut().map(|aggregate| &mut aggregate.path))
+        Select::Items(items) => {
+            Box::new(items.iter_mut().filter_map(|item| match &mut item.what {
+                What::Value(value) => Some(&mut value.path),
+                _ => None,
+            }))
         }
     }
 }
@@ -399,13 +610,20 @@ fn select_paths(select: &mut Select) -> Box<dyn Iterator<Item = &mut Vec<String>
 fn for_each_path(expr: &mut Expr, act: &impl Fn(&mut Vec<String>)) {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => {
-            parts.iter_mut().for_each(|part| for_each_path(part, act))
+            parts.iter_mut().for_each(|part| for_each_path(part, act));
         }
         Expr::Not(inner) => for_each_path(inner, act),
-        Expr::Compare { path, .. } | Expr::In { path, .. } | Expr::InQuery { path, .. } => {
-            act(path)
+        Expr::Compare { operand, .. }
+        | Expr::In { operand, .. }
+        | Expr::InQuery { operand, .. } => {
+            act(&mut operand.path);
         }
     }
+}
+
+fn unexpected(token: Option<&Token>) -> Refusal {
+    let found = token.map_or_else(|| "<EOF>".to_owned(), shown);
+    malformed(format!("unexpected token: {found}"))
 }
 
 fn shown(token: &Token) -> String {

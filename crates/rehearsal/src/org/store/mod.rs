@@ -307,6 +307,17 @@ pub(crate) fn page(
     .collect()
 }
 
+/// The numbers of all rows that are not deleted.
+pub(crate) fn numbers(db: &Connection, object: &Object) -> rusqlite::Result<Vec<i64>> {
+    let sql = format!(
+        "SELECT n FROM o_{} WHERE deleted = 0 ORDER BY n",
+        object.name
+    );
+    db.prepare_cached(&sql)?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
 /// How many rows are not deleted.
 pub(crate) fn count(db: &Connection, object: &Object) -> rusqlite::Result<i64> {
     db.query_row(
