@@ -114,7 +114,7 @@ fn options(given: &Given, folder: &Path) -> Result<OrgOptions, Box<dyn std::erro
             given
                 .token
                 .as_deref()
-                .unwrap_or("00Drehearsal!local.org.token"),
+                .unwrap_or("00Drehearsal000!local.org.token"),
         )
         .refresh_token(
             given

@@ -146,8 +146,8 @@ check('queries with relationships, pages and aggregates', async () => {
   const down = await conn.query(`SELECT Name, (SELECT LastName FROM Contacts), (SELECT Subject FROM Cases ORDER BY Subject DESC) FROM Account WHERE Id = '${account.id}'`);
   assert.equal(down.records[0].Contacts.totalSize, 1);
   assert.deepEqual(down.records[0].Cases.records.map((r) => r.Subject), ['p3', 'p2', 'p1']);
-  const grouped = await conn.query(`SELECT Priority, COUNT(Id) n, MAX(Subject) last FROM Case WHERE ContactId = '${contact.id}' GROUP BY Priority HAVING COUNT(Id) > 0 ORDER BY COUNT(Id) DESC`);
-  assert.deepEqual(grouped.records.map((r) => [r.Priority, r.n, r.last]), [['High', 2, 'p3'], ['Low', 1, 'p2']]);
+  const grouped = await conn.query(`SELECT Priority, COUNT(Id) n, MAX(Subject) latest FROM Case WHERE ContactId = '${contact.id}' GROUP BY Priority HAVING COUNT(Id) > 0 ORDER BY COUNT(Id) DESC`);
+  assert.deepEqual(grouped.records.map((r) => [r.Priority, r.n, r.latest]), [['High', 2, 'p3'], ['Low', 1, 'p2']]);
   const semi = await conn.query(`SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact WHERE LastName = 'Ngo')`);
   assert.equal(semi.totalSize, 1);
   const today = await conn.query('SELECT COUNT() FROM Case WHERE CreatedDate = TODAY');

@@ -85,7 +85,10 @@ pub(super) fn user(
     if !is_audience(settings, audience, base) {
         return Err(invalid_grant("audience is invalid"));
     }
-    in_time(claims["exp"].as_i64(), ctx.now.timestamp())?;
+    // Some clients write the number as a text.
+    let expires = &claims["exp"];
+    let expires = expires.as_i64().or_else(|| expires.as_str()?.parse().ok());
+    in_time(expires, ctx.now.timestamp())?;
     let name = claims["sub"].as_str().unwrap_or_default();
     let approved = settings
         .approved_users

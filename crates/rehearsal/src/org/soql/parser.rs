@@ -208,7 +208,12 @@ impl Parser {
         }
         let mut select = self.select()?;
         self.expect_word("FROM")?;
-        let from = self.path()?.join(".");
+        // An object may be called as a clause is: Group is.
+        let from = self.word()?;
+        let ends = ["WHERE", "LIMIT", "ORDER"];
+        if from.contains(':') || ends.iter().any(|end| from.eq_ignore_ascii_case(end)) {
+            return Err(malformed(format!("unexpected token: '{from}'")));
+        }
         let alias = self.alias();
         if self.keyword("USING") {
             self.expect_word("SCOPE")?;
@@ -300,8 +305,18 @@ impl Parser {
         Ok(())
     }
 
+    /// A name that the query gives to what stands before it; not one of the words that the language keeps for itself.
     fn alias(&mut self) -> Option<String> {
+        const RESERVED: [&str; 12] = [
+            "AND", "EXCLUDES", "FIRST", "IN", "INCLUDES", "LAST", "LIKE", "NOT", "NULL", "OR",
+            "SELECT", "WHEN",
+        ];
         match self.peek() {
+            Some(Token::Word(word))
+                if RESERVED.iter().any(|not| word.eq_ignore_ascii_case(not)) =>
+            {
+                None
+            }
             Some(Token::Word(word))
                 if !CLAUSES.iter().any(|not| word.eq_ignore_ascii_case(not))
                     && !word.contains(['.', ':']) =>

@@ -6,6 +6,7 @@ mod grants;
 mod objects;
 mod outside;
 mod plans;
+mod queries;
 mod state;
 mod writes;
 
