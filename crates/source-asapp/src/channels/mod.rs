@@ -1,0 +1,60 @@
+//! The channels by which data comes, each behind the same two questions: what lies in a folder, and what is in a file.
+//!
+//! The messaging tree and the File Exporter have the same shape: feed, version, format, day, interval, files. Names are
+//! opaque: what a listing answered is handed back as it came (ASAPP reference, section 2).
+
+mod folder;
+mod tree;
+
+use std::io::Read;
+
+use async_trait::async_trait;
+use deskferry_core::{Context, Result};
+
+use crate::tables::Family;
+
+pub(crate) use folder::Folder;
+pub(crate) use tree::{Day, Piece, days, partition_of, pieces};
+
+/// A stream of bytes that a worker reads to its end.
+pub(crate) type Bytes = Box<dyn Read + Send>;
+
+/// A file of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its name in its folder.
+    pub(crate) name: String,
+    /// Its size, where the channel tells.
+    pub(crate) size: Option<u64>,
+    /// When it was last changed, as the channel counts; only ever compared.
+    pub(crate) changed: Option<String>,
+}
+
+/// What lies in a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) folders: Vec<String>,
+    pub(crate) files: Vec<Entry>,
+}
+
+/// A way by which data comes.
+#[async_trait]
+pub(crate) trait Channel: Send + Sync {
+    /// Its name in reports.
+    fn name(&self) -> &'static str;
+
+    /// Whose tables it carries.
+    fn family(&self) -> Family;
+
+    /// Whether a folder of data is finished only when `_SUCCESS` lies in it (ASAPP reference, section 3.2).
+    fn is_gated(&self) -> bool;
+
+    /// Whether listing costs nothing: then older days are looked at again for what came late.
+    fn lists_freely(&self) -> bool;
+
+    /// What lies in the folder that these names lead to.
+    async fn list(&self, cx: &Context, path: &[String]) -> Result<Listing>;
+
+    /// The bytes of a file, as they are stored.
+    async fn open(&self, cx: &Context, path: &[String], file: &Entry) -> Result<Bytes>;
+}

@@ -1,0 +1,483 @@
+//! Files into one sorted run.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use deskferry_core::{Error, ErrorKind, Result};
+use flate2::read::MultiGzDecoder;
+use grenad::{ChunkCreator, CompressionType, SorterBuilder, Writer};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::entry::{Latest, Stamp, write};
+use super::keys::owner_key;
+use crate::channels::{Bytes, Piece};
+use crate::tables::{Family, Of, Table, tag};
+use crate::wire::{Shape, moment, pick, scalar};
+
+/// A share of broken lines means nothing in fewer lines than these.
+const FEW: u64 = 1_000;
+/// Ids of agents and customers that a run remembers to have named already.
+const REMEMBERED: usize = 200_000;
+
+/// A file to be read, by its number in the manifest.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub(crate) piece: Piece,
+    pub(crate) number: u32,
+}
+
+/// A line that is no row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Broken {
+    /// Mark of the table it should have become a row of.
+    pub(crate) tag: u8,
+    pub(crate) file: String,
+    /// From 1.
+    pub(crate) line: u32,
+    pub(crate) reason: String,
+    pub(crate) raw: String,
+}
+
+/// What became of the files of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Done {
+    /// Rows of each file, in the order of the files.
+    pub(crate) rows: Vec<u64>,
+    pub(crate) broken: u64,
+    /// Bytes after decompression.
+    pub(crate) bytes: u64,
+    pub(crate) shapes: BTreeMap<String, Shape>,
+}
+
+/// How a run is made.
+pub(crate) struct How<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) name: &'a str,
+    pub(crate) generation: u32,
+    /// Bytes of memory for sorting.
+    pub(crate) memory: usize,
+    /// The share of lines that may be broken, in percent.
+    pub(crate) broken_share: f64,
+    pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Reads the files into the run `how.name`, and its broken lines into a file beside it. Nothing stands there under that name before
+/// all is written and synced.
+///
+/// # Errors
+/// The channel or the disk failed; too many broken lines.
+pub(crate) fn reduce(
+    how: &How<'_>,
+    inputs: &[Input],
+    open: &dyn Fn(&Piece) -> Result<Bytes>,
+) -> Result<Done> {
+    let failed = |error: io::Error| Error::storage("keep the reduced exports", error);
+    let mut sorter = SorterBuilder::new(Latest);
+    // Half of the memory is the buffer, the rest is what it grows through and what merging takes.
+    sorter
+        .dump_threshold(how.memory / 2)
+        .allow_realloc(false)
+        .max_nb_chunks(32)
+        .chunk_compression_type(CompressionType::Snappy);
+    let mut sorter = sorter.chunk_creator(ChunksIn(how.folder.to_owned())).build();
+    let broken_name = how.folder.join(format!("{}.broken", how.name));
+    let mut broken = BufWriter::new(File::create(&broken_name).map_err(failed)?);
+    let mut done = Done::default();
+    let mut named = HashSet::new();
+    for input in inputs {
+        let shape = done.shapes.entry(shape_name(&input.piece)).or_default();
+        let mut reader = plain(open(&input.piece)?).map_err(|e| unreadable(&input.piece, e))?;
+        let mut mapper = Mapper::new(input, how.generation, &mut named);
+        let (mut line, mut number, mut rows) = (Vec::new(), 0_u32, 0_u64);
+        loop {
+            line.clear();
+            let length = reader
+                .read_until(b'\n', &mut line)
+                .map_err(|e| unreadable(&input.piece, e))?;
+            if length == 0 {
+                break;
+            }
+            number = number.saturating_add(1);
+            done.bytes += length as u64;
+            let text = line.trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            rows += 1;
+            let mut insert = |key: &[u8], entry: &[u8]| sorter.insert(key, entry).map_err(merged);
+            match mapper.map(text, number, shape, &mut insert)? {
+                Ok(()) => {}
+                Err(reason) => {
+                    done.broken += 1;
+                    let row = Broken {
+                        tag: input.piece.table.tag,
+                        file: input.piece.name(),
+                        line: number,
+                        reason,
+                        raw: String::from_utf8_lossy(text).into_owned(),
+                    };
+                    serde_json::to_writer(&mut broken, &row)
+                        .map_err(io::Error::from)
+                        .and_then(|()| broken.write_all(b"\n"))
+                        .map_err(failed)?;
+                }
+            }
+            if number.is_multiple_of(4_096) && (how.cancelled)() {
+                return Err(Error::new(ErrorKind::Cancelled, "read exported files", "the run was asked to stop")
+                    .advise("Run `resume` to go on where it stopped"));
+            }
+        }
+        done.rows.push(rows);
+        let total: u64 = done.rows.iter().sum();
+        if total >= FEW && done.broken as f64 > total as f64 * how.broken_share / 100.0 {
+            return Err(too_many(&input.piece, done.broken, total, how.broken_share));
+        }
+    }
+    let broken = broken.into_inner().map_err(|e| failed(e.into_error()))?;
+    broken.sync_all().map_err(failed)?;
+    write_whole(&how.folder.join(how.name), |out| {
+        let mut writer = Writer::builder().compression_type(CompressionType::Snappy).build(out);
+        sorter.write_into_stream_writer(&mut writer).map_err(merged)?;
+        writer.into_inner().map_err(|e| Error::storage("keep the reduced exports", e))
+    })?;
+    Ok(done)
+}
+
+/// Writes a file that is there as a whole, or not at all.
+pub(super) fn write_whole(
+    path: &Path,
+    write: impl FnOnce(BufWriter<File>) -> Result<BufWriter<File>>,
+) -> Result<()> {
+    let failed = |error: io::Error| Error::storage("keep the reduced exports", error);
+    let unfinished = path.with_extension("unfinished");
+    let out = BufWriter::with_capacity(1 << 20, File::create(&unfinished).map_err(failed)?);
+    let out = write(out)?.into_inner().map_err(|e| failed(e.into_error()))?;
+    out.sync_all().map_err(failed)?;
+    std::fs::rename(&unfinished, path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+pub(super) fn merged<E: std::fmt::Display>(error: grenad::Error<E>) -> Error {
+    match error {
+        grenad::Error::Io(error) => Error::storage("keep the reduced exports", error),
+        other => Error::bug("keep the reduced exports", other.to_string()),
+    }
+}
+
+/// Feeds of the two families can have one name.
+fn shape_name(piece: &Piece) -> String {
+    piece.table.name.to_owned()
+}
+
+/// Bytes without their compression, whatever the name says (ASAPP reference, section 2).
+fn plain(bytes: Bytes) -> io::Result<Box<dyn BufRead>> {
+    let mut reader = BufReader::with_capacity(1 << 17, bytes);
+    let zipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    Ok(if zipped {
+        Box::new(BufReader::with_capacity(1 << 17, MultiGzDecoder::new(reader)))
+    } else {
+        Box::new(reader)
+    })
+}
+
+fn unreadable(piece: &Piece, error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => ErrorKind::Decode,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, "read exported files", error.to_string())
+        .with("file", piece.name())
+        .advise("Fetch this file again, then run `resume`: whatever was read before it is kept")
+        .because(error)
+}
+
+fn too_many(piece: &Piece, broken: u64, total: u64, share: f64) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        "read exported files",
+        format!("{broken} of {total} lines are no rows, more than {share} per cent"),
+    )
+    .with("file", piece.name())
+    .advise("Look at the lines in the `.broken` file of the work folder; `broken_share` says how many are taken")
+}
+
+struct ChunksIn(PathBuf);
+
+impl ChunkCreator for ChunksIn {
+    type Chunk = File;
+    type Error = io::Error;
+    fn create(&self) -> Result<File, io::Error> {
+        tempfile::tempfile_in(&self.0)
+    }
+}
+
+/// Rows of one file to entries.
+struct Mapper<'a> {
+    table: &'static Table,
+    number: u32,
+    stamp: Stamp,
+    wanted: Vec<&'static str>,
+    key: Vec<u8>,
+    entry: Vec<u8>,
+    /// Who was named in this run already.
+    named: &'a mut HashSet<(u8, String)>,
+}
+
+/// Columns from which we make rows of our own.
+const NAMES: &[&str] = &[
+    "customer_id",
+    "external_user_id",
+    "first_rep_id",
+    "last_rep_id",
+    "rep_id",
+    "sender_id",
+    "sender_type",
+    "merged_from_issue_id",
+    "last_agent_id",
+    "agent_id",
+    "structured_data_field_id",
+    "structured_data_field_name",
+    "structured_data_field_category",
+    "issue_id",
+];
+
+type Picked<'de> = Vec<Option<&'de RawValue>>;
+
+impl<'a> Mapper<'a> {
+    fn new(input: &Input, generation: u32, named: &'a mut HashSet<(u8, String)>) -> Self {
+        let table = input.piece.table;
+        let mut wanted: Vec<&'static str> = Vec::new();
+        let own = table.owner.iter().chain(table.key);
+        for column in own.copied().chain(table.unique).chain(table.logical).chain(table.constant) {
+            if !wanted.contains(&column) {
+                wanted.push(column);
+            }
+        }
+        if makes_more(table.tag) {
+            for column in NAMES {
+                if !wanted.contains(column) {
+                    wanted.push(column);
+                }
+            }
+        }
+        Self {
+            table,
+            number: input.number,
+            stamp: Stamp {
+                partition: input.piece.partition,
+                generation,
+                split: input.piece.split,
+                ..Stamp::default()
+            },
+            wanted,
+            key: Vec::new(),
+            entry: Vec::new(),
+            named,
+        }
+    }
+
+    /// Inserts what a line says; why it is no row, where it is none.
+    fn map(
+        &mut self,
+        line: &[u8],
+        number: u32,
+        shape: &mut Shape,
+        insert: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<std::result::Result<(), String>> {
+        let picked = match pick(line, &self.wanted, shape) {
+            Ok(picked) => picked,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let at = |column: &str| value(&self.wanted, &picked, column);
+        let owner = match self.table.owner {
+            [] => Some(String::new()),
+            columns => columns.iter().find_map(|column| at(column)),
+        };
+        let Some(owner) = owner else {
+            return Ok(Err(format!("no value in {}", self.table.owner.join(" or "))));
+        };
+        self.stamp.line = number;
+        self.stamp.logical = self
+            .table
+            .logical
+            .and_then(at)
+            .and_then(|text| moment(&text))
+            .map_or(0, |time| time.timestamp_micros());
+        owner_key(&mut self.key, self.table.of, self.table.family, &owner);
+        self.key.push(self.table.tag);
+        match self.table.unique.and_then(at) {
+            Some(unique) => self.key.extend(unique.bytes()),
+            None => {
+                for (place, column) in self.table.key.iter().enumerate() {
+                    if place > 0 {
+                        self.key.push(0x1f);
+                    }
+                    self.key.extend(at(column).unwrap_or_default().bytes());
+                }
+            }
+        }
+        let constant = self.table.constant.and_then(at).map_or(0, |text| hash(&text));
+        write(&mut self.entry, self.stamp, constant, self.number, line);
+        insert(&self.key, &self.entry)?;
+        if makes_more(self.table.tag) {
+            self.more(&owner, line, &picked, insert)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Rows of our own: who and what a row names beside what it belongs to.
+    fn more(
+        &mut self,
+        owner: &str,
+        line: &[u8],
+        picked: &Picked<'_>,
+        insert: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let wanted = std::mem::take(&mut self.wanted);
+        let at = |column: &str| value(&wanted, picked, column);
+        let says = |column: &str, word: &str| at(column).is_some_and(|text| text.to_ascii_lowercase().contains(word));
+        match self.table.tag {
+            tag::METADATA | tag::METADATA_ENDED => {
+                if let Some(customer) = at("customer_id") {
+                    self.name(Of::Customer, &customer, insert)?;
+                    if let Some(external) = at("external_user_id") {
+                        let row = json!({ "external_user_id": external }).to_string();
+                        self.put(Of::Customer, &customer, tag::CUSTOMER_NAMED, "external", row.as_bytes(), insert)?;
+                    }
+                }
+                for rep in [at("first_rep_id"), at("last_rep_id")].into_iter().flatten() {
+                    self.name(Of::Agent, &rep, insert)?;
+                }
+            }
+            tag::REP_CONVO | tag::DISPOSITION => {
+                if let Some(rep) = at("rep_id") {
+                    self.name(Of::Agent, &rep, insert)?;
+                }
+            }
+            tag::UTTERANCE if says("sender_type", "rep") => {
+                if let Some(rep) = at("sender_id") {
+                    self.name(Of::Agent, &rep, insert)?;
+                }
+            }
+            tag::UTTERANCE_STATE if says("sender_type", "agent") => {
+                if let Some(agent) = at("sender_id") {
+                    self.name(Of::Agent, &agent, insert)?;
+                }
+            }
+            tag::OPPORTUNITY => {
+                if let Some(merged) = at("merged_from_issue_id").filter(|merged| merged != owner) {
+                    let row = json!({ "into": owner }).to_string();
+                    self.put(Of::Conversation, &merged, tag::MERGED, "", row.as_bytes(), insert)?;
+                }
+            }
+            tag::PARAM => {
+                self.name(Of::Customer, owner, insert)?;
+                if let (Some(issue), Some(key)) = (at("issue_id"), at("param_key")) {
+                    self.put(Of::Conversation, &issue, tag::PARAM_OF_ISSUE, &key, line, insert)?;
+                }
+            }
+            tag::STATE => {
+                if let Some(customer) = at("customer_id") {
+                    self.name(Of::Customer, &customer, insert)?;
+                }
+                if let Some(agent) = at("last_agent_id") {
+                    self.name(Of::Agent, &agent, insert)?;
+                }
+            }
+            tag::STRUCTURED => {
+                if let Some(field) = at("structured_data_field_id") {
+                    let row = json!({
+                        "id": field,
+                        "name": at("structured_data_field_name"),
+                        "category": at("structured_data_field_category"),
+                    });
+                    self.put(Of::Dictionary, "", tag::FIELD, &field, row.to_string().as_bytes(), insert)?;
+                }
+            }
+            _ => {}
+        }
+        self.wanted = wanted;
+        Ok(())
+    }
+
+    fn name(
+        &mut self,
+        of: Of,
+        id: &str,
+        insert: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mark = match of {
+            Of::Agent => tag::REP_NAMED,
+            _ => tag::CUSTOMER_NAMED,
+        };
+        let name = (mark + u8::from(self.table.family == Family::Services) * 100, id.to_owned());
+        if self.named.contains(&name) {
+            return Ok(());
+        }
+        if self.named.len() < REMEMBERED {
+            self.named.insert(name);
+        }
+        self.put(of, id, mark, "", b"{}", insert)
+    }
+
+    fn put(
+        &mut self,
+        of: Of,
+        owner: &str,
+        tag: u8,
+        row: &str,
+        line: &[u8],
+        insert: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        owner_key(&mut self.key, of, self.table.family, owner);
+        self.key.push(tag);
+        self.key.extend(row.bytes());
+        write(&mut self.entry, self.stamp, 0, self.number, line);
+        insert(&self.key, &self.entry)
+    }
+}
+
+/// Whether rows of a table name others.
+fn makes_more(mark: u8) -> bool {
+    matches!(
+        mark,
+        tag::METADATA
+            | tag::METADATA_ENDED
+            | tag::REP_CONVO
+            | tag::DISPOSITION
+            | tag::UTTERANCE
+            | tag::UTTERANCE_STATE
+            | tag::OPPORTUNITY
+            | tag::PARAM
+            | tag::STATE
+            | tag::STRUCTURED
+    )
+}
+
+fn value(wanted: &[&str], picked: &Picked<'_>, column: &str) -> Option<String> {
+    let place = wanted.iter().position(|wanted| *wanted == column)?;
+    scalar(picked.get(place).copied().flatten()?).map(|text| text.into_owned())
+}
+
+/// Never 0, which means none.
+fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    }) | 1
+}
+
+/// Reads the broken lines of a run.
+pub(crate) fn broken(folder: &Path, run: &str) -> Result<Vec<Broken>> {
+    let failed = |error: io::Error| Error::storage("read the broken lines of a run", error);
+    let mut text = String::new();
+    let path = folder.join(format!("{run}.broken"));
+    File::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
+    text.lines()
+        .map(|line| serde_json::from_str(line).map_err(|e| failed(e.into())))
+        .collect()
+}
