@@ -6,4 +6,4 @@ mod value;
 
 pub(crate) use pick::{Shape, pick};
 pub(crate) use row::Row;
-pub(crate) use value::{list, moment, scalar, truth};
+pub(crate) use value::{list, meant, moment, scalar};
