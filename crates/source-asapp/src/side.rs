@@ -37,9 +37,27 @@ impl About {
     fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Customers => &[
-                "customer_id", "external_user_id", "name", "email", "phone", "company", "company_id", "title", "created", "updated",
+                "customer_id",
+                "external_user_id",
+                "name",
+                "email",
+                "phone",
+                "company",
+                "company_id",
+                "title",
+                "created",
+                "updated",
             ],
-            Self::Agents => &["rep_id", "external_rep_id", "crm_rep_id", "agent_id", "name", "email", "created", "updated"],
+            Self::Agents => &[
+                "rep_id",
+                "external_rep_id",
+                "crm_rep_id",
+                "agent_id",
+                "name",
+                "email",
+                "created",
+                "updated",
+            ],
             Self::Recordings => &["issue_id", "conversation_id", "rep_id", "url"],
         }
     }
@@ -61,7 +79,9 @@ pub(crate) struct Side {
 
 impl fmt::Debug for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Side").field("ids", &self.rows.len()).finish()
+        f.debug_struct("Side")
+            .field("ids", &self.rows.len())
+            .finish()
     }
 }
 
@@ -73,7 +93,9 @@ impl Side {
 
     /// All rows with this id.
     pub(crate) fn all(&self, column: &'static str, id: &str) -> &[Arc<Row>] {
-        self.rows.get(&(column, id.to_owned())).map_or(&[], Vec::as_slice)
+        self.rows
+            .get(&(column, id.to_owned()))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Reads and checks a side file.
@@ -101,25 +123,44 @@ impl Side {
             }
             return Ok(side);
         }
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let head = reader.headers().map_err(|e| wrong(1, e.to_string()))?.clone();
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(file);
+        let head = reader
+            .headers()
+            .map_err(|e| wrong(1, e.to_string()))?
+            .clone();
         for row in reader.records() {
-            let row = row.map_err(|e| wrong(e.position().map_or(0, csv::Position::line), e.to_string()))?;
+            let row =
+                row.map_err(|e| wrong(e.position().map_or(0, csv::Position::line), e.to_string()))?;
             let line = row.position().map_or(0, csv::Position::line);
             let values: Map<String, Value> = head
                 .iter()
                 .zip(row.iter())
                 .filter(|(_, value)| !value.is_empty())
-                .map(|(name, value)| (name.trim_start_matches('\u{feff}').to_owned(), Value::from(value)))
+                .map(|(name, value)| {
+                    (
+                        name.trim_start_matches('\u{feff}').to_owned(),
+                        Value::from(value),
+                    )
+                })
                 .collect();
-            side.add(Row(values), about).map_err(|what| wrong(line, what))?;
+            side.add(Row(values), about)
+                .map_err(|what| wrong(line, what))?;
         }
         Ok(side)
     }
 
     fn add(&mut self, row: Row, about: About) -> std::result::Result<(), String> {
-        if let Some(unknown) = row.0.keys().find(|name| !about.columns().contains(&name.as_str())) {
-            return Err(format!("the column `{unknown}` is unknown; there are {}", about.columns().join(", ")));
+        if let Some(unknown) = row
+            .0
+            .keys()
+            .find(|name| !about.columns().contains(&name.as_str()))
+        {
+            return Err(format!(
+                "the column `{unknown}` is unknown; there are {}",
+                about.columns().join(", ")
+            ));
         }
         let row = Arc::new(row);
         let mut ids = 0;
@@ -135,7 +176,11 @@ impl Side {
         if ids == 0 {
             return Err(format!("there is no value in {}", about.ids().join(" or ")));
         }
-        if about == About::Recordings && row.text("url").is_none_or(|url| url::Url::parse(&url).is_err()) {
+        if about == About::Recordings
+            && row
+                .text("url")
+                .is_none_or(|url| url::Url::parse(&url).is_err())
+        {
             return Err("`url` is no address".to_owned());
         }
         Ok(())
@@ -171,17 +216,41 @@ mod tests {
             let side = read(name, text, About::Customers).unwrap();
             let row = side.row("customer_id", "7").unwrap();
             assert_eq!(row.text("name").as_deref(), Some("Ann Lee"), "{name}");
-            assert_eq!(several(row.text("email")), ["ann@example.org", "a@example.org"], "{name}");
+            assert_eq!(
+                several(row.text("email")),
+                ["ann@example.org", "a@example.org"],
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn what_is_wrong_is_said_with_its_line() {
         let cases = [
-            ("a.csv", "customer_id,nmae\n7,Ann\n", "`nmae` is unknown", "line: 2"),
-            ("a.csv", "customer_id,name\n,Ann\n", "no value in customer_id or external_user_id", "line: 2"),
-            ("a.csv", "customer_id,name\n7,Ann\n7,Bob\n", "another row has the customer_id 7", "line: 3"),
-            ("a.jsonl", "{\"customer_id\":7}\n{\"customer_id\"\n", "EOF", "line: 2"),
+            (
+                "a.csv",
+                "customer_id,nmae\n7,Ann\n",
+                "`nmae` is unknown",
+                "line: 2",
+            ),
+            (
+                "a.csv",
+                "customer_id,name\n,Ann\n",
+                "no value in customer_id or external_user_id",
+                "line: 2",
+            ),
+            (
+                "a.csv",
+                "customer_id,name\n7,Ann\n7,Bob\n",
+                "another row has the customer_id 7",
+                "line: 3",
+            ),
+            (
+                "a.jsonl",
+                "{\"customer_id\":7}\n{\"customer_id\"\n",
+                "EOF",
+                "line: 2",
+            ),
         ];
         for (name, text, what, line) in cases {
             let error = read(name, text, About::Customers).unwrap_err().to_string();

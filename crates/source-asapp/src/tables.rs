@@ -164,47 +164,167 @@ const WINDOW: Option<&str> = Some("instance_ts");
 pub(crate) static TABLES: &[Table] = &[
     Table {
         constant: Some("issue_created_ts"),
-        ..conversation("convos_metadata", Messaging, tag::METADATA, &[], Some("last_event_ts"))
+        ..conversation(
+            "convos_metadata",
+            Messaging,
+            tag::METADATA,
+            &[],
+            Some("last_event_ts"),
+        )
     },
-    conversation("convos_metadata_ended", Messaging, tag::METADATA_ENDED, &[], Some("last_event_ts")),
+    conversation(
+        "convos_metadata_ended",
+        Messaging,
+        tag::METADATA_ENDED,
+        &[],
+        Some("last_event_ts"),
+    ),
     conversation("convos_metrics", Messaging, tag::METRICS, &[], None),
-    conversation("convos_metrics_ended", Messaging, tag::METRICS_ENDED, &[], None),
+    conversation(
+        "convos_metrics_ended",
+        Messaging,
+        tag::METRICS_ENDED,
+        &[],
+        None,
+    ),
     conversation("convos_intents", Messaging, tag::INTENTS_OF, &[], None),
-    conversation("convos_intents_ended", Messaging, tag::INTENTS_OF_ENDED, &[], None),
-    conversation("convos_summary_tags", Messaging, tag::SUMMARY_TAGS, &["summary_tag_presented"], WINDOW),
+    conversation(
+        "convos_intents_ended",
+        Messaging,
+        tag::INTENTS_OF_ENDED,
+        &[],
+        None,
+    ),
+    conversation(
+        "convos_summary_tags",
+        Messaging,
+        tag::SUMMARY_TAGS,
+        &["summary_tag_presented"],
+        WINDOW,
+    ),
     Table {
         unique: Some("event_uuid"),
         kind: RecordKind::Message,
-        ..conversation("utterances", Messaging, tag::UTTERANCE, &["created_ts", "sender_id"], WINDOW)
+        ..conversation(
+            "utterances",
+            Messaging,
+            tag::UTTERANCE,
+            &["created_ts", "sender_id"],
+            WINDOW,
+        )
     },
-    conversation("customer_feedback", Messaging, tag::FEEDBACK, &["question", "ordering"], WINDOW),
-    conversation("rep_convos", Messaging, tag::REP_CONVO, &["rep_id", "issue_assigned_ts"], WINDOW),
-    conversation("rep_assignment_disposition", Messaging, tag::DISPOSITION, &["rep_id", "rep_assigned_ts"], None),
-    conversation("issue_queues", Messaging, tag::QUEUE_VISIT, &["queue_id", "enter_queue_ts"], WINDOW),
-    conversation("transfers", Messaging, tag::TRANSFER, &["rep_id", "timestamp_req"], WINDOW),
-    conversation("live_agent_opportunities", Messaging, tag::OPPORTUNITY, &["customer_id", "opportunity_ts"], WINDOW),
+    conversation(
+        "customer_feedback",
+        Messaging,
+        tag::FEEDBACK,
+        &["question", "ordering"],
+        WINDOW,
+    ),
+    conversation(
+        "rep_convos",
+        Messaging,
+        tag::REP_CONVO,
+        &["rep_id", "issue_assigned_ts"],
+        WINDOW,
+    ),
+    conversation(
+        "rep_assignment_disposition",
+        Messaging,
+        tag::DISPOSITION,
+        &["rep_id", "rep_assigned_ts"],
+        None,
+    ),
+    conversation(
+        "issue_queues",
+        Messaging,
+        tag::QUEUE_VISIT,
+        &["queue_id", "enter_queue_ts"],
+        WINDOW,
+    ),
+    conversation(
+        "transfers",
+        Messaging,
+        tag::TRANSFER,
+        &["rep_id", "timestamp_req"],
+        WINDOW,
+    ),
+    conversation(
+        "live_agent_opportunities",
+        Messaging,
+        tag::OPPORTUNITY,
+        &["customer_id", "opportunity_ts"],
+        WINDOW,
+    ),
     conversation("voice_intents", Messaging, tag::VOICE_INTENT, &[], WINDOW),
-    conversation("issue_type", Messaging, tag::ISSUE_TYPE, &["customer_id"], WINDOW),
+    conversation(
+        "issue_type",
+        Messaging,
+        tag::ISSUE_TYPE,
+        &["customer_id"],
+        WINDOW,
+    ),
     conversation("issue_entry", Messaging, tag::ENTRY, &[], WINDOW),
-    conversation("issue_omnichannel", Messaging, tag::OMNICHANNEL, &[], WINDOW),
-    conversation("issue_session_merge", Messaging, tag::SESSION_MERGE, &[], WINDOW),
+    conversation(
+        "issue_omnichannel",
+        Messaging,
+        tag::OMNICHANNEL,
+        &[],
+        WINDOW,
+    ),
+    conversation(
+        "issue_session_merge",
+        Messaging,
+        tag::SESSION_MERGE,
+        &[],
+        WINDOW,
+    ),
     conversation("issue_sentiment", Messaging, tag::SENTIMENT, &[], WINDOW),
-    conversation("issue_entity_genagent", Messaging, tag::GENAGENT, &[], WINDOW),
+    conversation(
+        "issue_entity_genagent",
+        Messaging,
+        tag::GENAGENT,
+        &[],
+        WINDOW,
+    ),
     Table {
         of: Of::Customer,
         owner: &["customer_id"],
         kind: RecordKind::Contact,
-        ..conversation("customer_params", Messaging, tag::PARAM, &["param_key"], Some("event_ts"))
+        ..conversation(
+            "customer_params",
+            Messaging,
+            tag::PARAM,
+            &["param_key"],
+            Some("event_ts"),
+        )
     },
     Table {
         of: Of::Customer,
         owner: &["customer_id"],
         kind: RecordKind::Contact,
-        ..conversation("customer_params_hourly", Messaging, tag::PARAM, &["param_key"], Some("event_ts"))
+        ..conversation(
+            "customer_params_hourly",
+            Messaging,
+            tag::PARAM,
+            &["param_key"],
+            Some("event_ts"),
+        )
     },
     agent("reps", tag::REP, &["rep_id"], &[], None),
-    agent("rep_attributes", tag::REP_ATTRIBUTE, &["rep_id"], &["attribute_name"], None),
-    agent("rep_hierarchy", tag::REP_SUPERIOR, &["subordinate_rep_id"], &["superior_rep_id"], None),
+    agent(
+        "rep_attributes",
+        tag::REP_ATTRIBUTE,
+        &["rep_id"],
+        &["attribute_name"],
+        None,
+    ),
+    agent(
+        "rep_hierarchy",
+        tag::REP_SUPERIOR,
+        &["subordinate_rep_id"],
+        &["superior_rep_id"],
+        None,
+    ),
     agent(
         "rep_activity",
         tag::REP_ACTIVITY,
@@ -213,18 +333,53 @@ pub(crate) static TABLES: &[Table] = &[
         Some("export_ts"),
     ),
     dictionary("dim_queues", tag::QUEUE, &["queue_id"], RecordKind::Team),
-    dictionary("intents", tag::INTENT, &["code"], RecordKind::FieldDefinition),
-    conversation("staging_conversation_state", Services, tag::STATE, &["dt", "hr"], WINDOW),
+    dictionary(
+        "intents",
+        tag::INTENT,
+        &["code"],
+        RecordKind::FieldDefinition,
+    ),
+    conversation(
+        "staging_conversation_state",
+        Services,
+        tag::STATE,
+        &["dt", "hr"],
+        WINDOW,
+    ),
     Table {
         kind: RecordKind::Message,
-        ..conversation("staging_utterance_state", Services, tag::UTTERANCE_STATE, &["message_id"], WINDOW)
+        ..conversation(
+            "staging_utterance_state",
+            Services,
+            tag::UTTERANCE_STATE,
+            &["message_id"],
+            WINDOW,
+        )
     },
     Table {
         kind: RecordKind::Message,
-        ..conversation("utterances", Services, tag::UTTERANCE_TEXT, &["message_id"], Some("chat_message_event_ts"))
+        ..conversation(
+            "utterances",
+            Services,
+            tag::UTTERANCE_TEXT,
+            &["message_id"],
+            Some("chat_message_event_ts"),
+        )
     },
-    conversation("autosummary_free_text", Services, tag::SUMMARY, &["summary_id"], Some("autosummary_free_text_ts")),
-    conversation("autosummary_feedback", Services, tag::SUMMARY_FEEDBACK, &["summary_id"], Some("autosummary_feedback_ts")),
+    conversation(
+        "autosummary_free_text",
+        Services,
+        tag::SUMMARY,
+        &["summary_id"],
+        Some("autosummary_free_text_ts"),
+    ),
+    conversation(
+        "autosummary_feedback",
+        Services,
+        tag::SUMMARY_FEEDBACK,
+        &["summary_id"],
+        Some("autosummary_feedback_ts"),
+    ),
     conversation(
         "autosummary_structured_data",
         Services,
@@ -233,7 +388,13 @@ pub(crate) static TABLES: &[Table] = &[
         &["agent_id", "structured_data_field_id"],
         Some("structured_data_ts"),
     ),
-    conversation("contact_entity_generative_agent", Services, tag::CONTACT_AGENT, &["contact_id"], WINDOW),
+    conversation(
+        "contact_entity_generative_agent",
+        Services,
+        tag::CONTACT_AGENT,
+        &["contact_id"],
+        WINDOW,
+    ),
 ];
 
 /// The table of that name.
@@ -257,7 +418,10 @@ mod tests {
         let mut seen = std::collections::BTreeMap::new();
         for table in TABLES {
             if let Some(other) = seen.insert(table.tag, table.name) {
-                assert_eq!((other, table.name), ("customer_params", "customer_params_hourly"));
+                assert_eq!(
+                    (other, table.name),
+                    ("customer_params", "customer_params_hourly")
+                );
             }
         }
     }

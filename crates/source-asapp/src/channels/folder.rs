@@ -19,11 +19,15 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new(root: &Path, family: Family) -> Self {
-        Self { root: root.to_owned(), family }
+        Self {
+            root: root.to_owned(),
+            family,
+        }
     }
 
     fn path(&self, path: &[String]) -> PathBuf {
-        path.iter().fold(self.root.clone(), |path, name| path.join(name))
+        path.iter()
+            .fold(self.root.clone(), |path, name| path.join(name))
     }
 }
 
@@ -95,6 +99,8 @@ fn failed(path: &Path, error: io::Error) -> Error {
     };
     Error::new(kind, "read exported files", error.to_string())
         .with("path", path.display())
-        .advise("Check the folder that the configuration names and who may read it, then run `resume`")
+        .advise(
+            "Check the folder that the configuration names and who may read it, then run `resume`",
+        )
         .because(error)
 }

@@ -14,7 +14,7 @@ use deskferry_core::{Context, Result};
 use crate::tables::Family;
 
 pub(crate) use folder::Folder;
-pub(crate) use tree::{Day, Piece, days, partition_of, pieces};
+pub(crate) use tree::{Day, Piece, days, pieces};
 
 /// A stream of bytes that a worker reads to its end.
 pub(crate) type Bytes = Box<dyn Read + Send>;

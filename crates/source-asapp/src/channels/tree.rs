@@ -69,12 +69,22 @@ pub(crate) async fn days(cx: &Context, channel: &dyn Channel) -> Result<(Vec<Day
         while let Some(path) = todo.pop() {
             let last = path.last().map_or("", String::as_str);
             if path.len() > 1 && date(last).is_some() {
-                days.push(Day { date: date(last), path });
+                days.push(Day {
+                    date: date(last),
+                    path,
+                });
                 continue;
             }
             let listing = channel.list(cx, &path).await?;
-            if listing.files.iter().any(|file| split_of(&file.name).is_some()) {
-                days.push(Day { path: path.clone(), date: None });
+            if listing
+                .files
+                .iter()
+                .any(|file| split_of(&file.name).is_some())
+            {
+                days.push(Day {
+                    path: path.clone(),
+                    date: None,
+                });
             }
             for folder in wanted(channel, listing.folders, &path, &mut notes) {
                 if path.len() < DEEPEST {
@@ -95,7 +105,8 @@ fn wanted(
     notes: &mut Vec<String>,
 ) -> Vec<String> {
     let is_lines = |name: &str| matches!(value(name), "jsonl" | "json");
-    let is_format = |name: &str| name.starts_with("format=") || matches!(name, "jsonl" | "json" | "csv");
+    let is_format =
+        |name: &str| name.starts_with("format=") || matches!(name, "jsonl" | "json" | "csv");
     if !folders.iter().any(|name| is_format(name)) {
         return folders;
     }
@@ -130,9 +141,15 @@ pub(crate) async fn pieces(
         let listing = channel.list(cx, &folder).await?;
         // A day that no folder names was found by its files: what lies below are days of their own.
         if day.date.is_some() && folder.len() < DEEPEST + 2 {
-            todo.extend(listing.folders.iter().map(|name| [&folder[..], std::slice::from_ref(name)].concat()));
+            todo.extend(
+                listing
+                    .folders
+                    .iter()
+                    .map(|name| [&folder[..], std::slice::from_ref(name)].concat()),
+            );
         }
-        let finished = !channel.is_gated() || listing.files.iter().any(|file| file.name == "_SUCCESS");
+        let finished =
+            !channel.is_gated() || listing.files.iter().any(|file| file.name == "_SUCCESS");
         let rows: Vec<_> = listing
             .files
             .into_iter()
@@ -166,7 +183,9 @@ fn encrypted(folder: &[String], name: &str) -> Error {
         "the file is encrypted by contract (its name ends in .enc), and only its owner has the key",
     )
     .with("path", format!("{}/{name}", folder.join("/")))
-    .advise("Decrypt such files into a copy of the tree, without the ending .enc, and read that folder")
+    .advise(
+        "Decrypt such files into a copy of the tree, without the ending .enc, and read that folder",
+    )
 }
 
 /// The split number of a file with rows: `utterances.jsonl`, `utterances.jsonl.01.gz`; nothing for other files.
@@ -176,7 +195,11 @@ fn split_of(name: &str) -> Option<u16> {
     if name.starts_with(['.', '_']) {
         return None;
     }
-    let ends = |name: &str| [".jsonl", ".json", "jsonl"].iter().any(|end| name.ends_with(end));
+    let ends = |name: &str| {
+        [".jsonl", ".json", "jsonl"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
     if ends(name) {
         return Some(0);
     }
@@ -186,11 +209,14 @@ fn split_of(name: &str) -> Option<u16> {
 }
 
 /// Minutes since 2000 by `dt=`, `hr=` and `mi=` of the folders; a bare date counts, and an interval that is one name.
-pub(crate) fn partition_of(folder: &[String]) -> u32 {
+fn partition_of(folder: &[String]) -> u32 {
     let (mut day, mut hour, mut minute) = (None, 0, 0);
     for part in folder.iter().flat_map(|name| name.split('/')) {
         day = date(part).or(day);
-        let number = |key: &str| part.strip_prefix(key).and_then(|text| text.parse::<u32>().ok());
+        let number = |key: &str| {
+            part.strip_prefix(key)
+                .and_then(|text| text.parse::<u32>().ok())
+        };
         hour = number("hr=").unwrap_or(hour);
         minute = number("mi=").unwrap_or(minute);
     }
@@ -227,10 +253,25 @@ mod tests {
 
     #[test]
     fn a_partition_is_a_minute_whichever_way_it_is_spelt() {
-        let minute = |names: &[&str]| partition_of(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
-        let spelt = minute(&["utterances", "version=1", "format=jsonl", "dt=2026-02-03", "hr=14", "mi=15"]);
-        assert_eq!(minute(&["utterances", "1", "jsonl", "2026-02-03", "hr=14/mi=15"]), spelt);
-        assert_eq!(minute(&["reps", "version=1", "format=jsonl", "dt=2026-02-03"]) + 14 * 60 + 15, spelt);
+        let minute = |names: &[&str]| {
+            partition_of(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
+        };
+        let spelt = minute(&[
+            "utterances",
+            "version=1",
+            "format=jsonl",
+            "dt=2026-02-03",
+            "hr=14",
+            "mi=15",
+        ]);
+        assert_eq!(
+            minute(&["utterances", "1", "jsonl", "2026-02-03", "hr=14/mi=15"]),
+            spelt
+        );
+        assert_eq!(
+            minute(&["reps", "version=1", "format=jsonl", "dt=2026-02-03"]) + 14 * 60 + 15,
+            spelt
+        );
         assert_eq!(minute(&["reps"]), 0);
     }
 }

@@ -30,7 +30,9 @@ impl Lookup {
     pub(crate) fn new(groups: &[Group]) -> Self {
         let mut lookup = Self::default();
         for row in groups.iter().flat_map(|group| &group.rows) {
-            let Ok(line) = Row::parse(&row.line) else { continue };
+            let Ok(line) = Row::parse(&row.line) else {
+                continue;
+            };
             match row.tag {
                 tag::QUEUE => {
                     if let Some(id) = line.text("queue_id") {
@@ -39,7 +41,10 @@ impl Lookup {
                     }
                 }
                 tag::INTENT => {
-                    if let (Some(code), Some(name)) = (line.text("code"), line.first(&["name", "short_description"])) {
+                    if let (Some(code), Some(name)) = (
+                        line.text("code"),
+                        line.first(&["name", "short_description"]),
+                    ) {
                         lookup.intents.insert(code, name);
                     }
                 }
@@ -68,15 +73,23 @@ impl Lookup {
 
     /// Definitions of structured data. There is no data type: a question is answered yes, no or not found, an entity is text
     /// (ASAPP reference, section 4.3).
-    pub(crate) fn definitions<'a>(&'a self, tenant: &'a Tenant) -> impl Iterator<Item = FieldDefinition> + 'a {
+    pub(crate) fn definitions<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+    ) -> impl Iterator<Item = FieldDefinition> + 'a {
         self.fields.iter().map(|(id, field)| {
             let is_question = id.starts_with("q_");
             FieldDefinition {
                 meta: Meta::new(tenant.key(RecordKind::FieldDefinition, id)),
                 of: RecordKind::Conversation,
+                object: None,
                 field: id.clone(),
                 title: field.name.clone(),
-                holds: if is_question { FieldType::Choice } else { FieldType::Text },
+                holds: if is_question {
+                    FieldType::Choice
+                } else {
+                    FieldType::Text
+                },
                 raw_type: if is_question { "QUESTION" } else { "ENTITY" }.to_owned(),
                 options: match is_question {
                     true => ["Yes", "No", "Not Found"].map(str::to_owned).to_vec(),

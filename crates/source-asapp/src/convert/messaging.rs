@@ -4,9 +4,15 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use deskferry_core::RecordKind;
-use deskferry_core::model::{AuthorRole, Conversation, CustomValue, CustomValues, Direction, Meta, Named, Satisfaction, StatusState};
+use deskferry_core::model::{
+    AuthorRole, Call, Conversation, CustomValue, CustomValues, Direction, Figures, Meta, Named,
+    Satisfaction, StatusState,
+};
 
-use super::{Converted, Ground, Said, channel, keep_list, keep_rest, known, nobody, person_key, placed, row, rows, subject};
+use super::{
+    Converted, Ground, Said, channel, keep_list, keep_rest, known, nobody, person_key, placed, row,
+    rows, subject,
+};
 use crate::reduce::Group;
 use crate::tables::{Family, tag};
 use crate::wire::{Row, list};
@@ -34,14 +40,26 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let claimed_twice = found.as_ref().is_some_and(|(_, twice)| *twice);
     let missing = found.is_none();
     let master = found.map(|(row, _)| row).unwrap_or_default();
-    let metrics = row(group, &[tag::METRICS, tag::METRICS_ENDED]).map(|(row, _)| row).unwrap_or_default();
-    let intents = row(group, &[tag::INTENTS_OF, tag::INTENTS_OF_ENDED]).map(|(row, _)| row).unwrap_or_default();
-    let voice_intent = row(group, &[tag::VOICE_INTENT]).map(|(row, _)| row).unwrap_or_default();
+    let metrics = row(group, &[tag::METRICS, tag::METRICS_ENDED])
+        .map(|(row, _)| row)
+        .unwrap_or_default();
+    let intents = row(group, &[tag::INTENTS_OF, tag::INTENTS_OF_ENDED])
+        .map(|(row, _)| row)
+        .unwrap_or_default();
+    let voice_intent = row(group, &[tag::VOICE_INTENT])
+        .map(|(row, _)| row)
+        .unwrap_or_default();
     let convos: Vec<Row> = rows(group, tag::REP_CONVO).map(|(row, _)| row).collect();
 
     let is_voice = master.text("desk_mode_flag").is_some()
-        || convos.iter().any(|row| row.text("client_mode").is_some_and(|mode| mode.eq_ignore_ascii_case("voice")));
-    let channel = channel(master.text("platform").or_else(|| metrics.text("platform")), is_voice);
+        || convos.iter().any(|row| {
+            row.text("client_mode")
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("voice"))
+        });
+    let channel = channel(
+        master.text("platform").or_else(|| metrics.text("platform")),
+        is_voice,
+    );
     let customer = master
         .text("customer_id")
         .or_else(|| metrics.text("customer_id"))
@@ -57,15 +75,26 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     }
     let first = said.iter().map(|said| said.at).min();
     let last = said.iter().map(|said| said.at).max();
-    let begun = master.time("issue_created_ts").or_else(|| master.time("first_utterance_ts")).or(first);
+    let begun = master
+        .time("issue_created_ts")
+        .or_else(|| master.time("first_utterance_ts"))
+        .or(first);
     let changed = master.time("last_event_ts").or(end).or(last).or(begun);
     notes(ground, group, &master, end.or(changed), &mut said);
+    said.extend(convos.iter().filter_map(|row| call(ground, group, row)));
 
     let mut meta = Meta::new(key.clone());
     meta.created_at = begun;
     meta.updated_at = changed;
-    custom(group, &master, [&metrics, &intents, &voice_intent], &mut meta.custom);
-    let queue = master.text("issue_queue_id").map(|id| tenant.key(RecordKind::Team, id));
+    custom(
+        group,
+        &master,
+        [&metrics, &intents, &voice_intent],
+        &mut meta.custom,
+    );
+    let queue = master
+        .text("issue_queue_id")
+        .map(|id| tenant.key(RecordKind::Team, id));
     let intent = intents
         .text("final_intent_code")
         .or_else(|| intents.text("first_intent_code"))
@@ -88,9 +117,6 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         };
         value.into_iter().collect()
     });
-    if let Some(segment) = segment {
-        meta.custom.insert("segment".to_owned(), CustomValue::Text(segment));
-    }
     let conversation = Conversation {
         meta,
         number: group.id.clone(),
@@ -108,6 +134,10 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         tags: tags(group),
         satisfaction: satisfaction(group, &master),
         parent: parent.map(|id| tenant.key(RecordKind::Conversation, id)),
+        also_assigned: Vec::new(),
+        also_teams: Vec::new(),
+        segment,
+        figures: figures(&metrics),
         merged_into: merged.map(|id| tenant.key(RecordKind::Conversation, id)),
         closed_at: end,
     };
@@ -129,7 +159,9 @@ fn row_text(row: &Row) -> String {
 
 fn first_words(said: &[Said]) -> Option<String> {
     let of_customer = said.iter().filter(|said| said.direction == Direction::In);
-    of_customer.min_by_key(|said| said.at).map(|said| said.text.clone())
+    of_customer
+        .min_by_key(|said| said.at)
+        .map(|said| said.text.clone())
 }
 
 /// A message; nothing for one without words.
@@ -140,7 +172,10 @@ fn utterance(
     customer: Option<&deskferry_core::RecordKey>,
 ) -> Result<Option<Said>, String> {
     let sent = row.time("created_ts");
-    let at = row.time("utterance_start_ts").or(sent).ok_or("there is no time in created_ts")?;
+    let at = row
+        .time("utterance_start_ts")
+        .or(sent)
+        .ok_or("there is no time in created_ts")?;
     let sender = row.text("sender_id");
     let id = row.text("event_uuid").unwrap_or_else(|| {
         let at = sent.unwrap_or(at).timestamp_micros();
@@ -149,8 +184,16 @@ fn utterance(
     let Some(text) = row.words("utterance") else {
         return Ok(None);
     };
-    let agent = |id: String| known(AuthorRole::Agent, person_key(ground.tenant, RecordKind::Agent, Family::Messaging, &id));
-    let kind = row.text("sender_type").unwrap_or_default().to_ascii_lowercase();
+    let agent = |id: String| {
+        known(
+            AuthorRole::Agent,
+            person_key(ground.tenant, RecordKind::Agent, Family::Messaging, &id),
+        )
+    };
+    let kind = row
+        .text("sender_type")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let (direction, author) = match kind.as_str() {
         "customer" => {
             let author = match customer {
@@ -159,7 +202,10 @@ fn utterance(
             };
             (Direction::In, author)
         }
-        "rep" => (Direction::Out, sender.map_or_else(|| nobody(AuthorRole::Agent, "Agent"), agent)),
+        "rep" => (
+            Direction::Out,
+            sender.map_or_else(|| nobody(AuthorRole::Agent, "Agent"), agent),
+        ),
         "bot" => (Direction::Out, nobody(AuthorRole::System, "Bot")),
         // What is said among agents stays there, and so does what nobody knows (ASAPP reference, section 3.4).
         "rep_note" | "rep_whisper" => (
@@ -173,35 +219,77 @@ fn utterance(
         &mut custom,
         row,
         &[
-            "created_ts", "sender_id", "sender_type", "utterance", "event_uuid", "company_subdivision", "company_segments",
-            "utterance_start_ts", "sent_to_rep",
+            "created_ts",
+            "sender_id",
+            "sender_type",
+            "utterance",
+            "event_uuid",
+            "company_subdivision",
+            "company_segments",
+            "utterance_start_ts",
+            "sent_to_rep",
         ],
     );
-    Ok(Some(Said { id, direction, author, at, text, custom }))
+    Ok(Some(Said {
+        id,
+        direction,
+        author,
+        at,
+        text,
+        call: None,
+        custom,
+    }))
 }
 
 /// Notes that stand in other tables than the messages, each text once.
-fn notes(ground: &Ground<'_>, group: &Group, master: &Row, at: Option<DateTime<Utc>>, said: &mut Vec<Said>) {
+fn notes(
+    ground: &Ground<'_>,
+    group: &Group,
+    master: &Row,
+    at: Option<DateTime<Utc>>,
+    said: &mut Vec<Said>,
+) {
     let mut seen: HashSet<String> = said
         .iter()
         .filter(|said| said.direction == Direction::Internal)
         .map(|said| said.text.clone())
         .collect();
-    let of_master = master
-        .words("disposition_notes")
-        .map(|text| (text, master.text("last_rep_id"), master.time("disposition_ts")));
-    let of_tags = rows(group, tag::SUMMARY_TAGS)
-        .filter_map(|(row, _)| Some((row.words("disposition_notes")?, row.text("rep_id"), row.time("disposition_ts"))));
-    let of_assignments = rows(group, tag::DISPOSITION)
-        .filter_map(|(row, _)| Some((row.words("disposition_notes_txt")?, row.text("rep_id"), None)));
-    let all: Vec<_> = of_master.into_iter().chain(of_assignments).chain(of_tags).collect();
+    let of_master = master.words("disposition_notes").map(|text| {
+        (
+            text,
+            master.text("last_rep_id"),
+            master.time("disposition_ts"),
+        )
+    });
+    let of_tags = rows(group, tag::SUMMARY_TAGS).filter_map(|(row, _)| {
+        Some((
+            row.words("disposition_notes")?,
+            row.text("rep_id"),
+            row.time("disposition_ts"),
+        ))
+    });
+    let of_assignments = rows(group, tag::DISPOSITION).filter_map(|(row, _)| {
+        Some((
+            row.words("disposition_notes_txt")?,
+            row.text("rep_id"),
+            None,
+        ))
+    });
+    let all: Vec<_> = of_master
+        .into_iter()
+        .chain(of_assignments)
+        .chain(of_tags)
+        .collect();
     for (text, rep, when) in all {
         let Some(at) = when.or(at) else { continue };
         if !seen.insert(text.clone()) {
             continue;
         }
         let author = match rep {
-            Some(rep) => known(AuthorRole::Agent, person_key(ground.tenant, RecordKind::Agent, Family::Messaging, &rep)),
+            Some(rep) => known(
+                AuthorRole::Agent,
+                person_key(ground.tenant, RecordKind::Agent, Family::Messaging, &rep),
+            ),
             None => nobody(AuthorRole::Agent, "Agent"),
         };
         // The text is the only thing that tells two notes of one conversation apart.
@@ -212,8 +300,74 @@ fn notes(ground: &Ground<'_>, group: &Group, master: &Row, at: Option<DateTime<U
             author,
             at,
             text,
+            call: None,
             custom: CustomValues::new(),
         });
+    }
+}
+
+/// A telephone call: one agent's part of an issue (ASAPP reference, section 8). Recordings are told by the customer's file alone.
+fn call(ground: &Ground<'_>, group: &Group, row: &Row) -> Option<Said> {
+    row.text("client_mode")
+        .filter(|mode| mode.eq_ignore_ascii_case("voice"))?;
+    let at = row.time("issue_assigned_ts")?;
+    let rep = row.text("rep_id");
+    let seconds = row.number("handle_time_seconds").map(|handle| {
+        (handle - row.number("wrap_up_time_seconds").unwrap_or(0.0))
+            .max(0.0)
+            .round() as u64
+    });
+    let recordings = ground.recordings.all("issue_id", &group.id);
+    let theirs = recordings
+        .iter()
+        .find(|found| found.text("rep_id").is_some() && found.text("rep_id") == rep);
+    let any = recordings
+        .iter()
+        .find(|found| found.text("rep_id").is_none());
+    let author = match rep.clone() {
+        Some(rep) => known(
+            AuthorRole::Agent,
+            person_key(ground.tenant, RecordKind::Agent, Family::Messaging, &rep),
+        ),
+        None => nobody(AuthorRole::Agent, "Agent"),
+    };
+    Some(Said {
+        id: format!(
+            "{}-call-{}-{}",
+            group.id,
+            rep.unwrap_or_default(),
+            at.timestamp_micros()
+        ),
+        // Nothing says who dialled: calls come in to the desk.
+        direction: Direction::In,
+        author,
+        at,
+        text: String::new(),
+        call: Some(Call {
+            seconds,
+            disposition: row.text("disposition_event_type"),
+            from: None,
+            to: None,
+            recording: theirs.or(any).and_then(|found| found.text("url")),
+        }),
+        custom: CustomValues::new(),
+    })
+}
+
+/// Times that the source reckons itself.
+fn figures(metrics: &Row) -> Figures {
+    let seconds = |column: &str| {
+        metrics
+            .number(column)
+            .filter(|seconds| *seconds >= 0.0)
+            .map(|seconds| seconds.round() as u64)
+    };
+    Figures {
+        first_response_seconds: seconds("total_seconds_to_first_rep_response"),
+        wait_seconds: seconds("time_in_queue"),
+        handle_seconds: seconds("total_handle_time"),
+        wrap_up_seconds: seconds("total_wrap_up_time"),
+        ..Figures::default()
     }
 }
 
@@ -231,7 +385,10 @@ fn custom(group: &Group, master: &Row, others: [&Row; 3], custom: &mut CustomVal
     for (row, _) in rows(group, tag::SENTIMENT) {
         // -1000 stands for no score (ASAPP reference, section 3.5).
         if let Some(score) = row.number("score").filter(|score| *score > -1000.0) {
-            custom.insert("sentiment_score".to_owned(), CustomValue::Number(score.to_string()));
+            custom.insert(
+                "sentiment_score".to_owned(),
+                CustomValue::Number(score.to_string()),
+            );
         }
     }
     for (row, _) in rows(group, tag::PARAM_OF_ISSUE) {
@@ -239,14 +396,22 @@ fn custom(group: &Group, master: &Row, others: [&Row; 3], custom: &mut CustomVal
             custom.insert(format!("param_{key}"), CustomValue::Text(value));
         }
     }
-    let summaries: Vec<String> = rows(group, tag::DISPOSITION).filter_map(|(row, _)| row.words("auto_summary_txt")).collect();
+    let summaries: Vec<String> = rows(group, tag::DISPOSITION)
+        .filter_map(|(row, _)| row.words("auto_summary_txt"))
+        .collect();
     match summaries.as_slice() {
         [] => {}
         [one] => {
-            custom.insert("auto_summary_txt".to_owned(), CustomValue::Text(one.clone()));
+            custom.insert(
+                "auto_summary_txt".to_owned(),
+                CustomValue::Text(one.clone()),
+            );
         }
         _ => {
-            custom.insert("auto_summary_txt".to_owned(), CustomValue::Choices(summaries));
+            custom.insert(
+                "auto_summary_txt".to_owned(),
+                CustomValue::Choices(summaries),
+            );
         }
     }
     for (name, mark) in [
@@ -271,11 +436,16 @@ fn status(master: &Row, end: Option<DateTime<Utc>>) -> Named<StatusState> {
             ("ended_timeout", "timeout"),
             ("ended_auto", "auto"),
         ];
-        let set = flags.into_iter().find(|(column, _)| master.truth(column) == Some(true));
+        let set = flags
+            .into_iter()
+            .find(|(column, _)| master.truth(column) == Some(true));
         set.map(|(_, word)| word.to_owned())
     };
     let outcome = master.text("disposition_event_type").or_else(flagged);
-    Named::new(StatusState::Closed, outcome.unwrap_or_else(|| "ended".to_owned()))
+    Named::new(
+        StatusState::Closed,
+        outcome.unwrap_or_else(|| "ended".to_owned()),
+    )
 }
 
 /// Tags that somebody chose; those that were only offered do not count (ASAPP reference, section 3.4).
@@ -296,9 +466,18 @@ fn tags(group: &Group) -> Vec<String> {
 fn satisfaction(group: &Group, master: &Row) -> Option<Satisfaction> {
     let answer = |category: &str| {
         rows(group, tag::FEEDBACK)
-            .find(|(row, _)| row.text("question_category").is_some_and(|is| is.eq_ignore_ascii_case(category)))
+            .find(|(row, _)| {
+                row.text("question_category")
+                    .is_some_and(|is| is.eq_ignore_ascii_case(category))
+            })
             .and_then(|(row, _)| row.words("answer"))
     };
     let raw = master.text("csat_rating").or_else(|| answer("rating"))?;
-    Some(Satisfaction { raw, comment: answer("comment") })
+    let score = raw.parse::<f64>().is_ok().then(|| raw.clone());
+    Some(Satisfaction {
+        raw,
+        comment: answer("comment"),
+        score,
+        at: None,
+    })
 }

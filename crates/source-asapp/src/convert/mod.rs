@@ -7,12 +7,13 @@ mod segment;
 mod services;
 
 pub(crate) use lookup::Lookup;
-pub(crate) use people::{account, agent, customer};
+pub(crate) use people::{agent, customer};
 pub(crate) use segment::Segments;
 
 use chrono::{DateTime, Utc};
 use deskferry_core::model::{
-    Author, AuthorRole, Body, ChannelKind, Conversation, CustomValue, CustomValues, Direction, Message, Meta, Named,
+    Author, AuthorRole, Body, Call, ChannelKind, Conversation, CustomValue, CustomValues,
+    Direction, Message, Meta, Named,
 };
 use deskferry_core::{RecordKey, RecordKind, Tenant};
 
@@ -100,7 +101,10 @@ const EVERYWHERE: &[&str] = &[
 /// Keeps what the model has no field for; a value that is there stays.
 fn keep_rest(custom: &mut CustomValues, row: &Row, taken: &[&str]) {
     for column in row.0.keys() {
-        if taken.contains(&column.as_str()) || EVERYWHERE.contains(&column.as_str()) || custom.contains_key(column) {
+        if taken.contains(&column.as_str())
+            || EVERYWHERE.contains(&column.as_str())
+            || custom.contains_key(column)
+        {
             continue;
         }
         if let Some(value) = row.custom(column) {
@@ -114,7 +118,10 @@ fn keep_list(custom: &mut CustomValues, name: &str, rows: impl Iterator<Item = R
     let list: Vec<_> = rows
         .map(|mut row| {
             row.0.retain(|column, value| {
-                let empty = value.is_null() || value.as_str().is_some_and(|text| crate::wire::meant(text).is_none());
+                let empty = value.is_null()
+                    || value
+                        .as_str()
+                        .is_some_and(|text| crate::wire::meant(text).is_none());
                 !empty && !EVERYWHERE.contains(&column.as_str())
             });
             serde_json::Value::Object(row.0)
@@ -134,6 +141,8 @@ fn channel(platform: Option<String>, is_voice: bool) -> Named<ChannelKind> {
         word if word.starts_with("voice") => ChannelKind::Voice,
         "sms" => ChannelKind::Sms,
         "wab" | "whatsapp" => ChannelKind::Whatsapp,
+        "applebiz" => ChannelKind::Apple,
+        "gbm" | "googlebiz" => ChannelKind::Google,
         "web" | "ios" | "android" | "app" | "chat" | "local" => ChannelKind::Chat,
         _ => ChannelKind::Other,
     };
@@ -157,15 +166,24 @@ struct Said {
     author: Author,
     at: DateTime<Utc>,
     text: String,
+    call: Option<Call>,
     custom: CustomValues,
 }
 
 fn nobody(role: AuthorRole, name: &str) -> Author {
-    Author { key: None, role, name: name.to_owned() }
+    Author {
+        key: None,
+        role,
+        name: name.to_owned(),
+    }
 }
 
 fn known(role: AuthorRole, key: RecordKey) -> Author {
-    Author { key: Some(key), role, name: String::new() }
+    Author {
+        key: Some(key),
+        role,
+        name: String::new(),
+    }
 }
 
 /// Messages in the order in which they were said.
@@ -191,10 +209,14 @@ fn placed(
                 sent_at: said.at,
                 sequence,
                 subject: None,
-                body: Body { html: None, text: Some(said.text) },
+                body: Body {
+                    html: None,
+                    text: Some(said.text).filter(|text| !text.is_empty()),
+                },
                 email: None,
                 reply_to: None,
                 files: Vec::new(),
+                call: said.call,
             }
         })
         .collect()

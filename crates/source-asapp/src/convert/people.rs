@@ -12,10 +12,42 @@ use crate::wire::{Row, moment};
 
 /// Domains at which private people have their addresses: no company stands behind one.
 const FREE_MAIL: &[&str] = &[
-    "aol.com", "fastmail.com", "free.fr", "gmail.com", "gmx.at", "gmx.ch", "gmx.de", "gmx.net", "googlemail.com", "hey.com",
-    "hotmail.com", "icloud.com", "laposte.net", "libero.it", "live.com", "mac.com", "mail.com", "mail.ru", "me.com", "msn.com",
-    "orange.fr", "outlook.com", "pm.me", "posteo.de", "proton.me", "protonmail.com", "qq.com", "rocketmail.com", "t-online.de",
-    "tutanota.com", "web.de", "yahoo.co.uk", "yahoo.com", "yandex.ru", "ymail.com", "zoho.com",
+    "aol.com",
+    "fastmail.com",
+    "free.fr",
+    "gmail.com",
+    "gmx.at",
+    "gmx.ch",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.com",
+    "icloud.com",
+    "laposte.net",
+    "libero.it",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "orange.fr",
+    "outlook.com",
+    "pm.me",
+    "posteo.de",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "rocketmail.com",
+    "t-online.de",
+    "tutanota.com",
+    "web.de",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yandex.ru",
+    "ymail.com",
+    "zoho.com",
 ];
 
 fn time(row: Option<&Row>, column: &str) -> Option<chrono::DateTime<chrono::Utc>> {
@@ -23,23 +55,38 @@ fn time(row: Option<&Row>, column: &str) -> Option<chrono::DateTime<chrono::Utc>
 }
 
 fn emails(addresses: Vec<String>) -> Vec<Email> {
-    let email = |address| Email { address, verified: None };
+    let email = |address| Email {
+        address,
+        verified: None,
+    };
     addresses.into_iter().map(email).collect()
 }
 
 /// A customer, and the company that was made for them. What the customer's own file says counts more than what was sent along
 /// with a conversation.
-pub(crate) fn customer(ground: &Ground<'_>, params: &Params, placeholders: bool, group: &Group) -> (Contact, Option<Account>) {
-    let external = rows(group, tag::CUSTOMER_NAMED).find_map(|(row, _)| row.text("external_user_id"));
+pub(crate) fn customer(
+    ground: &Ground<'_>,
+    params: &Params,
+    placeholders: bool,
+    group: &Group,
+) -> (Contact, Option<Account>) {
+    let external =
+        rows(group, tag::CUSTOMER_NAMED).find_map(|(row, _)| row.text("external_user_id"));
     let side = match group.family {
-        Family::Messaging => ground
-            .customers
-            .row("customer_id", &group.id)
-            .or_else(|| ground.customers.row("external_user_id", external.as_deref()?)),
+        Family::Messaging => ground.customers.row("customer_id", &group.id).or_else(|| {
+            ground
+                .customers
+                .row("external_user_id", external.as_deref()?)
+        }),
         // The customer's own id is the only one there is.
         Family::Services => ground.customers.row("external_user_id", &group.id),
     };
-    let mut meta = Meta::new(person_key(ground.tenant, RecordKind::Contact, group.family, &group.id));
+    let mut meta = Meta::new(person_key(
+        ground.tenant,
+        RecordKind::Contact,
+        group.family,
+        &group.id,
+    ));
     meta.created_at = time(side, "created");
     meta.updated_at = time(side, "updated");
     let (mut name, mut email, mut phone, mut company) = (None, Vec::new(), Vec::new(), None);
@@ -62,7 +109,8 @@ pub(crate) fn customer(ground: &Ground<'_>, params: &Params, placeholders: bool,
         }
     }
     if let Some(external) = external {
-        meta.custom.insert("external_user_id".to_owned(), CustomValue::Text(external));
+        meta.custom
+            .insert("external_user_id".to_owned(), CustomValue::Text(external));
     }
     let side_text = |column: &str| side.and_then(|row| row.text(column));
     name = side_text("name").or(name);
@@ -86,8 +134,14 @@ pub(crate) fn customer(ground: &Ground<'_>, params: &Params, placeholders: bool,
         emails: emails(email),
         phones: phone,
         handles: Vec::new(),
-        accounts: account.iter().map(|account| account.meta.key.clone()).collect(),
+        accounts: account
+            .iter()
+            .map(|account| account.meta.key.clone())
+            .collect(),
         title: side_text("title"),
+        kind: None,
+        groups: Vec::new(),
+        addresses: Vec::new(),
         locale: None,
         time_zone: None,
         tags: Vec::new(),
@@ -104,7 +158,7 @@ fn domain(address: &str) -> Option<String> {
 }
 
 /// A company by its id and name.
-pub(crate) fn account(tenant: &Tenant, id: &str, name: &str) -> Account {
+fn account(tenant: &Tenant, id: &str, name: &str) -> Account {
     Account {
         meta: Meta::new(tenant.key(RecordKind::Account, id)),
         name: name.to_owned(),
@@ -113,6 +167,7 @@ pub(crate) fn account(tenant: &Tenant, id: &str, name: &str) -> Account {
         phones: Vec::new(),
         addresses: Vec::new(),
         tags: Vec::new(),
+        parent: None,
     }
 }
 
@@ -120,7 +175,10 @@ pub(crate) fn account(tenant: &Tenant, id: &str, name: &str) -> Account {
 fn placeholder(tenant: &Tenant, domain: &str) -> Account {
     let mut account = account(tenant, &format!("domain-{domain}"), domain);
     account.domains = vec![domain.to_owned()];
-    account.meta.custom.insert("placeholder".to_owned(), CustomValue::Bool(true));
+    account
+        .meta
+        .custom
+        .insert("placeholder".to_owned(), CustomValue::Bool(true));
     account
 }
 
@@ -130,8 +188,12 @@ pub(crate) fn agent(ground: &Ground<'_>, group: &Group) -> Agent {
     let mut meta = Meta::new(key);
     let rep = row(group, &[tag::REP]).map(|(row, _)| row);
     let crm = rep.as_ref().and_then(|row| row.text("crm_rep_id"));
-    let attributes: Vec<Row> = rows(group, tag::REP_ATTRIBUTE).map(|(row, _)| row).collect();
-    let external = attributes.iter().find_map(|row| row.text("external_rep_id"));
+    let attributes: Vec<Row> = rows(group, tag::REP_ATTRIBUTE)
+        .map(|(row, _)| row)
+        .collect();
+    let external = attributes
+        .iter()
+        .find_map(|row| row.text("external_rep_id"));
     let side = match group.family {
         Family::Messaging => ground
             .agents
@@ -147,7 +209,8 @@ pub(crate) fn agent(ground: &Ground<'_>, group: &Group) -> Agent {
     meta.updated_at = time(side, "updated");
     let mut role = String::new();
     for row in &attributes {
-        let (Some(name), Some(value)) = (row.text("attribute_name"), row.text("attribute_value")) else {
+        let (Some(name), Some(value)) = (row.text("attribute_name"), row.text("attribute_value"))
+        else {
             continue;
         };
         if name.eq_ignore_ascii_case("role") {
@@ -157,14 +220,24 @@ pub(crate) fn agent(ground: &Ground<'_>, group: &Group) -> Agent {
         }
     }
     let superiors: Vec<String> = rows(group, tag::REP_SUPERIOR)
-        .filter(|(row, _)| row.text("reporting_relationship").is_none_or(|relation| relation == "superior"))
+        .filter(|(row, _)| {
+            row.text("reporting_relationship")
+                .is_none_or(|relation| relation == "superior")
+        })
         .filter_map(|(row, _)| row.text("superior_rep_id"))
         .collect();
     if !superiors.is_empty() {
-        meta.custom.insert("superior_rep_id".to_owned(), CustomValue::Choices(superiors));
+        meta.custom.insert(
+            "superior_rep_id".to_owned(),
+            CustomValue::Choices(superiors),
+        );
     }
     if let Some(rep) = &rep {
-        keep_rest(&mut meta.custom, rep, &["rep_id", "name", "disabled_time", "created_ts"]);
+        keep_rest(
+            &mut meta.custom,
+            rep,
+            &["rep_id", "name", "disabled_time", "created_ts"],
+        );
     }
     let mut addresses = several(side.and_then(|row| row.text("email")));
     if addresses.is_empty() {

@@ -3,9 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use deskferry_core::RecordKind;
-use deskferry_core::model::{AuthorRole, Conversation, CustomValue, CustomValues, Direction, Meta, Named, StatusState};
+use deskferry_core::model::{
+    AuthorRole, Conversation, CustomValue, CustomValues, Direction, Figures, Meta, Named,
+    StatusState,
+};
 
-use super::{Converted, Ground, Said, channel, keep_list, keep_rest, known, nobody, person_key, placed, rows, subject};
+use super::{
+    Converted, Ground, Said, channel, keep_list, keep_rest, known, nobody, person_key, placed,
+    rows, subject,
+};
 use crate::reduce::Group;
 use crate::tables::{Family, tag};
 use crate::wire::Row;
@@ -37,28 +43,46 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         .collect();
     let (mut said, mut refused) = (Vec::new(), Vec::new());
     for (row, origin) in rows(group, tag::UTTERANCE_TEXT) {
-        let Some(id) = row.text("message_id") else { continue };
+        let Some(id) = row.text("message_id") else {
+            continue;
+        };
         let sender = senders.remove(&id);
         match utterance(ground, &row, sender.as_ref(), customer.as_ref(), id) {
             Ok(Some(message)) => said.push(message),
             Ok(None) => {}
-            Err(reason) => refused.push((origin, RecordKind::Message, reason, serde_json::Value::Object(row.0).to_string())),
+            Err(reason) => refused.push((
+                origin,
+                RecordKind::Message,
+                reason,
+                serde_json::Value::Object(row.0).to_string(),
+            )),
         }
     }
     let mut meta = Meta::new(key.clone());
     // Texts are kept 32 days: what was purged before is told, not hidden (ASAPP reference, section 2.1).
     let purged = senders.keys().filter(|id| !texts.contains_key(*id)).count();
     if purged > 0 {
-        meta.custom.insert("purged_messages".to_owned(), CustomValue::Number(purged.to_string()));
+        meta.custom.insert(
+            "purged_messages".to_owned(),
+            CustomValue::Number(purged.to_string()),
+        );
     }
     let first = said.iter().map(|said| said.at).min();
     let last = said.iter().map(|said| said.at).max();
     let start = [
-        "conversation_start_ts", "customer_first_utterance_ts", "agent_first_utterance_ts", "first_event_ts",
+        "conversation_start_ts",
+        "customer_first_utterance_ts",
+        "agent_first_utterance_ts",
+        "first_event_ts",
     ];
     meta.created_at = start.iter().find_map(|column| state.time(column)).or(first);
     let ends = ["customer_last_utterance_ts", "agent_last_utterance_ts"];
-    let quiet = ends.iter().filter_map(|column| state.time(column)).chain(last).max().or(meta.created_at);
+    let quiet = ends
+        .iter()
+        .filter_map(|column| state.time(column))
+        .chain(last)
+        .max()
+        .or(meta.created_at);
     let end = state.time("contact_journey_contact_end_ts");
     meta.updated_at = end.max(quiet);
     keep_rest(&mut meta.custom, &state, TAKEN);
@@ -70,23 +94,44 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let over = end.is_some() || quiet.is_none_or(|quiet| quiet < ground.quiet_before);
     let intent = state.first(&["single_intent_intent_name", "first_intent_intent_name"]);
     let segment = ground.segments.of(&|column| match column {
-        "intent_code" => state.first(&["single_intent_intent_code", "first_intent_intent_code"]).into_iter().collect(),
+        "intent_code" => state
+            .first(&["single_intent_intent_code", "first_intent_intent_code"])
+            .into_iter()
+            .collect(),
         "intent_name" => intent.clone().into_iter().collect(),
         "company_segment" => state.list("conversation_metadata_company_segment"),
-        "agent_routing_code" | "lob_id" | "lob_name" | "campaign" | "device_type" | "platform" | "company_subdivision"
-        | "business_rule" | "entry_type" | "operating_system" | "browser_type" | "browser_version" => {
-            state.text(&format!("conversation_metadata_{column}")).into_iter().collect()
-        }
-        "group_id" | "group_name" => state.text(&format!("conversation_metadata_agent_{column}")).into_iter().collect(),
+        "agent_routing_code"
+        | "lob_id"
+        | "lob_name"
+        | "campaign"
+        | "device_type"
+        | "platform"
+        | "company_subdivision"
+        | "business_rule"
+        | "entry_type"
+        | "operating_system"
+        | "browser_type"
+        | "browser_version" => state
+            .text(&format!("conversation_metadata_{column}"))
+            .into_iter()
+            .collect(),
+        "group_id" | "group_name" => state
+            .text(&format!("conversation_metadata_agent_{column}"))
+            .into_iter()
+            .collect(),
         _ => Vec::new(),
     });
-    if let Some(segment) = segment {
-        meta.custom.insert("segment".to_owned(), CustomValue::Text(segment));
-    }
-    let words = said.iter().filter(|said| said.direction == Direction::In).min_by_key(|said| said.at);
+    let words = said
+        .iter()
+        .filter(|said| said.direction == Direction::In)
+        .min_by_key(|said| said.at);
     let conversation = Conversation {
         number: group.id.clone(),
-        subject: subject(&intent.or_else(|| words.map(|said| said.text.clone())).unwrap_or_default()),
+        subject: subject(
+            &intent
+                .or_else(|| words.map(|said| said.text.clone()))
+                .unwrap_or_default(),
+        ),
         requester: customer,
         account: None,
         assignee: state
@@ -94,13 +139,21 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
             .map(|id| person_key(tenant, RecordKind::Agent, Family::Services, &id)),
         team: None,
         channel: channel.clone(),
-        status: if over { Named::new(StatusState::Closed, "ended") } else { Named::new(StatusState::Open, "open") },
+        status: if over {
+            Named::new(StatusState::Closed, "ended")
+        } else {
+            Named::new(StatusState::Open, "open")
+        },
         priority: None,
         kind: None,
         tags: state.list("autosummary_tags"),
         satisfaction: None,
         parent: None,
         merged_into: None,
+        also_assigned: Vec::new(),
+        also_teams: Vec::new(),
+        segment,
+        figures: Figures::default(),
         closed_at: if over { end.or(quiet) } else { None },
         meta,
     };
@@ -119,7 +172,11 @@ fn rolled_up(mut rows: Vec<Row>) -> Row {
     let mut whole = Row::default();
     for row in rows {
         for (column, value) in row.0 {
-            if value.is_null() || value.as_str().is_some_and(|text| crate::wire::meant(text).is_none()) {
+            if value.is_null()
+                || value
+                    .as_str()
+                    .is_some_and(|text| crate::wire::meant(text).is_none())
+            {
                 continue;
             }
             let keep_old = whole.0.get(&column).is_some_and(|old| {
@@ -132,7 +189,11 @@ fn rolled_up(mut rows: Vec<Row>) -> Row {
                     return old_row.truth(&column) == Some(true);
                 }
                 match (new, old) {
-                    (Some(new), Some(old)) if column.contains("first") || column.contains("start") => old < new,
+                    (Some(new), Some(old))
+                        if column.contains("first") || column.contains("start") =>
+                    {
+                        old < new
+                    }
                     (Some(new), Some(old)) => old > new,
                     _ => false,
                 }
@@ -142,7 +203,9 @@ fn rolled_up(mut rows: Vec<Row>) -> Row {
             }
         }
     }
-    whole.0.retain(|column, _| !column.ends_with("_ct") && !column.ends_with("_sum"));
+    whole
+        .0
+        .retain(|column, _| !column.ends_with("_ct") && !column.ends_with("_sum"));
     whole
 }
 
@@ -161,7 +224,10 @@ fn utterance(
     let Some(text) = row.words("utterance") else {
         return Ok(None);
     };
-    let word = state.and_then(|state| state.text("sender_type")).unwrap_or_default().to_ascii_uppercase();
+    let word = state
+        .and_then(|state| state.text("sender_type"))
+        .unwrap_or_default()
+        .to_ascii_uppercase();
     let sender = state.and_then(|state| state.text("sender_id"));
     let (direction, author) = match word.strip_prefix("SENDER_").unwrap_or(&word) {
         "CUSTOMER" => {
@@ -172,21 +238,32 @@ fn utterance(
             (Direction::In, author)
         }
         "AGENT" => {
-            let key = |id: String| person_key(ground.tenant, RecordKind::Agent, Family::Services, &id);
-            let author = sender.map_or_else(|| nobody(AuthorRole::Agent, "Agent"), |id| known(AuthorRole::Agent, key(id)));
+            let key =
+                |id: String| person_key(ground.tenant, RecordKind::Agent, Family::Services, &id);
+            let author = sender.map_or_else(
+                || nobody(AuthorRole::Agent, "Agent"),
+                |id| known(AuthorRole::Agent, key(id)),
+            );
             (Direction::Out, author)
         }
         "BOT" => (Direction::Out, nobody(AuthorRole::System, "Bot")),
         // Nobody knows who may have seen it.
         _ => (Direction::Internal, nobody(AuthorRole::System, "System")),
     };
-    let private = state.and_then(|state| state.number("private_message_ct")).is_some_and(|count| count >= 1.0);
+    let private = state
+        .and_then(|state| state.number("private_message_ct"))
+        .is_some_and(|count| count >= 1.0);
     Ok(Some(Said {
         id,
-        direction: if private { Direction::Internal } else { direction },
+        direction: if private {
+            Direction::Internal
+        } else {
+            direction
+        },
         author,
         at,
         text,
+        call: None,
         custom: CustomValues::new(),
     }))
 }
@@ -198,8 +275,13 @@ fn summaries(group: &Group, state: &Row, custom: &mut CustomValues) {
         .filter_map(|(row, _)| Some((row.text("summary_id")?, row.words("autosummary_feedback")?)))
         .collect();
     for (row, _) in rows(group, tag::SUMMARY) {
-        let Some(id) = row.text("summary_id") else { continue };
-        if let Some(text) = edited.remove(&id).or_else(|| row.words("autosummary_free_text")) {
+        let Some(id) = row.text("summary_id") else {
+            continue;
+        };
+        if let Some(text) = edited
+            .remove(&id)
+            .or_else(|| row.words("autosummary_free_text"))
+        {
             texts.insert((row.text("autosummary_free_text_ts"), id), text);
         }
     }
@@ -223,7 +305,10 @@ fn structured(group: &Group, custom: &mut CustomValues) {
     let mut newest: BTreeMap<String, (Option<String>, String)> = BTreeMap::new();
     let mut differ = false;
     for (row, _) in rows(group, tag::STRUCTURED) {
-        let (Some(field), Some(value)) = (row.text("structured_data_field_id"), row.text("structured_data_field_value")) else {
+        let (Some(field), Some(value)) = (
+            row.text("structured_data_field_id"),
+            row.text("structured_data_field_value"),
+        ) else {
             continue;
         };
         let at = row.text("structured_data_ts");
@@ -247,6 +332,10 @@ fn structured(group: &Group, custom: &mut CustomValues) {
         custom.insert(field, value);
     }
     if differ {
-        keep_list(custom, "structured_data", rows(group, tag::STRUCTURED).map(|(row, _)| row));
+        keep_list(
+            custom,
+            "structured_data",
+            rows(group, tag::STRUCTURED).map(|(row, _)| row),
+        );
     }
 }

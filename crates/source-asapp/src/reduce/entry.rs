@@ -82,10 +82,18 @@ impl MergeFunction for Latest {
         let Some(latest) = latest else {
             return Ok(Cow::Owned(Vec::new()));
         };
-        let mut claims: Vec<u32> = entries.iter().map(|entry| constant(entry)).filter(|hash| *hash != 0).collect();
+        let mut claims: Vec<u32> = entries
+            .iter()
+            .map(|entry| constant(entry))
+            .filter(|hash| *hash != 0)
+            .collect();
         claims.sort_unstable();
         claims.dedup();
-        let marked = |entry: &Cow<'a, [u8]>| entry.get(STAMP).is_some_and(|flags| flags & CLAIMED_TWICE != 0);
+        let marked = |entry: &Cow<'a, [u8]>| {
+            entry
+                .get(STAMP)
+                .is_some_and(|flags| flags & CLAIMED_TWICE != 0)
+        };
         if (claims.len() > 1 || entries.iter().any(marked)) && !marked(latest) {
             let mut entry = latest.to_vec();
             if let Some(flags) = entry.get_mut(STAMP) {
@@ -117,7 +125,9 @@ impl Reduced {
                 line: number(entry, 18),
                 file: number(entry, STAMP + 5),
             },
-            claimed_twice: entry.get(STAMP).is_some_and(|flags| flags & CLAIMED_TWICE != 0),
+            claimed_twice: entry
+                .get(STAMP)
+                .is_some_and(|flags| flags & CLAIMED_TWICE != 0),
             line: entry.get(HEAD..).unwrap_or_default().to_vec(),
         }
     }
@@ -147,7 +157,11 @@ mod tests {
 
     fn entry(logical: i64, partition: u32, constant: u32, line: &str) -> Cow<'static, [u8]> {
         let mut out = Vec::new();
-        let stamp = Stamp { logical, partition, ..Stamp::default() };
+        let stamp = Stamp {
+            logical,
+            partition,
+            ..Stamp::default()
+        };
         write(&mut out, stamp, constant, 7, line.as_bytes());
         Cow::Owned(out)
     }
@@ -174,15 +188,29 @@ mod tests {
         assert!(!latest(&[a.clone(), a.clone()]).claimed_twice);
         let both = Latest.merge(b"", &[a, b]).unwrap().into_owned();
         let again = latest(&[Cow::Owned(both), entry(9, 0, 22, "c")]);
-        assert_eq!((again.line.as_slice(), again.claimed_twice), (&b"c"[..], true));
+        assert_eq!(
+            (again.line.as_slice(), again.claimed_twice),
+            (&b"c"[..], true)
+        );
     }
 
     #[test]
     fn an_entry_knows_where_it_came_from() {
         let mut out = Vec::new();
-        let stamp = Stamp { line: 17, generation: 2, ..Stamp::default() };
+        let stamp = Stamp {
+            line: 17,
+            generation: 2,
+            ..Stamp::default()
+        };
         write(&mut out, stamp, 0, 40_000, b"{}");
         let origin = Reduced::read(1, &out).origin;
-        assert_eq!(origin, Origin { file: 40_000, line: 17, generation: 2 });
+        assert_eq!(
+            origin,
+            Origin {
+                file: 40_000,
+                line: 17,
+                generation: 2
+            }
+        );
     }
 }

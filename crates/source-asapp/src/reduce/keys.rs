@@ -24,11 +24,9 @@ fn family_byte(family: Family) -> u8 {
 
 /// FNV-1a: stable over versions and machines, which the standard hasher is not.
 fn bucket(owner: &str) -> u8 {
-    let hash = owner
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+    let hash = owner.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let [.., low] = (hash ^ (hash >> 32)).to_be_bytes();
     low
 }
@@ -37,7 +35,11 @@ fn bucket(owner: &str) -> u8 {
 pub(crate) fn owner_key(key: &mut Vec<u8>, of: Of, family: Family, owner: &str) {
     key.clear();
     key.push(of_byte(of));
-    key.push(if of == Of::Conversation { bucket(owner) } else { 0 });
+    key.push(if of == Of::Conversation {
+        bucket(owner)
+    } else {
+        0
+    });
     key.push(family_byte(family));
     key.extend(owner.bytes().filter(|byte| *byte != 0));
     key.push(0);
@@ -57,7 +59,9 @@ pub(crate) fn owner(key: &[u8]) -> (Family, String) {
         Some(b's') => Family::Services,
         _ => Family::Messaging,
     };
-    let name = key.get(3..owner_end(key).saturating_sub(1)).unwrap_or_default();
+    let name = key
+        .get(3..owner_end(key).saturating_sub(1))
+        .unwrap_or_default();
     (family, String::from_utf8_lossy(name).into_owned())
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct RunMark {
     pub(crate) name: String,
     pub(crate) generation: u32,
     pub(crate) files: Vec<FileMark>,
+    /// How many files there were.
+    pub(crate) count: usize,
+    pub(crate) rows: u64,
     pub(crate) broken: u64,
     pub(crate) bytes: u64,
     pub(crate) shapes: BTreeMap<String, Shape>,
@@ -70,7 +73,10 @@ fn short(parts: &[&str]) -> [u8; 16] {
 }
 
 fn state(size: Option<u64>, changed: Option<&str>) -> [u8; 16] {
-    short(&[&size.map_or(String::new(), |size| size.to_string()), changed.unwrap_or("")])
+    short(&[
+        &size.map_or(String::new(), |size| size.to_string()),
+        changed.unwrap_or(""),
+    ])
 }
 
 impl Manifest {
@@ -79,7 +85,9 @@ impl Manifest {
     /// # Errors
     /// The folder cannot be used, or belongs to another company.
     pub(crate) fn open(folder: &Path, company: &str) -> Result<Self> {
-        let failed = |error: io::Error| Error::storage("open the work folder", error).with("folder", folder.display());
+        let failed = |error: io::Error| {
+            Error::storage("open the work folder", error).with("folder", folder.display())
+        };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let path = folder.join(NAME);
         let mut manifest = Self {
@@ -98,7 +106,9 @@ impl Manifest {
                 text.clear();
                 let length = reader.read_until(b'\n', &mut text).map_err(failed)?;
                 // A line that was cut off by a death counts for nothing.
-                let Ok(line) = serde_json::from_slice(&text) else { break };
+                let Ok(line) = serde_json::from_slice(&text) else {
+                    break;
+                };
                 if !text.ends_with(b"\n") {
                     break;
                 }
@@ -109,14 +119,20 @@ impl Manifest {
             file.set_len(whole).map_err(failed)?;
         }
         if whole == 0 {
-            manifest.append(&Line::Made { version: VERSION, company: company.to_owned() })?;
+            manifest.append(&Line::Made {
+                version: VERSION,
+                company: company.to_owned(),
+            })?;
         }
         Ok(manifest)
     }
 
     fn take(&mut self, line: Line, company: &str) -> Result<()> {
         match line {
-            Line::Made { version, company: made_for } => {
+            Line::Made {
+                version,
+                company: made_for,
+            } => {
                 if version != VERSION || made_for != company {
                     return Err(Error::new(
                         ErrorKind::Mismatch,
@@ -129,7 +145,8 @@ impl Manifest {
             }
             Line::Run(run) => self.note(run),
             Line::Days { generation, names } => {
-                self.days.extend(names.into_iter().map(|name| (name, generation)));
+                self.days
+                    .extend(names.into_iter().map(|name| (name, generation)));
             }
             Line::Reduced { generation, name } => self.reduced = Some((generation, name)),
         }
@@ -139,11 +156,15 @@ impl Manifest {
     fn note(&mut self, run: RunMark) {
         for file in &run.files {
             let name = short(&[&file.channel, &file.path]);
-            self.files.insert(name, state(file.size, file.changed.as_deref()));
+            self.files
+                .insert(name, state(file.size, file.changed.as_deref()));
             self.paths = self.paths.max(file.number + 1);
         }
         // A year has hundreds of thousands of files: their names stay on the disk.
-        self.runs.push(RunMark { files: Vec::new(), ..run });
+        self.runs.push(RunMark {
+            files: Vec::new(),
+            ..run
+        });
     }
 
     /// Writes a run down. From here on its files are read.
@@ -164,8 +185,12 @@ impl Manifest {
         if names.is_empty() {
             return Ok(());
         }
-        self.append(&Line::Days { generation, names: names.clone() })?;
-        self.days.extend(names.into_iter().map(|name| (name, generation)));
+        self.append(&Line::Days {
+            generation,
+            names: names.clone(),
+        })?;
+        self.days
+            .extend(names.into_iter().map(|name| (name, generation)));
         Ok(())
     }
 
@@ -174,26 +199,42 @@ impl Manifest {
     /// # Errors
     /// The disk failed.
     pub(crate) fn set_reduced(&mut self, generation: u32, name: &str) -> Result<()> {
-        self.append(&Line::Reduced { generation, name: name.to_owned() })?;
+        self.append(&Line::Reduced {
+            generation,
+            name: name.to_owned(),
+        })?;
         self.reduced = Some((generation, name.to_owned()));
         Ok(())
     }
 
     fn append(&self, line: &Line) -> Result<()> {
         let failed = |error: io::Error| Error::storage("write the manifest of the exports", error);
-        let mut text = serde_json::to_vec(line).map_err(|e| Error::bug("write the manifest", e.to_string()))?;
+        let mut text = serde_json::to_vec(line)
+            .map_err(|e| Error::bug("write the manifest", e.to_string()))?;
         text.push(b'\n');
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .map_err(failed)?;
         let before = file.metadata().map_err(failed)?.len();
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| {
-            // Half a line would hide what is written after it.
-            let _ = file.set_len(before);
-            failed(error)
-        })
+        file.write_all(&text)
+            .and_then(|()| file.sync_all())
+            .map_err(|error| {
+                // Half a line would hide what is written after it.
+                let _ = file.set_len(before);
+                failed(error)
+            })
     }
 
     /// Whether a file was read as it is now.
-    pub(crate) fn knows(&self, channel: &str, path: &str, size: Option<u64>, changed: Option<&str>) -> bool {
+    pub(crate) fn knows(
+        &self,
+        channel: &str,
+        path: &str,
+        size: Option<u64>,
+        changed: Option<&str>,
+    ) -> bool {
         self.files.get(&short(&[channel, path])) == Some(&state(size, changed))
     }
 
@@ -217,11 +258,26 @@ impl Manifest {
         let reader = BufReader::new(File::open(&self.path).map_err(failed)?);
         for text in reader.lines() {
             if let Ok(Line::Run(run)) = serde_json::from_str(&text.map_err(failed)?) {
-                let wanted = run.files.into_iter().filter(|file| numbers.contains(&file.number));
+                let wanted = run
+                    .files
+                    .into_iter()
+                    .filter(|file| numbers.contains(&file.number));
                 found.extend(wanted.map(|file| (file.number, file)));
             }
         }
         Ok(found)
+    }
+
+    /// Every file of the folder that the manifest knows.
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        let of_run =
+            |run: &RunMark| name == run.name || name.strip_suffix(".broken") == Some(&run.name);
+        name == NAME
+            || self
+                .reduced
+                .as_ref()
+                .is_some_and(|(_, reduced)| reduced == name)
+            || self.runs.iter().any(of_run)
     }
 
     /// The columns of all tables, over all runs.

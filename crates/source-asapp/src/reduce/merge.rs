@@ -44,9 +44,15 @@ fn once(folder: &Path, from: &[String], to: &str) -> Result<()> {
     }
     let merger = merger.build();
     write_whole(&folder.join(to), |out| {
-        let mut writer = Writer::builder().compression_type(CompressionType::Snappy).build(out);
-        merger.write_into_stream_writer(&mut writer).map_err(merged)?;
-        writer.into_inner().map_err(|e| Error::storage("keep the reduced exports", e))
+        let mut writer = Writer::builder()
+            .compression_type(CompressionType::Snappy)
+            .build(out);
+        merger
+            .write_into_stream_writer(&mut writer)
+            .map_err(merged)?;
+        writer
+            .into_inner()
+            .map_err(|e| Error::storage("keep the reduced exports", e))
     })
 }
 

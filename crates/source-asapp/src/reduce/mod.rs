@@ -15,5 +15,5 @@ pub(crate) use entry::{Group, Origin};
 pub(crate) use keys::buckets;
 pub(crate) use manifest::{FileMark, Manifest, RunMark};
 pub(crate) use merge::merge;
-pub(crate) use run::{Broken, Input, reduce};
+pub(crate) use run::{Broken, How, Input, broken, reduce};
 pub(crate) use scan::{Start, scan};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use deskferry_core::{Error, ErrorKind, Result};
@@ -83,7 +83,9 @@ pub(crate) fn reduce(
         .allow_realloc(false)
         .max_nb_chunks(32)
         .chunk_compression_type(CompressionType::Snappy);
-    let mut sorter = sorter.chunk_creator(ChunksIn(how.folder.to_owned())).build();
+    let mut sorter = sorter
+        .chunk_creator(ChunksIn(how.folder.to_owned()))
+        .build();
     let broken_name = how.folder.join(format!("{}.broken", how.name));
     let mut broken = BufWriter::new(File::create(&broken_name).map_err(failed)?);
     let mut done = Done::default();
@@ -127,8 +129,12 @@ pub(crate) fn reduce(
                 }
             }
             if number.is_multiple_of(4_096) && (how.cancelled)() {
-                return Err(Error::new(ErrorKind::Cancelled, "read exported files", "the run was asked to stop")
-                    .advise("Run `resume` to go on where it stopped"));
+                return Err(Error::new(
+                    ErrorKind::Cancelled,
+                    "read exported files",
+                    "the run was asked to stop",
+                )
+                .advise("Run `resume` to go on where it stopped"));
             }
         }
         done.rows.push(rows);
@@ -140,9 +146,15 @@ pub(crate) fn reduce(
     let broken = broken.into_inner().map_err(|e| failed(e.into_error()))?;
     broken.sync_all().map_err(failed)?;
     write_whole(&how.folder.join(how.name), |out| {
-        let mut writer = Writer::builder().compression_type(CompressionType::Snappy).build(out);
-        sorter.write_into_stream_writer(&mut writer).map_err(merged)?;
-        writer.into_inner().map_err(|e| Error::storage("keep the reduced exports", e))
+        let mut writer = Writer::builder()
+            .compression_type(CompressionType::Snappy)
+            .build(out);
+        sorter
+            .write_into_stream_writer(&mut writer)
+            .map_err(merged)?;
+        writer
+            .into_inner()
+            .map_err(|e| Error::storage("keep the reduced exports", e))
     })?;
     Ok(done)
 }
@@ -155,11 +167,15 @@ pub(super) fn write_whole(
     let failed = |error: io::Error| Error::storage("keep the reduced exports", error);
     let unfinished = path.with_extension("unfinished");
     let out = BufWriter::with_capacity(1 << 20, File::create(&unfinished).map_err(failed)?);
-    let out = write(out)?.into_inner().map_err(|e| failed(e.into_error()))?;
+    let out = write(out)?
+        .into_inner()
+        .map_err(|e| failed(e.into_error()))?;
     out.sync_all().map_err(failed)?;
     std::fs::rename(&unfinished, path).map_err(failed)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
 }
 
 pub(super) fn merged<E: std::fmt::Display>(error: grenad::Error<E>) -> Error {
@@ -179,7 +195,10 @@ fn plain(bytes: Bytes) -> io::Result<Box<dyn BufRead>> {
     let mut reader = BufReader::with_capacity(1 << 17, bytes);
     let zipped = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if zipped {
-        Box::new(BufReader::with_capacity(1 << 17, MultiGzDecoder::new(reader)))
+        Box::new(BufReader::with_capacity(
+            1 << 17,
+            MultiGzDecoder::new(reader),
+        ))
     } else {
         Box::new(reader)
     })
@@ -187,7 +206,9 @@ fn plain(bytes: Bytes) -> io::Result<Box<dyn BufRead>> {
 
 fn unreadable(piece: &Piece, error: io::Error) -> Error {
     let kind = match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => ErrorKind::Decode,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            ErrorKind::Decode
+        }
         _ => ErrorKind::Unavailable,
     };
     Error::new(kind, "read exported files", error.to_string())
@@ -253,7 +274,12 @@ impl<'a> Mapper<'a> {
         let table = input.piece.table;
         let mut wanted: Vec<&'static str> = Vec::new();
         let own = table.owner.iter().chain(table.key);
-        for column in own.copied().chain(table.unique).chain(table.logical).chain(table.constant) {
+        for column in own
+            .copied()
+            .chain(table.unique)
+            .chain(table.logical)
+            .chain(table.constant)
+        {
             if !wanted.contains(&column) {
                 wanted.push(column);
             }
@@ -299,7 +325,10 @@ impl<'a> Mapper<'a> {
             columns => columns.iter().find_map(|column| at(column)),
         };
         let Some(owner) = owner else {
-            return Ok(Err(format!("no value in {}", self.table.owner.join(" or "))));
+            return Ok(Err(format!(
+                "no value in {}",
+                self.table.owner.join(" or ")
+            )));
         };
         self.stamp.line = number;
         self.stamp.logical = self
@@ -321,7 +350,11 @@ impl<'a> Mapper<'a> {
                 }
             }
         }
-        let constant = self.table.constant.and_then(at).map_or(0, |text| hash(&text));
+        let constant = self
+            .table
+            .constant
+            .and_then(at)
+            .map_or(0, |text| hash(&text));
         write(&mut self.entry, self.stamp, constant, self.number, line);
         insert(&self.key, &self.entry)?;
         if makes_more(self.table.tag) {
@@ -340,17 +373,29 @@ impl<'a> Mapper<'a> {
     ) -> Result<()> {
         let wanted = std::mem::take(&mut self.wanted);
         let at = |column: &str| value(&wanted, picked, column);
-        let says = |column: &str, word: &str| at(column).is_some_and(|text| text.to_ascii_lowercase().contains(word));
+        let says = |column: &str, word: &str| {
+            at(column).is_some_and(|text| text.to_ascii_lowercase().contains(word))
+        };
         match self.table.tag {
             tag::METADATA | tag::METADATA_ENDED => {
                 if let Some(customer) = at("customer_id") {
                     self.name(Of::Customer, &customer, insert)?;
                     if let Some(external) = at("external_user_id") {
                         let row = json!({ "external_user_id": external }).to_string();
-                        self.put(Of::Customer, &customer, tag::CUSTOMER_NAMED, "external", row.as_bytes(), insert)?;
+                        self.put(
+                            Of::Customer,
+                            &customer,
+                            tag::CUSTOMER_NAMED,
+                            "external",
+                            row.as_bytes(),
+                            insert,
+                        )?;
                     }
                 }
-                for rep in [at("first_rep_id"), at("last_rep_id")].into_iter().flatten() {
+                for rep in [at("first_rep_id"), at("last_rep_id")]
+                    .into_iter()
+                    .flatten()
+                {
                     self.name(Of::Agent, &rep, insert)?;
                 }
             }
@@ -372,13 +417,27 @@ impl<'a> Mapper<'a> {
             tag::OPPORTUNITY => {
                 if let Some(merged) = at("merged_from_issue_id").filter(|merged| merged != owner) {
                     let row = json!({ "into": owner }).to_string();
-                    self.put(Of::Conversation, &merged, tag::MERGED, "", row.as_bytes(), insert)?;
+                    self.put(
+                        Of::Conversation,
+                        &merged,
+                        tag::MERGED,
+                        "",
+                        row.as_bytes(),
+                        insert,
+                    )?;
                 }
             }
             tag::PARAM => {
                 self.name(Of::Customer, owner, insert)?;
                 if let (Some(issue), Some(key)) = (at("issue_id"), at("param_key")) {
-                    self.put(Of::Conversation, &issue, tag::PARAM_OF_ISSUE, &key, line, insert)?;
+                    self.put(
+                        Of::Conversation,
+                        &issue,
+                        tag::PARAM_OF_ISSUE,
+                        &key,
+                        line,
+                        insert,
+                    )?;
                 }
             }
             tag::STATE => {
@@ -396,7 +455,14 @@ impl<'a> Mapper<'a> {
                         "name": at("structured_data_field_name"),
                         "category": at("structured_data_field_category"),
                     });
-                    self.put(Of::Dictionary, "", tag::FIELD, &field, row.to_string().as_bytes(), insert)?;
+                    self.put(
+                        Of::Dictionary,
+                        "",
+                        tag::FIELD,
+                        &field,
+                        row.to_string().as_bytes(),
+                        insert,
+                    )?;
                 }
             }
             _ => {}
@@ -415,7 +481,10 @@ impl<'a> Mapper<'a> {
             Of::Agent => tag::REP_NAMED,
             _ => tag::CUSTOMER_NAMED,
         };
-        let name = (mark + u8::from(self.table.family == Family::Services) * 100, id.to_owned());
+        let name = (
+            mark + u8::from(self.table.family == Family::Services) * 100,
+            id.to_owned(),
+        );
         if self.named.contains(&name) {
             return Ok(());
         }
@@ -471,13 +540,17 @@ fn hash(text: &str) -> u32 {
     }) | 1
 }
 
-/// Reads the broken lines of a run.
-pub(crate) fn broken(folder: &Path, run: &str) -> Result<Vec<Broken>> {
+/// Broken lines of a run after the first `after`, at most `limit`.
+///
+/// # Errors
+/// The disk failed.
+pub(crate) fn broken(folder: &Path, run: &str, after: usize, limit: usize) -> Result<Vec<Broken>> {
     let failed = |error: io::Error| Error::storage("read the broken lines of a run", error);
-    let mut text = String::new();
-    let path = folder.join(format!("{run}.broken"));
-    File::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
-    text.lines()
-        .map(|line| serde_json::from_str(line).map_err(|e| failed(e.into())))
+    let file = File::open(folder.join(format!("{run}.broken"))).map_err(failed)?;
+    BufReader::new(file)
+        .lines()
+        .skip(after)
+        .take(limit)
+        .map(|line| serde_json::from_str(&line.map_err(failed)?).map_err(|e| failed(e.into())))
         .collect()
 }

@@ -20,7 +20,10 @@ pub(crate) struct Start {
 impl Start {
     /// Everything of a kind that is not a conversation.
     pub(crate) fn all(of: Of) -> Self {
-        Self { from: start(of, 0), until: start(of, u16::MAX) }
+        Self {
+            from: start(of, 0),
+            until: start(of, u16::MAX),
+        }
     }
 
     /// The conversations of these buckets.
@@ -70,7 +73,12 @@ pub(crate) fn scan(
                 return Ok((groups, false));
             }
             let (family, id) = owner(key);
-            groups.push(Group { key: of.to_vec(), family, id, rows: Vec::new() });
+            groups.push(Group {
+                key: of.to_vec(),
+                family,
+                id,
+                rows: Vec::new(),
+            });
         }
         if let (Some(group), Some(tag)) = (groups.last_mut(), row.first()) {
             group.rows.push(Reduced::read(*tag, entry));

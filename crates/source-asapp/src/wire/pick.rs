@@ -52,7 +52,11 @@ impl Shape {
             .filter(|(place, _)| bits & (1 << place) != 0)
             .map(|(_, name)| *name)
             .collect();
-        if names.is_empty() { "null".to_owned() } else { names.join(" and ") }
+        if names.is_empty() {
+            "null".to_owned()
+        } else {
+            names.join(" and ")
+        }
     }
 }
 
@@ -67,7 +71,12 @@ pub(crate) fn pick<'de>(
 ) -> serde_json::Result<Vec<Option<&'de RawValue>>> {
     let mut found = vec![None; wanted.len()];
     let mut decoder = serde_json::Deserializer::from_slice(line);
-    Columns { wanted, shape, found: &mut found }.deserialize(&mut decoder)?;
+    Columns {
+        wanted,
+        shape,
+        found: &mut found,
+    }
+    .deserialize(&mut decoder)?;
     decoder.end()?;
     Ok(found)
 }
@@ -119,8 +128,17 @@ mod tests {
         let found = pick(line, &["id", "b", "z"], &mut shape).unwrap();
         let texts: Vec<_> = found.iter().map(|raw| raw.map(RawValue::get)).collect();
         assert_eq!(texts, [Some("7"), Some("\"x\""), None]);
-        let types: Vec<_> = shape.0.iter().map(|(name, bits)| (name.as_str(), Shape::types(*bits))).collect();
-        let expected = [("b", "text"), ("c", "null"), ("d", "list"), ("id", "number")];
+        let types: Vec<_> = shape
+            .0
+            .iter()
+            .map(|(name, bits)| (name.as_str(), Shape::types(*bits)))
+            .collect();
+        let expected = [
+            ("b", "text"),
+            ("c", "null"),
+            ("d", "list"),
+            ("id", "number"),
+        ];
         assert_eq!(types, expected.map(|(name, kind)| (name, kind.to_owned())));
     }
 
@@ -135,7 +153,14 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_an_error() {
-        for line in [&b""[..], b"[1]", b"7", br#"{"a":1"#, br#"{"a":1} {"b":2}"#, b"\xff"] {
+        for line in [
+            &b""[..],
+            b"[1]",
+            b"7",
+            br#"{"a":1"#,
+            br#"{"a":1} {"b":2}"#,
+            b"\xff",
+        ] {
             assert!(pick(line, &[], &mut Shape::default()).is_err(), "{line:?}");
         }
     }

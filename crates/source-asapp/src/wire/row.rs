@@ -57,7 +57,10 @@ impl Row {
 
     /// A number in a column.
     pub(crate) fn number(&self, column: &str) -> Option<f64> {
-        self.text(column)?.parse().ok().filter(|number: &f64| number.is_finite())
+        self.text(column)?
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
     }
 
     /// A list in a column, as JSON or as text.

@@ -68,7 +68,11 @@ fn shortened(text: &str) -> Cow<'_, str> {
     if digits <= 9 {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(format!("{before}.{}{}", &fraction[..9], &fraction[digits..]))
+    Cow::Owned(format!(
+        "{before}.{}{}",
+        &fraction[..9],
+        &fraction[digits..]
+    ))
 }
 
 /// Yes or no in any spelling.
@@ -95,7 +99,11 @@ pub(crate) fn list(text: &str) -> Vec<String> {
             .collect();
     }
     let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
-    let separator = if bare.contains('|') && !bare.contains(',') { '|' } else { ',' };
+    let separator = if bare.contains('|') && !bare.contains(',') {
+        '|'
+    } else {
+        ','
+    };
     bare.split(separator)
         .filter_map(|part| meant(part.trim().trim_matches('"')))
         .map(str::to_owned)
@@ -144,7 +152,11 @@ mod tests {
             "2018-09-05 19:58:06.957000+00:00",
             "2018-09-05T19:58:06.957000000000Z",
         ] {
-            assert_eq!(at(text), Some("2018-09-05T19:58:06.957+00:00".to_owned()), "{text}");
+            assert_eq!(
+                at(text),
+                Some("2018-09-05T19:58:06.957+00:00".to_owned()),
+                "{text}"
+            );
         }
         for text in ["", "NULL", "soon"] {
             assert_eq!(at(text), None);

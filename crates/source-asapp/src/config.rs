@@ -1,0 +1,407 @@
+//! Where ASAPP's data lies, and how to treat it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use deskferry_core::settings::Settings;
+use deskferry_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+
+const READ: &str = "read the ASAPP configuration";
+
+/// A checked configuration; see [`AsappConfig::builder`], [`AsappConfig::from_env`], or read it with serde (a section of a TOML
+/// file, say): the same checks run.
+///
+/// ```
+/// use deskferry_source_asapp::AsappConfig;
+///
+/// let config = AsappConfig::builder("acme", "exports").work("asapp-work").build()?;
+/// assert_eq!(config.company(), "acme");
+/// # Ok::<(), deskferry_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "AsappConfigBuilder")]
+pub struct AsappConfig(AsappConfigBuilder);
+
+/// What an [`AsappConfig`] is made of; [`build`](Self::build) checks it.
+///
+/// With serde: `company` is needed, and `tree` or `exported`. The rest has the defaults that stand at the methods.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AsappConfigBuilder {
+    company: String,
+    #[serde(default)]
+    tree: Option<PathBuf>,
+    #[serde(default)]
+    exported: Option<PathBuf>,
+    #[serde(default = "default_work")]
+    work: PathBuf,
+    #[serde(default)]
+    customers: Option<PathBuf>,
+    #[serde(default)]
+    agents: Option<PathBuf>,
+    #[serde(default)]
+    recordings: Option<PathBuf>,
+    #[serde(default)]
+    segments: Option<PathBuf>,
+    #[serde(default)]
+    segment_priority: String,
+    #[serde(default)]
+    param_name: Option<String>,
+    #[serde(default)]
+    param_email: Option<String>,
+    #[serde(default)]
+    param_phone: Option<String>,
+    #[serde(default)]
+    param_company: Option<String>,
+    #[serde(default = "yes")]
+    placeholder_accounts: bool,
+    #[serde(default = "default_parallel")]
+    parallel: usize,
+    #[serde(default = "default_memory")]
+    memory: usize,
+    #[serde(default = "default_broken_share")]
+    broken_share: f64,
+    #[serde(default = "default_quiet_days")]
+    quiet_days: u32,
+}
+
+/// Keys of `customer_params` under which a tenant's programs send what ASAPP has no column for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params {
+    pub(crate) name: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) company: Option<String>,
+}
+
+fn default_work() -> PathBuf {
+    PathBuf::from("asapp-work")
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn default_parallel() -> usize {
+    2
+}
+
+const fn default_memory() -> usize {
+    256
+}
+
+const fn default_broken_share() -> f64 {
+    1.0
+}
+
+const fn default_quiet_days() -> u32 {
+    7
+}
+
+impl AsappConfig {
+    /// Starts with the company's short name (`company_name` and `company_marker` of its rows) and the folder that mirrors its
+    /// batch files.
+    pub fn builder(company: impl Into<String>, tree: impl Into<PathBuf>) -> AsappConfigBuilder {
+        AsappConfigBuilder {
+            tree: Some(tree.into()),
+            ..AsappConfigBuilder::of(company)
+        }
+    }
+
+    /// Starts with the company's short name and a folder of files of the File Exporter: AI services without the messaging product.
+    pub fn exported(company: impl Into<String>, folder: impl Into<PathBuf>) -> AsappConfigBuilder {
+        AsappConfigBuilder {
+            exported: Some(folder.into()),
+            ..AsappConfigBuilder::of(company)
+        }
+    }
+
+    /// From the environment: `ASAPP_COMPANY`, `ASAPP_TREE`, and whatever else [`SETTINGS`](crate::SETTINGS) lists.
+    ///
+    /// # Errors
+    /// `Config`: a variable is missing or cannot be read; names it.
+    pub fn from_env() -> Result<Self> {
+        Self::from_settings(&crate::SETTINGS.from_env()?)
+    }
+
+    /// From what was told by the environment, a file, or both.
+    ///
+    /// # Errors
+    /// `Config`: something is missing, or does not go together.
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        settings.configure::<AsappConfigBuilder>()?.build()
+    }
+
+    /// The company's short name: the tenant in keys.
+    #[must_use]
+    pub fn company(&self) -> &str {
+        self.0.company.trim()
+    }
+
+    /// The folder in which the reduced exports are kept.
+    #[must_use]
+    pub fn work(&self) -> &Path {
+        &self.0.work
+    }
+
+    pub(crate) fn tree(&self) -> Option<&Path> {
+        self.0.tree.as_deref()
+    }
+
+    pub(crate) fn exported_folder(&self) -> Option<&Path> {
+        self.0.exported.as_deref()
+    }
+
+    pub(crate) fn customers(&self) -> Option<&Path> {
+        self.0.customers.as_deref()
+    }
+
+    pub(crate) fn agents(&self) -> Option<&Path> {
+        self.0.agents.as_deref()
+    }
+
+    pub(crate) fn recordings(&self) -> Option<&Path> {
+        self.0.recordings.as_deref()
+    }
+
+    pub(crate) fn segments(&self) -> Option<&Path> {
+        self.0.segments.as_deref()
+    }
+
+    pub(crate) fn segment_priority(&self) -> Vec<String> {
+        let ids = self.0.segment_priority.split(',').map(str::trim);
+        ids.filter(|id| !id.is_empty()).map(str::to_owned).collect()
+    }
+
+    pub(crate) fn params(&self) -> Params {
+        Params {
+            name: self.0.param_name.clone(),
+            email: self.0.param_email.clone(),
+            phone: self.0.param_phone.clone(),
+            company: self.0.param_company.clone(),
+        }
+    }
+
+    pub(crate) fn placeholder_accounts(&self) -> bool {
+        self.0.placeholder_accounts
+    }
+
+    pub(crate) fn parallel(&self) -> usize {
+        self.0.parallel
+    }
+
+    /// Bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.0.memory << 20
+    }
+
+    pub(crate) fn broken_share(&self) -> f64 {
+        self.0.broken_share
+    }
+
+    pub(crate) fn quiet_days(&self) -> u32 {
+        self.0.quiet_days
+    }
+}
+
+impl AsappConfigBuilder {
+    fn of(company: impl Into<String>) -> Self {
+        Self {
+            company: company.into(),
+            tree: None,
+            exported: None,
+            work: default_work(),
+            customers: None,
+            agents: None,
+            recordings: None,
+            segments: None,
+            segment_priority: String::new(),
+            param_name: None,
+            param_email: None,
+            param_phone: None,
+            param_company: None,
+            placeholder_accounts: true,
+            parallel: default_parallel(),
+            memory: default_memory(),
+            broken_share: default_broken_share(),
+            quiet_days: default_quiet_days(),
+        }
+    }
+
+    /// A folder of files of the File Exporter, `feed/version/format/day/…`, read beside the batch files.
+    #[must_use]
+    pub fn exported_files(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.exported = Some(folder.into());
+        self
+    }
+
+    /// The folder in which the reduced exports are kept, on the same disk as the workspace: some third of the exports' own size. Default
+    /// `asapp-work`.
+    #[must_use]
+    pub fn work(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.work = folder.into();
+        self
+    }
+
+    /// A table of customers (`.csv`, `.jsonl`): `customer_id` or `external_user_id`, and `name`, `email`, `phone` (several
+    /// with `;`), `company`, `company_id`, `title`, `created`, `updated`. ASAPP has none of it.
+    #[must_use]
+    pub fn customers(mut self, file: impl Into<PathBuf>) -> Self {
+        self.customers = Some(file.into());
+        self
+    }
+
+    /// A table of agents: `rep_id`, `external_rep_id`, `crm_rep_id` or `agent_id`, and `email`, `name`, `created`, `updated`.
+    #[must_use]
+    pub fn agents(mut self, file: impl Into<PathBuf>) -> Self {
+        self.agents = Some(file.into());
+        self
+    }
+
+    /// A table of recordings: `issue_id` or `conversation_id`, `url`, and `rep_id` where several agents spoke.
+    #[must_use]
+    pub fn recordings(mut self, file: impl Into<PathBuf>) -> Self {
+        self.recordings = Some(file.into());
+        self
+    }
+
+    /// Definitions of segments as the Configuration API answers them, and the ids that count most, first one first.
+    #[must_use]
+    pub fn segments(mut self, file: impl Into<PathBuf>, priority: &[&str]) -> Self {
+        self.segments = Some(file.into());
+        self.segment_priority = priority.join(",");
+        self
+    }
+
+    /// The keys of `customer_params` that hold a customer's name, mail address, telephone number and company.
+    #[must_use]
+    pub fn params(
+        mut self,
+        name: Option<&str>,
+        email: Option<&str>,
+        phone: Option<&str>,
+        company: Option<&str>,
+    ) -> Self {
+        self.param_name = name.map(str::to_owned);
+        self.param_email = email.map(str::to_owned);
+        self.param_phone = phone.map(str::to_owned);
+        self.param_company = company.map(str::to_owned);
+        self
+    }
+
+    /// Whether customers without a company get a flagged one by the domain of their address; never by one of free mail. Default
+    /// yes.
+    #[must_use]
+    pub fn placeholder_accounts(mut self, make: bool) -> Self {
+        self.placeholder_accounts = make;
+        self
+    }
+
+    /// How many chunks of files are reduced, and parts of conversations read, at once. Default 2.
+    #[must_use]
+    pub fn parallel(mut self, parts: usize) -> Self {
+        self.parallel = parts;
+        self
+    }
+
+    /// Mebibytes of memory that reducing may take, over all chunks. Default 256.
+    #[must_use]
+    pub fn memory(mut self, mebibytes: usize) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
+    /// The share of lines, in percent, that may be broken before the read ends with an error. Default 1.
+    #[must_use]
+    pub fn broken_share(mut self, percent: f64) -> Self {
+        self.broken_share = percent;
+        self
+    }
+
+    /// Conversations of AI services have no end: after so many quiet days they are over. Default 7.
+    #[must_use]
+    pub fn quiet_days(mut self, days: u32) -> Self {
+        self.quiet_days = days;
+        self
+    }
+
+    /// Checks it.
+    ///
+    /// # Errors
+    /// `Config`: no company, nothing to read, or a bound that makes no sense.
+    pub fn build(self) -> Result<AsappConfig> {
+        let wrong = |what: &str| Err(Error::new(ErrorKind::Config, READ, what));
+        if self.company.trim().is_empty() {
+            return wrong(
+                "there is no `company`: its short name, as it stands in `company_name` of its rows",
+            );
+        }
+        if self.tree.is_none() && self.exported.is_none() {
+            return wrong("there is nothing to read: neither `tree` nor `exported` is set");
+        }
+        if self.parallel == 0 || self.parallel > 64 {
+            return wrong("`parallel` is between 1 and 64");
+        }
+        if self.memory < 16 {
+            return wrong("`memory` is at least 16 mebibytes");
+        }
+        if !(0.0..=100.0).contains(&self.broken_share) {
+            return wrong("`broken_share` is between 0 and 100 per cent");
+        }
+        Ok(AsappConfig(self))
+    }
+}
+
+impl TryFrom<AsappConfigBuilder> for AsappConfig {
+    type Error = Error;
+    fn try_from(builder: AsappConfigBuilder) -> Result<Self> {
+        builder.build()
+    }
+}
+
+impl fmt::Debug for AsappConfigBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsappConfigBuilder")
+            .field("company", &self.company)
+            .field("tree", &self.tree)
+            .field("exported", &self.exported)
+            .field("work", &self.work)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let cases = [
+            (AsappConfig::builder(" ", "x").build(), "company"),
+            (
+                AsappConfigBuilder::of("acme").build(),
+                "neither `tree` nor `exported`",
+            ),
+            (
+                AsappConfig::builder("acme", "x").parallel(0).build(),
+                "parallel",
+            ),
+            (
+                AsappConfig::builder("acme", "x").memory(1).build(),
+                "memory",
+            ),
+            (
+                AsappConfig::builder("acme", "x")
+                    .broken_share(101.0)
+                    .build(),
+                "broken_share",
+            ),
+        ];
+        for (config, word) in cases {
+            let error = config.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+}

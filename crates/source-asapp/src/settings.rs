@@ -1,0 +1,125 @@
+//! What can be told from outside: keys of the section `[asapp]`, and variables.
+
+use deskferry_core::settings::{Holds, Section, Setting};
+
+/// The settings of [`AsappConfig`](crate::AsappConfig), by the names that it has with serde.
+pub static SETTINGS: Section = Section::new(
+    "asapp",
+    "ASAPP",
+    &[
+        Setting::new(
+            "company",
+            Holds::Text,
+            "",
+            "the company's short name, as it stands in `company_name` of its rows",
+        ),
+        Setting::new(
+            "tree",
+            Holds::Path,
+            "",
+            "the folder that mirrors the messaging product's batch files",
+        ),
+        Setting::new(
+            "exported",
+            Holds::Path,
+            "",
+            "a folder of files of the File Exporter, for AI services",
+        ),
+        Setting::new(
+            "work",
+            Holds::Path,
+            "asapp-work",
+            "the folder in which the reduced exports are kept; it belongs to one migration",
+        ),
+        Setting::new(
+            "customers",
+            Holds::Path,
+            "",
+            "a table (.csv, .jsonl) of customers' names and addresses by `customer_id` or `external_user_id`: ASAPP has none",
+        ),
+        Setting::new(
+            "agents",
+            Holds::Path,
+            "",
+            "a table of agents' addresses by `rep_id`, `external_rep_id`, `crm_rep_id` or `agent_id`",
+        ),
+        Setting::new(
+            "recordings",
+            Holds::Path,
+            "",
+            "a table of recordings' addresses by `issue_id` or `conversation_id`",
+        ),
+        Setting::new(
+            "segments",
+            Holds::Path,
+            "",
+            "a file with the Configuration API's answer to `/configuration/v1/segments`",
+        ),
+        Setting::new(
+            "segment_priority",
+            Holds::Text,
+            "",
+            "ids of segments, separated by commas; the first that matches counts",
+        ),
+        Setting::new(
+            "param_name",
+            Holds::Text,
+            "",
+            "the key of `customer_params` that holds a customer's name",
+        ),
+        Setting::new(
+            "param_email",
+            Holds::Text,
+            "",
+            "the key that holds a customer's mail address",
+        ),
+        Setting::new(
+            "param_phone",
+            Holds::Text,
+            "",
+            "the key that holds a customer's telephone number",
+        ),
+        Setting::new(
+            "param_company",
+            Holds::Text,
+            "",
+            "the key that holds a customer's company",
+        ),
+        Setting::new(
+            "placeholder_accounts",
+            Holds::Switch,
+            "true",
+            "whether customers without a company get a flagged one by the domain of their address; never by free mail",
+        ),
+        Setting::new(
+            "parallel",
+            Holds::Number { least: 1, most: 64 },
+            "2",
+            "how many chunks of files are reduced at once",
+        ),
+        Setting::new(
+            "memory",
+            Holds::Number {
+                least: 16,
+                most: 1 << 20,
+            },
+            "256",
+            "mebibytes of memory that reducing may take",
+        ),
+        Setting::new(
+            "broken_share",
+            Holds::Percent,
+            "1",
+            "the share of lines that may be broken before the read ends",
+        ),
+        Setting::new(
+            "quiet_days",
+            Holds::Number {
+                least: 0,
+                most: 36_500,
+            },
+            "7",
+            "after so many quiet days a conversation of AI services is over",
+        ),
+    ],
+);

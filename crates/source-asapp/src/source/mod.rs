@@ -1,0 +1,283 @@
+//! What is read in which order, with which cursor.
+//!
+//! One part collects: it reduces whatever the channels have to the latest statements, a page per chunk of files, and then names
+//! the parts that make records of them. Until then nothing is known of any conversation: its rows lie in many files.
+
+mod collect;
+mod reconcile;
+mod records;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::Duration;
+use deskferry_core::model::Attachment;
+use deskferry_core::source::{
+    ByteStream, Capability, Cursor, Page, Readiness, Scope, Shard, Source, Watermark,
+};
+use deskferry_core::{Context, Error, ErrorKind, RecordKind, Result, Tenant};
+use futures::lock::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::channels::{Channel, Folder};
+use crate::config::AsappConfig;
+use crate::convert::{Ground, Lookup, Segments};
+use crate::side::{About, Side};
+use crate::tables::Family;
+
+use collect::Work;
+
+/// The version of cursors and watermarks. A cursor of another one restarts its shard.
+const VERSION: u32 = 1;
+/// Parts into which conversations are divided.
+const PARTS: u16 = 16;
+
+const KINDS: &[RecordKind] = &[
+    RecordKind::FieldDefinition,
+    RecordKind::Team,
+    RecordKind::Agent,
+    RecordKind::Account,
+    RecordKind::Contact,
+    RecordKind::Conversation,
+    RecordKind::Message,
+];
+
+/// A company's exports as a source.
+pub struct Asapp {
+    config: AsappConfig,
+    channels: Vec<Arc<dyn Channel>>,
+    work: Mutex<Option<Work>>,
+    tables: Mutex<Option<Arc<Tables>>>,
+    /// The reduced file of a read, once it is known.
+    reduced: std::sync::Mutex<Option<(u32, PathBuf)>>,
+}
+
+/// What conversions look into, read once.
+struct Tables {
+    tenant: Tenant,
+    lookup: Lookup,
+    customers: Side,
+    agents: Side,
+    recordings: Side,
+    segments: Segments,
+    /// What people decided of doubtful conversations.
+    decisions: HashMap<String, bool>,
+}
+
+impl Tables {
+    fn ground(&self, config: &AsappConfig, cx: &Context) -> Ground<'_> {
+        Ground {
+            tenant: &self.tenant,
+            lookup: &self.lookup,
+            customers: &self.customers,
+            agents: &self.agents,
+            recordings: &self.recordings,
+            segments: &self.segments,
+            quiet_before: cx.now() - Duration::days(i64::from(config.quiet_days())),
+        }
+    }
+}
+
+impl Asapp {
+    /// A source from its configuration. Nothing is read yet.
+    ///
+    /// # Errors
+    /// None today; a channel that needs a client may fail to make one.
+    pub fn new(config: AsappConfig) -> Result<Self> {
+        let mut channels: Vec<Arc<dyn Channel>> = Vec::new();
+        if let Some(tree) = config.tree() {
+            channels.push(Arc::new(Folder::new(tree, Family::Messaging)));
+        }
+        if let Some(folder) = config.exported_folder() {
+            channels.push(Arc::new(Folder::new(folder, Family::Services)));
+        }
+        Ok(Self {
+            config,
+            channels,
+            work: Mutex::new(None),
+            tables: Mutex::new(None),
+            reduced: std::sync::Mutex::new(None),
+        })
+    }
+
+    fn tenant(&self) -> Tenant {
+        Tenant::new(crate::PLATFORM, self.config.company())
+    }
+
+    fn reconcile_folder(&self) -> PathBuf {
+        self.config.work().join("reconcile")
+    }
+
+    /// The customer's own tables, and segments: checked on entry.
+    fn sides(&self) -> Result<(Side, Side, Side, Segments)> {
+        let read = |path: Option<&std::path::Path>, about| {
+            path.map_or_else(|| Ok(Side::default()), |path| Side::read(path, about))
+        };
+        Ok((
+            read(self.config.customers(), About::Customers)?,
+            read(self.config.agents(), About::Agents)?,
+            read(self.config.recordings(), About::Recordings)?,
+            self.segments()?,
+        ))
+    }
+
+    fn segments(&self) -> Result<Segments> {
+        let Some(path) = self.config.segments() else {
+            return Ok(Segments::default());
+        };
+        let wrong = |why: String| {
+            Error::new(ErrorKind::Config, "read the definitions of segments", why)
+                .with("file", path.display())
+        };
+        let text = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+        let definitions = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
+        Segments::new(&definitions, self.config.segment_priority()).map_err(wrong)
+    }
+}
+
+#[async_trait]
+impl Source for Asapp {
+    fn capability(&self) -> Capability {
+        Capability::new(crate::PLATFORM, KINDS).with_parallel_shards(self.config.parallel())
+    }
+
+    async fn check(&self, cx: &Context) -> Result<Readiness> {
+        let mut readiness = Readiness::new(self.tenant(), "files");
+        readiness.product = Some("ASAPP, by its exports".to_owned());
+        self.sides()?;
+        for channel in &self.channels {
+            let (days, notes) = crate::channels::days(cx, channel.as_ref()).await?;
+            let dates = || days.iter().filter_map(|day| day.date);
+            readiness.warnings.extend(notes);
+            match (dates().min(), dates().max()) {
+                (Some(first), Some(last)) => {
+                    readiness
+                        .limits
+                        .push(format!("{}: days from {first} to {last}", channel.name()));
+                }
+                _ => readiness
+                    .warnings
+                    .push(format!("{}: there is nothing to read", channel.name())),
+            }
+            readiness
+                .warnings
+                .extend(collect::purge_warning(cx, channel.as_ref(), &days));
+        }
+        if self.config.customers().is_none() && self.config.params().email.is_none() {
+            readiness.warnings.push(
+                "ASAPP has no names and addresses of customers: without `customers` or `param_email` contacts have neither".to_owned(),
+            );
+        }
+        if self.config.agents().is_none() {
+            readiness.warnings.push(
+                "ASAPP has no addresses of agents: without `agents` users are found by hand"
+                    .to_owned(),
+            );
+        }
+        Ok(readiness)
+    }
+
+    async fn shards(&self, _: &Context, scope: &Scope) -> Result<Vec<Shard>> {
+        let since = scope
+            .since
+            .as_ref()
+            .filter(|mark| mark.version == VERSION)
+            .and_then(|mark| mark.place.get("generation")?.as_u64());
+        let wanted = scope.kinds.is_empty() || scope.kinds.iter().any(|kind| KINDS.contains(kind));
+        if !wanted {
+            return Ok(Vec::new());
+        }
+        let generation = since.map_or(1, |since| since + 1);
+        let kinds: Vec<_> = KINDS
+            .iter()
+            .copied()
+            .filter(|kind| scope.kinds.is_empty() || scope.kinds.contains(kind))
+            .collect();
+        Ok(vec![
+            Shard::new(format!("collect-{generation}"), kinds)
+                .scoped(json!({ "generation": generation, "since": since })),
+        ])
+    }
+
+    async fn page(&self, cx: &Context, shard: &Shard, after: Option<Cursor>) -> Result<Page> {
+        match shard.id.split('-').next() {
+            Some("collect") => self.collect_page(cx, shard, after).await,
+            Some("dictionaries") => self.dictionaries_page(shard).await,
+            Some("agents") => self.agents_page(cx, shard, after).await,
+            Some("customers") => self.customers_page(cx, shard, after).await,
+            Some("conversations") => self.conversations_page(cx, shard, after).await,
+            _ => Err(Error::new(
+                ErrorKind::Mismatch,
+                "read a part of ASAPP",
+                format!("there is no part `{}`", shard.id),
+            )
+            .advise(
+                "The workspace was made by another version: use that one, or start a new workspace",
+            )),
+        }
+    }
+
+    async fn open(&self, _: &Context, file: &Attachment, _: u64) -> Result<ByteStream> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "open a file",
+            "ASAPP gives no bytes of files: its events name uploads, and nothing more",
+        )
+        .of(file.meta.key.clone()))
+    }
+}
+
+impl fmt::Debug for Asapp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asapp")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn cursor(place: &impl Serialize) -> Result<Cursor> {
+    let place =
+        serde_json::to_value(place).map_err(|e| Error::bug("remember a place", e.to_string()))?;
+    Ok(Cursor {
+        version: VERSION,
+        place,
+    })
+}
+
+/// The place of a cursor; the beginning where there is none, or one of another version.
+fn place<T: DeserializeOwned + Default>(after: Option<&Cursor>) -> T {
+    after
+        .filter(|cursor| cursor.version == VERSION)
+        .and_then(|cursor| serde_json::from_value(cursor.place.clone()).ok())
+        .unwrap_or_default()
+}
+
+fn watermark(generation: u32) -> Watermark {
+    Watermark {
+        version: VERSION,
+        place: json!({ "generation": generation }),
+    }
+}
+
+/// What a shard was given to know.
+fn told(shard: &Shard, name: &str) -> Option<u32> {
+    shard
+        .scope
+        .get(name)?
+        .as_u64()
+        .and_then(|number| u32::try_from(number).ok())
+}
+
+/// Work that blocks, away from the tasks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::bug("read exported files", error.to_string()))?
+}
