@@ -4,6 +4,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
+//! | `asapp` | [`asapp`]: ASAPP (messaging and AI services) as a source, by its exports |
 //! | `kayako` | [`kayako`]: Kayako (cloud) as a source |
 //! | `kustomer` | [`kustomer`]: Kustomer as a source |
 //! | `salesforce` | [`salesforce`]: Salesforce Service Cloud as a sink |
@@ -45,6 +46,8 @@ pub use deskferry_core::{
 pub use deskferry_rehearsal as rehearsal;
 #[cfg(feature = "salesforce")]
 pub use deskferry_sink_salesforce as salesforce;
+#[cfg(feature = "asapp")]
+pub use deskferry_source_asapp as asapp;
 #[cfg(feature = "kayako")]
 pub use deskferry_source_kayako as kayako;
 #[cfg(feature = "kustomer")]

@@ -30,6 +30,8 @@ mod verbs;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "asapp")]
+pub use kits::asapp;
 #[cfg(feature = "kayako")]
 pub use kits::kayako;
 #[cfg(feature = "kustomer")]

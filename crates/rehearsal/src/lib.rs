@@ -7,6 +7,7 @@
 //! Nothing here is shared with the connectors. Every wire shape is written a second time, from the platforms' own
 //! documentation, so that one misunderstanding cannot hide on both sides of the wire.
 
+pub mod asapp;
 pub mod fault;
 pub mod kayako;
 pub mod kustomer;

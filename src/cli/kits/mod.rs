@@ -1,5 +1,7 @@
 //! What a program needs to know of its platforms: a room for each.
 
+#[cfg(feature = "asapp")]
+mod asapp;
 #[cfg(feature = "kayako")]
 mod kayako;
 #[cfg(feature = "kustomer")]
@@ -15,6 +17,8 @@ use std::sync::Arc;
 use deskferry_core::settings::{Section, Settings};
 use deskferry_core::{RecordKind, Result, Sink, Source};
 
+#[cfg(feature = "asapp")]
+pub use self::asapp::asapp;
 #[cfg(feature = "kayako")]
 pub use self::kayako::kayako;
 #[cfg(feature = "kustomer")]
@@ -104,6 +108,8 @@ pub fn sections() -> Vec<&'static Section> {
         &super::choices::MIGRATION,
         #[cfg(feature = "rehearsal")]
         &super::choices::REHEARSAL,
+        #[cfg(feature = "asapp")]
+        &deskferry_source_asapp::SETTINGS,
         #[cfg(feature = "kayako")]
         &deskferry_source_kayako::SETTINGS,
         #[cfg(feature = "kustomer")]

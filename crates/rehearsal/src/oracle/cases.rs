@@ -69,7 +69,7 @@ fn sheet(ground: &Ground<'_>, conversation: &Conversation, key: &str) -> Sheet {
     sheet.set("Last_Activity_Date__c", Want::Time(conversation.updated));
     sheet.set(
         "Source_Url__c",
-        source_url(&ground.id("conversation", conversation.id)),
+        source_url(world.platform, &ground.id("conversation", conversation.id)),
     );
     custom(world, &mut sheet, &conversation.custom);
     sheet

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::seen::Seen;
 use super::want::{Row, Sheet, Want, field};
 use super::words::{clean, collapsed, email, names};
-use super::{Findings, OracleOptions, Table};
+use super::{Findings, OracleOptions, Platform, Table};
 use crate::world::{Company, CustomValue, Handle, Person};
 
 /// A user of the org whom a member of staff was found to be.
@@ -126,7 +126,10 @@ pub(super) fn custom(world: &Seen<'_>, sheet: &mut Sheet, values: &[CustomValue]
 }
 
 /// An address of the source in `Source_Url__c`: which one is the connector's choice, but it names the thing.
-pub(super) fn source_url(id: &str) -> Want {
+pub(super) fn source_url(platform: &dyn Platform, id: &str) -> Want {
+    if !platform.has_addresses() {
+        return Want::Nothing;
+    }
     let ending = format!("/{id}");
     Want::test(format!("an address that ends in {ending}"), move |found| {
         found.starts_with("http") && found.ends_with(&ending)
@@ -229,7 +232,10 @@ fn account(world: &Seen<'_>, options: &OracleOptions, company: &Company, key: &s
     sheet.text("Domains__c", &company.domains.join("\n"), 32_768);
     sheet.set(
         "Source_Url__c",
-        source_url(&options.platform.id("account", company.id)),
+        source_url(
+            options.platform.as_ref(),
+            &options.platform.id("account", company.id),
+        ),
     );
     custom(world, &mut sheet, &company.custom);
     sheet
@@ -385,7 +391,10 @@ fn contact(
     );
     sheet.set(
         "Source_Url__c",
-        source_url(&options.platform.id("contact", person.id)),
+        source_url(
+            options.platform.as_ref(),
+            &options.platform.id("contact", person.id),
+        ),
     );
     custom(world, &mut sheet, &person.custom);
     sheet

@@ -30,6 +30,14 @@ const TAKEN: &[&str] = &[
     "csat_rating",
     "disposition_event_type",
     "disposition_notes",
+    // They say what messages and the status say.
+    "first_utterance_ts",
+    "first_utterance_text",
+    "ended_resolved",
+    "ended_unresolved",
+    "ended_timeout",
+    "ended_auto",
+    "ended_other",
 ];
 
 pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {

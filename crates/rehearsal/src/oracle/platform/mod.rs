@@ -5,6 +5,7 @@
 //! ([`Platform::conversation`]) or of the lists ([`Platform::lists`]) before anything is compared: there it is said in one
 //! place what a migration from it can never bring.
 
+mod asapp;
 mod kayako;
 mod kustomer;
 
@@ -18,6 +19,7 @@ use crate::world::{
     StatusKind,
 };
 
+pub use self::asapp::Asapp;
 pub use self::kayako::Kayako;
 pub use self::kustomer::Kustomer;
 
@@ -51,6 +53,11 @@ pub trait Platform: Debug + Send + Sync {
     fn conversation(&self, lists: &Lists, conversation: Conversation) -> Conversation {
         let _ = lists;
         conversation
+    }
+
+    /// Whether the platform has an address by which people see its things.
+    fn has_addresses(&self) -> bool {
+        true
     }
 
     /// The number that customers see.

@@ -1,0 +1,49 @@
+use std::borrow::Cow;
+
+use super::Platform;
+use crate::asapp::{held_conversation, held_lists};
+use crate::world::{Conversation, FieldDefinition, Lists, Rating};
+
+/// ASAPP's messaging product, by its batch files: chats and calls in plain text, with the facts that its tables have columns for. Names and addresses of
+/// people come from the company's own tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asapp;
+
+impl Platform for Asapp {
+    fn name(&self) -> &'static str {
+        "asapp"
+    }
+
+    fn lists<'a>(&self, lists: &'a Lists) -> Cow<'a, Lists> {
+        held_lists(lists)
+    }
+
+    fn conversation(&self, lists: &Lists, conversation: Conversation) -> Conversation {
+        held_conversation(lists, conversation)
+    }
+
+    fn has_addresses(&self) -> bool {
+        false
+    }
+
+    fn has_line(&self, _: &FieldDefinition) -> bool {
+        false
+    }
+
+    /// The scale is not documented; the number is kept.
+    fn rating(&self, rating: Rating) -> String {
+        match rating {
+            Rating::Good => "500".to_owned(),
+            Rating::Bad => "100".to_owned(),
+        }
+    }
+
+    /// Lists of rows, the client's own id of a customer, and what a message's row has besides.
+    fn tolerates(&self, object: &str, key: &str) -> bool {
+        match object {
+            "Case" => matches!(key, "custom.queue_visits" | "custom.external_user_id"),
+            "Contact" => key == "custom.external_user_id",
+            _ => false,
+        }
+    }
+}
