@@ -3,9 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use deskferry_core::http::SecretString;
 use deskferry_core::settings::Settings;
 use deskferry_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
+
+use crate::channels::Reach;
 
 const READ: &str = "read the ASAPP configuration";
 
@@ -34,6 +37,20 @@ pub struct AsappConfigBuilder {
     tree: Option<PathBuf>,
     #[serde(default)]
     exported: Option<PathBuf>,
+    #[serde(default = "default_url")]
+    url: String,
+    #[serde(default)]
+    api_id: String,
+    #[serde(default)]
+    api_secret: SecretString,
+    #[serde(default = "default_per_second")]
+    requests_per_second: u32,
+    #[serde(default = "default_per_day")]
+    requests_per_day: u64,
+    #[serde(default)]
+    allow_plain_http: bool,
+    #[serde(default)]
+    allow_private_hosts: bool,
     #[serde(default = "default_work")]
     work: PathBuf,
     #[serde(default)]
@@ -79,6 +96,20 @@ fn default_work() -> PathBuf {
     PathBuf::from("asapp-work")
 }
 
+fn default_url() -> String {
+    "https://api.asapp.com".to_owned()
+}
+
+/// Half of the spike arrest (ASAPP reference, section 1.3).
+const fn default_per_second() -> u32 {
+    50
+}
+
+/// What an earlier edition of the documentation said; a contract may say otherwise.
+const fn default_per_day() -> u64 {
+    50_000
+}
+
 const fn yes() -> bool {
     true
 }
@@ -117,6 +148,15 @@ impl AsappConfig {
         }
     }
 
+    /// Starts with the company's short name and a key of the Developer Portal: AI services, by the File Exporter.
+    pub fn exporter(
+        company: impl Into<String>,
+        api_id: impl Into<String>,
+        api_secret: impl Into<SecretString>,
+    ) -> AsappConfigBuilder {
+        AsappConfigBuilder::of(company).file_exporter(api_id, api_secret)
+    }
+
     /// From the environment: `ASAPP_COMPANY`, `ASAPP_TREE`, and whatever else [`SETTINGS`](crate::SETTINGS) lists.
     ///
     /// # Errors
@@ -151,6 +191,21 @@ impl AsappConfig {
 
     pub(crate) fn exported_folder(&self) -> Option<&Path> {
         self.0.exported.as_deref()
+    }
+
+    /// How the File Exporter is reached, where there is a key.
+    pub(crate) fn reach(&self) -> Option<Reach> {
+        let told = &self.0;
+        (!told.api_id.trim().is_empty()).then(|| Reach {
+            url: told.url.trim().trim_end_matches('/').to_owned(),
+            api_id: told.api_id.trim().to_owned(),
+            api_secret: told.api_secret.clone(),
+            per_second: told.requests_per_second,
+            per_day: told.requests_per_day,
+            allow_plain_http: told.allow_plain_http,
+            allow_private_hosts: told.allow_private_hosts,
+            work: told.work.clone(),
+        })
     }
 
     pub(crate) fn customers(&self) -> Option<&Path> {
@@ -211,6 +266,13 @@ impl AsappConfigBuilder {
             company: company.into(),
             tree: None,
             exported: None,
+            url: default_url(),
+            api_id: String::new(),
+            api_secret: SecretString::default(),
+            requests_per_second: default_per_second(),
+            requests_per_day: default_per_day(),
+            allow_plain_http: false,
+            allow_private_hosts: false,
             work: default_work(),
             customers: None,
             agents: None,
@@ -233,6 +295,43 @@ impl AsappConfigBuilder {
     #[must_use]
     pub fn exported_files(mut self, folder: impl Into<PathBuf>) -> Self {
         self.exported = Some(folder.into());
+        self
+    }
+
+    /// A key of the Developer Portal, with which the File Exporter is asked beside the other channels.
+    #[must_use]
+    pub fn file_exporter(
+        mut self,
+        api_id: impl Into<String>,
+        api_secret: impl Into<SecretString>,
+    ) -> Self {
+        self.api_id = api_id.into();
+        self.api_secret = api_secret.into();
+        self
+    }
+
+    /// The address of the API. Default `https://api.asapp.com`; the sandbox is `https://api.sandbox.asapp.com`.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// At most so many requests a second and a day. Defaults 50 and 50,000: spike arrest is at 100 a second unless a contract says
+    /// otherwise, and nothing published says how many a day may see. The day's are counted from when the source was made; what ASAPP itself
+    /// refuses ends the read with an error of kind `Quota`, and a later one goes on.
+    #[must_use]
+    pub fn limits(mut self, per_second: u32, per_day: u64) -> Self {
+        self.requests_per_second = per_second;
+        self.requests_per_day = per_day;
+        self
+    }
+
+    /// Whether plain http may be spoken to other machines, and whether links to files may lead to private addresses. Default no.
+    #[must_use]
+    pub fn allow(mut self, plain_http: bool, private_hosts: bool) -> Self {
+        self.allow_plain_http = plain_http;
+        self.allow_private_hosts = private_hosts;
         self
     }
 
@@ -337,8 +436,18 @@ impl AsappConfigBuilder {
                 "there is no `company`: its short name, as it stands in `company_name` of its rows",
             );
         }
-        if self.tree.is_none() && self.exported.is_none() {
-            return wrong("there is nothing to read: neither `tree` nor `exported` is set");
+        if self.tree.is_none() && self.exported.is_none() && self.api_id.trim().is_empty() {
+            return wrong(
+                "there is nothing to read: neither `tree` nor `exported` nor `api_id` is set",
+            );
+        }
+        if self.api_id.trim().is_empty() != self.api_secret.is_empty() {
+            return wrong("`api_id` and `api_secret` go together");
+        }
+        if !(1..=100).contains(&self.requests_per_second) {
+            return wrong(
+                "`requests_per_second` is between 1 and 100: above that ASAPP refuses, and may revoke the key",
+            );
         }
         if self.parallel == 0 || self.parallel > 64 {
             return wrong("`parallel` is between 1 and 64");
@@ -382,6 +491,14 @@ mod tests {
             (
                 AsappConfigBuilder::of("acme").build(),
                 "neither `tree` nor `exported`",
+            ),
+            (
+                AsappConfig::exporter("acme", "id", "").build(),
+                "go together",
+            ),
+            (
+                AsappConfig::builder("acme", "x").limits(101, 1).build(),
+                "requests_per_second",
             ),
             (
                 AsappConfig::builder("acme", "x").parallel(0).build(),

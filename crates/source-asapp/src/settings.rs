@@ -26,6 +26,49 @@ pub static SETTINGS: Section = Section::new(
             "a folder of files of the File Exporter, for AI services",
         ),
         Setting::new(
+            "url",
+            Holds::Text,
+            "https://api.asapp.com",
+            "the address of the API",
+        ),
+        Setting::new(
+            "api_id",
+            Holds::Text,
+            "",
+            "the id of a key of the Developer Portal: the File Exporter is asked for AI services",
+        ),
+        Setting::new("api_secret", Holds::Secret, "", "the secret of that key"),
+        Setting::new(
+            "requests_per_second",
+            Holds::Number {
+                least: 1,
+                most: 100,
+            },
+            "50",
+            "requests a second; spike arrest is at 100",
+        ),
+        Setting::new(
+            "requests_per_day",
+            Holds::Number {
+                least: 1,
+                most: u64::MAX,
+            },
+            "50000",
+            "requests a day that this program may send; the read ends there and can be resumed",
+        ),
+        Setting::new(
+            "allow_private_hosts",
+            Holds::Switch,
+            "false",
+            "whether links to files may lead to this machine or the local network",
+        ),
+        Setting::new(
+            "allow_plain_http",
+            Holds::Switch,
+            "false",
+            "whether plain http may be spoken to other machines than this one",
+        ),
+        Setting::new(
             "work",
             Holds::Path,
             "asapp-work",

@@ -187,6 +187,10 @@ pub(super) fn accounts(
 fn account(world: &Seen<'_>, options: &OracleOptions, company: &Company, key: &str) -> Sheet {
     let mut sheet = Sheet::default();
     frame(&mut sheet, options, key, company.created, company.updated);
+    if !options.platform.tells_times("account") {
+        sheet.set("CreatedDate", Want::Anything);
+        sheet.set("LastModifiedDate", Want::Anything);
+    }
     let name = clean(&company.name);
     sheet.text(
         "Name",

@@ -3,6 +3,7 @@
 //! The messaging tree and the File Exporter have the same shape: feed, version, format, day, interval, files. Names are
 //! opaque: what a listing answered is handed back as it came (ASAPP reference, section 2).
 
+mod exporter;
 mod folder;
 mod tree;
 
@@ -13,6 +14,7 @@ use deskferry_core::{Context, Result};
 
 use crate::tables::Family;
 
+pub(crate) use exporter::{Exporter, Reach};
 pub(crate) use folder::Folder;
 pub(crate) use tree::{Day, Piece, days, pieces};
 

@@ -50,7 +50,7 @@ fn value(name: &str) -> &str {
     name.split_once('=').map_or(name, |(_, value)| value)
 }
 
-fn date(name: &str) -> Option<NaiveDate> {
+pub(super) fn date(name: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(value(name), "%Y-%m-%d").ok()
 }
 

@@ -11,6 +11,8 @@ mod merge;
 mod run;
 mod scan;
 
+#[cfg(test)]
+pub(crate) use entry::Reduced;
 pub(crate) use entry::{Group, Origin};
 pub(crate) use keys::buckets;
 pub(crate) use manifest::{FileMark, Manifest, RunMark};

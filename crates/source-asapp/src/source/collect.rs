@@ -386,7 +386,12 @@ fn reject(line: crate::reduce::Broken) -> Reject {
 fn drift(manifest: &Manifest) -> Vec<String> {
     let mut notes = Vec::new();
     for (table, shape) in manifest.shapes() {
-        for (column, bits) in shape.0.iter().filter(|(_, bits)| bits.count_ones() > 1) {
+        // Ids as numbers and as text are nothing new (ASAPP reference, section 7.2).
+        let is_id =
+            |column: &str, bits: u8| column.ends_with("_id") && Shape::is_number_or_text(bits);
+        let several =
+            |(column, bits): &(&String, &u8)| bits.count_ones() > 1 && !is_id(column, **bits);
+        for (column, bits) in shape.0.iter().filter(several) {
             notes.push(format!(
                 "{table}: the column `{column}` came as {}",
                 Shape::types(*bits)

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::channels::{Channel, Folder};
+use crate::channels::{Channel, Exporter, Folder};
 use crate::config::AsappConfig;
 use crate::convert::{Ground, Lookup, Segments};
 use crate::side::{About, Side};
@@ -51,6 +51,8 @@ const KINDS: &[RecordKind] = &[
 pub struct Asapp {
     config: AsappConfig,
     channels: Vec<Arc<dyn Channel>>,
+    /// The same as among the channels.
+    exporter: Option<Arc<Exporter>>,
     work: Mutex<Option<Work>>,
     tables: Mutex<Option<Arc<Tables>>>,
     /// The reduced file of a read, once it is known.
@@ -87,7 +89,7 @@ impl Asapp {
     /// A source from its configuration. Nothing is read yet.
     ///
     /// # Errors
-    /// None today; a channel that needs a client may fail to make one.
+    /// `Config`: an address that cannot be used.
     pub fn new(config: AsappConfig) -> Result<Self> {
         let mut channels: Vec<Arc<dyn Channel>> = Vec::new();
         if let Some(tree) = config.tree() {
@@ -96,7 +98,17 @@ impl Asapp {
         if let Some(folder) = config.exported_folder() {
             channels.push(Arc::new(Folder::new(folder, Family::Services)));
         }
+        let exporter = match config.reach() {
+            Some(reach) => Some(Arc::new(Exporter::new(reach)?)),
+            None => None,
+        };
+        channels.extend(
+            exporter
+                .iter()
+                .map(|exporter| Arc::clone(exporter) as Arc<dyn Channel>),
+        );
         Ok(Self {
+            exporter,
             config,
             channels,
             work: Mutex::new(None),
@@ -150,6 +162,11 @@ impl Source for Asapp {
         let mut readiness = Readiness::new(self.tenant(), "files");
         readiness.product = Some("ASAPP, by its exports".to_owned());
         self.sides()?;
+        if let Some(exporter) = &self.exporter {
+            exporter.health(cx).await?;
+            readiness.account = "files, and a key of the API".to_owned();
+            readiness.limits.extend(exporter.told());
+        }
         for channel in &self.channels {
             let (days, notes) = crate::channels::days(cx, channel.as_ref()).await?;
             let dates = || days.iter().filter_map(|day| day.date);

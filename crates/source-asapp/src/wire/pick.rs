@@ -44,6 +44,11 @@ impl Shape {
         }
     }
 
+    /// Whether nothing but text and numbers came.
+    pub(crate) fn is_number_or_text(bits: u8) -> bool {
+        bits & !3 == 0
+    }
+
     /// The types of a column, for people.
     pub(crate) fn types(bits: u8) -> String {
         let names: Vec<_> = TYPES

@@ -26,6 +26,11 @@ impl Platform for Asapp {
         false
     }
 
+    /// A company is only a name that a customer has.
+    fn tells_times(&self, kind: &str) -> bool {
+        kind != "account"
+    }
+
     fn has_line(&self, _: &FieldDefinition) -> bool {
         false
     }

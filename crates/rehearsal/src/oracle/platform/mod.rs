@@ -60,6 +60,12 @@ pub trait Platform: Debug + Send + Sync {
         true
     }
 
+    /// Whether the platform tells when a thing was made and changed, by kind.
+    fn tells_times(&self, kind: &str) -> bool {
+        let _ = kind;
+        true
+    }
+
     /// The number that customers see.
     fn number(&self, conversation: &Conversation) -> String {
         self.id("conversation", conversation.id)

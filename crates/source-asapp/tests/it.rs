@@ -1,0 +1,468 @@
+//! Whole reads of deliveries that the stand-in wrote, and of ones by hand.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use deskferry_core::source::{Page, Scope};
+use deskferry_core::{Context, ErrorKind, Record, RecordKind, Result, Source as _, SourceExt as _};
+use deskferry_rehearsal::asapp::{AsappOptions, CLAIMED_TWICE, Exports, WITHOUT_METADATA, write};
+use deskferry_rehearsal::world::{World, WorldSpec};
+use deskferry_source_asapp::{Asapp, AsappConfig, AsappConfigBuilder};
+use futures::TryStreamExt as _;
+
+/// Everything that a read yields.
+#[derive(Debug, Default)]
+struct Read {
+    records: BTreeMap<String, Record>,
+    skips: BTreeMap<String, String>,
+    rejects: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Read {
+    fn take(&mut self, page: Page) {
+        self.records.extend(
+            page.records
+                .into_iter()
+                .map(|record| (record.key().to_string(), record)),
+        );
+        self.skips.extend(
+            page.skips
+                .into_iter()
+                .map(|skip| (skip.key.to_string(), skip.reason)),
+        );
+        self.rejects.extend(
+            page.rejects
+                .into_iter()
+                .map(|reject| format!("{} {}", reject.path, reject.reason)),
+        );
+        self.notes.extend(page.notes);
+    }
+
+    fn count(&self, kind: RecordKind) -> usize {
+        self.records
+            .values()
+            .filter(|record| record.kind() == kind)
+            .count()
+    }
+}
+
+async fn read(config: AsappConfigBuilder) -> Result<Read> {
+    let source = Arc::new(Asapp::new(config.build()?)?);
+    let cx = Context::new();
+    let mut todo = source.shards(&cx, &Scope::default()).await?;
+    let mut read = Read::default();
+    while let Some(shard) = todo.pop() {
+        let mut pages = source.pages(&cx, shard, None);
+        while let Some(mut page) = pages.try_next().await? {
+            todo.append(&mut page.spawn);
+            read.take(page);
+        }
+    }
+    Ok(read)
+}
+
+fn config(folder: &Path) -> AsappConfigBuilder {
+    let exports = Exports::at(folder);
+    AsappConfig::builder("acme", exports.tree)
+        .customers(exports.customers)
+        .agents(exports.agents)
+        .work(folder.join("work"))
+}
+
+fn deliver(folder: &Path, hostile: bool) -> World {
+    let world = World::generate(WorldSpec::new(5, 30));
+    let mut options = AsappOptions::default();
+    options.hostile = hostile;
+    write(folder, &world, &options).unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_delivery_is_read_to_its_last_statement() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = deliver(folder.path(), false);
+    let read = read(config(folder.path())).await.unwrap();
+    assert_eq!(read.count(RecordKind::Conversation) as u64, world.len());
+    assert!(read.count(RecordKind::Message) > 60 && read.count(RecordKind::Contact) >= 60);
+    assert_eq!((read.skips.len(), read.rejects.len()), (0, 0));
+    for record in read.records.values() {
+        if let Record::Conversation(found) = record {
+            assert_ne!(
+                found.channel.raw, "unfinished",
+                "a partition in progress was believed"
+            );
+            let device = &found.meta.custom["device_type"];
+            assert_ne!(
+                device.to_json(),
+                "watch",
+                "an older statement that came late was believed"
+            );
+        }
+    }
+    assert!(
+        read.notes.iter().any(|note| note.contains("_SUCCESS")),
+        "{:?}",
+        read.notes
+    );
+    assert!(
+        read.notes
+            .iter()
+            .any(|note| note.contains("knowledge_base")),
+        "{:?}",
+        read.notes
+    );
+}
+
+#[tokio::test]
+async fn broken_lines_are_kept_with_their_place_and_doubtful_issues_wait_for_a_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    deliver(folder.path(), true);
+    let first = read(config(folder.path())).await.unwrap();
+    assert_eq!(first.rejects.len(), 4, "{:?}", first.rejects);
+    assert!(
+        first
+            .rejects
+            .iter()
+            .all(|reject| reject.contains("utterances.jsonl")),
+        "{:?}",
+        first.rejects
+    );
+    let reason = |id: u64| {
+        first
+            .skips
+            .get(&format!("asapp:acme:conversation:{id}"))
+            .map(String::as_str)
+    };
+    assert_eq!(reason(WITHOUT_METADATA), Some("no-metadata"));
+    assert_eq!(reason(CLAIMED_TWICE), Some("two-claim-one-id"));
+    let drift = first.notes.iter().find(|note| note.contains("sender_type"));
+    assert!(
+        drift.is_some_and(|note| note.contains("text and object")),
+        "{:?}",
+        first.notes
+    );
+
+    // Somebody decides; whoever reads again keeps the decision.
+    let list = folder.path().join("work/reconcile/conversations.csv");
+    let text = fs::read_to_string(&list).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&WITHOUT_METADATA.to_string()))
+        .unwrap();
+    fs::write(&list, text.replace(line, &format!("{line}take"))).unwrap();
+    let second = read(config(folder.path())).await.unwrap();
+    let left: Vec<_> = second
+        .skips
+        .keys()
+        .filter(|key| key.contains(&WITHOUT_METADATA.to_string()))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(second.skips.len(), 1);
+    assert!(fs::read_to_string(&list).unwrap().contains("take"));
+}
+
+#[tokio::test]
+async fn a_read_that_was_dropped_anywhere_goes_on_with_the_next_file() {
+    let folder = tempfile::tempdir().unwrap();
+    deliver(folder.path(), false);
+    let whole = read(config(folder.path()).work(folder.path().join("whole")))
+        .await
+        .unwrap();
+    let cx = Context::new();
+    let mut read = Read::default();
+    let (mut todo, mut after) = (None, None);
+    // A new process for each page: nothing is remembered but the cursor and the work folder.
+    loop {
+        let source = Asapp::new(config(folder.path()).build().unwrap()).unwrap();
+        let shards = match &mut todo {
+            Some(shards) => shards,
+            None => todo.insert(source.shards(&cx, &Scope::default()).await.unwrap()),
+        };
+        let Some(shard) = shards.last().cloned() else {
+            break;
+        };
+        // The first try is dropped at its first await.
+        drop(
+            tokio::time::timeout(
+                std::time::Duration::ZERO,
+                source.page(&cx, &shard, after.clone()),
+            )
+            .await,
+        );
+        let mut page = source.page(&cx, &shard, after.clone()).await.unwrap();
+        after = match &page.next {
+            deskferry_core::source::Next::More(cursor) => Some(cursor.clone()),
+            deskferry_core::source::Next::End(_) => {
+                shards.pop();
+                None
+            }
+        };
+        shards.append(&mut page.spawn);
+        read.take(page);
+    }
+    assert_eq!(read.records, whole.records);
+}
+
+#[tokio::test]
+async fn a_later_read_brings_what_came_since_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    deliver(folder.path(), false);
+    let source = Arc::new(Asapp::new(config(folder.path()).build().unwrap()).unwrap());
+    let cx = Context::new();
+    let mut mark = None;
+    for since in [false, true] {
+        let mut scope = Scope::default();
+        if since {
+            let late = folder
+                .path()
+                .join("exports/utterances/version=1/format=jsonl/dt=2020-01-01/hr=00/mi=00");
+            fs::create_dir_all(&late).unwrap();
+            let row = r#"{"issue_id":3,"created_ts":"2020-01-01 00:00:00","sender_type":"customer","utterance":"late","event_uuid":"late"}"#;
+            fs::write(late.join("utterances.jsonl"), row).unwrap();
+            fs::write(late.join("_SUCCESS"), "").unwrap();
+            scope.since = mark.take();
+        }
+        let mut todo = source.shards(&cx, &scope).await.unwrap();
+        let mut read = Read::default();
+        while let Some(shard) = todo.pop() {
+            let mut after = None;
+            loop {
+                let mut page = source.page(&cx, &shard, after).await.unwrap();
+                todo.append(&mut page.spawn);
+                let next = page.next.clone();
+                read.take(page);
+                match next {
+                    deskferry_core::source::Next::More(cursor) => after = Some(cursor),
+                    deskferry_core::source::Next::End(end) => {
+                        mark = Some(end);
+                        break;
+                    }
+                }
+            }
+        }
+        if since {
+            assert_eq!(
+                read.count(RecordKind::Conversation),
+                1,
+                "{:?}",
+                read.records.keys()
+            );
+            assert!(read.records.contains_key("asapp:acme:message:late"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = folder
+        .path()
+        .join("exports/utterances/version=1/format=jsonl/dt=2026-01-01/hr=00/mi=00");
+    fs::create_dir_all(&day).unwrap();
+    fs::write(day.join("_SUCCESS"), "").unwrap();
+    let plain = || {
+        AsappConfig::builder("acme", folder.path().join("exports")).work(folder.path().join("work"))
+    };
+
+    fs::write(day.join("utterances.jsonl.gz.enc"), "secret").unwrap();
+    let error = read(plain()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("encrypted"), "{error}");
+    fs::remove_file(day.join("utterances.jsonl.gz.enc")).unwrap();
+
+    fs::write(day.join("utterances.jsonl.gz"), [0x1f, 0x8b, 8, 0]).unwrap();
+    let error = read(plain()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.to_string().contains("utterances.jsonl.gz"), "{error}");
+
+    fs::write(day.join("utterances.jsonl.gz"), "no json\n".repeat(2_000)).unwrap();
+    let error = read(plain()).await.unwrap_err();
+    assert!(error.to_string().contains("2000 of 2000 lines"), "{error}");
+
+    fs::remove_file(day.join("utterances.jsonl.gz")).unwrap();
+    read(plain()).await.unwrap();
+    let error = read(
+        AsappConfig::builder("other", folder.path().join("exports"))
+            .work(folder.path().join("work")),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+    let error = read(
+        AsappConfig::builder("acme", folder.path().join("nowhere")).work(folder.path().join("w2")),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+mod exporter {
+    use super::*;
+    use deskferry_rehearsal::asapp::{API_ID, API_SECRET, ExporterOptions, FileExporter};
+    use deskferry_rehearsal::fault::{Action, Rule};
+    use std::io::Write as _;
+
+    /// Two conversations of AI services over two days; one feed by the hour, the others by the day, one file zipped.
+    fn files(folder: &Path) {
+        let put = |path: &str, lines: &[String], zip: bool| {
+            let path = folder.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let text = lines.join("\n");
+            if zip {
+                let mut file = flate2::write::GzEncoder::new(
+                    fs::File::create(path).unwrap(),
+                    flate2::Compression::fast(),
+                );
+                file.write_all(text.as_bytes()).unwrap();
+                file.finish().unwrap();
+            } else {
+                fs::write(path, text).unwrap();
+            }
+        };
+        for (day, hour) in [("2026-02-03", "14"), ("2026-02-04", "09")] {
+            let each = |row: &dyn Fn(u32) -> String| [1, 2].map(row).to_vec();
+            let state = each(&|n| {
+                format!(
+                    r#"{{"conversation_id":"01HZX{n}","customer_id":"c-{n}","last_agent_id":"a-1","dt":"{day}","hr":"{hour}","first_event_ts":"{day} {hour}:00:00","instance_ts":"{day} {hour}:00:00+00:00","company_marker":"acme"}}"#
+                )
+            });
+            put(
+                &format!("staging_conversation_state/1/jsonl/{day}/{hour}/00/state.jsonl"),
+                &state,
+                false,
+            );
+            let text = each(&|n| {
+                format!(
+                    r#"{{"conversation_id":"01HZX{n}","message_id":"m-{day}-{n}","utterance":"words of {day}","chat_message_event_ts":"{day} {hour}:00:0{n}"}}"#
+                )
+            });
+            put(
+                &format!("utterances/1/jsonl/{day}/utterances.jsonl"),
+                &text,
+                day.ends_with('3'),
+            );
+            put(
+                &format!("utterances/1/csv/{day}/utterances.csv"),
+                &["conversation_id".to_owned()],
+                false,
+            );
+            let sender = each(&|n| {
+                format!(
+                    r#"{{"conversation_id":"01HZX{n}","message_id":"m-{day}-{n}","sender_type":"SENDER_CUSTOMER","sender_id":"c-{n}"}}"#
+                )
+            });
+            put(
+                &format!("staging_utterance_state/1/jsonl/{day}/state.jsonl"),
+                &sender,
+                false,
+            );
+            let field = each(&|n| {
+                format!(
+                    r#"{{"conversation_id":"01HZX{n}","agent_id":"a-1","structured_data_field_id":"q_done","structured_data_field_name":"Done","structured_data_field_value":"Yes","structured_data_ts":"{day} {hour}:00:00"}}"#
+                )
+            });
+            put(
+                &format!("autosummary_structured_data/1/jsonl/{day}/data.jsonl"),
+                &field,
+                false,
+            );
+        }
+    }
+
+    fn config(exporter: &FileExporter, work: &Path) -> AsappConfigBuilder {
+        fs::create_dir_all(work).unwrap();
+        AsappConfig::exporter("acme", API_ID, API_SECRET)
+            .url(exporter.url())
+            .allow(true, true)
+            .limits(100, 50_000)
+            .work(work)
+    }
+
+    #[tokio::test]
+    async fn either_spelling_of_values_brings_the_same_conversations() {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path());
+        for with_keys in [false, true] {
+            let mut options = ExporterOptions::new(folder.path());
+            options.with_keys = with_keys;
+            let exporter = FileExporter::start(options).await.unwrap();
+            let work = tempfile::tempdir().unwrap();
+            let read = read(config(&exporter, work.path())).await.unwrap();
+            assert_eq!(read.count(RecordKind::Conversation), 2, "{with_keys}");
+            assert_eq!(
+                (
+                    read.count(RecordKind::Message),
+                    read.count(RecordKind::FieldDefinition)
+                ),
+                (4, 1),
+                "{with_keys}"
+            );
+            assert!(read.rejects.is_empty() && read.skips.is_empty());
+            exporter.stop().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_expired_link_and_a_broken_download_are_asked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path());
+        let mut options = ExporterOptions::new(folder.path());
+        options.expired = 2;
+        let exporter = FileExporter::start(options).await.unwrap();
+        exporter.file_faults().push(
+            Rule::new(Action::CutBody { after_bytes: 10 })
+                .path("/bucket")
+                .skip(4)
+                .times(1),
+        );
+        let work = tempfile::tempdir().unwrap();
+        let read = read(config(&exporter, work.path())).await.unwrap();
+        assert_eq!(read.count(RecordKind::Message), 4);
+        exporter.stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_day_ends_with_a_stop_that_is_resumed_on_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path());
+        let exporter = FileExporter::start(ExporterOptions::new(folder.path()))
+            .await
+            .unwrap();
+        let work = tempfile::tempdir().unwrap();
+        // Our own count ends the day before ASAPP does.
+        let error = read(config(&exporter, work.path()).limits(100, 30))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
+        assert!(exporter.calls() <= 30, "{}", exporter.calls());
+        let read = read(config(&exporter, work.path())).await.unwrap();
+        assert_eq!(read.count(RecordKind::Message), 4);
+        exporter.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_revoked_key_ends_the_read_and_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path());
+        let exporter = FileExporter::start(ExporterOptions::new(folder.path()))
+            .await
+            .unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let wrong = AsappConfig::exporter("acme", API_ID, "revoked-secret")
+            .url(exporter.url())
+            .allow(true, true)
+            .work(work.path());
+        let error = read(wrong).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.contains("7a1f0c2e") && !shown.contains("revoked-secret"),
+            "{shown}"
+        );
+        assert_eq!(exporter.calls(), 0, "refused calls are not answered");
+        exporter.stop().await;
+    }
+}
