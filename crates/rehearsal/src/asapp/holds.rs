@@ -20,7 +20,8 @@ pub(super) const HANDLE: (u64, &str) = (807, "total_handle_time");
 pub(super) const WRAP_UP: (u64, &str) = (808, "total_wrap_up_time");
 pub(super) const INTENT: (u64, &str) = (809, "final_intent_code");
 pub(super) const SUMMARY: (u64, &str) = (810, "auto_summary_txt");
-const FIELDS: [(u64, &str); 10] = [
+pub(super) const PLATFORM: (u64, &str) = (811, "platform");
+const FIELDS: [(u64, &str); 11] = [
     DEVICE,
     ESCALATED,
     FIRST_REP,
@@ -31,6 +32,7 @@ const FIELDS: [(u64, &str); 10] = [
     WRAP_UP,
     INTENT,
     SUMMARY,
+    PLATFORM,
 ];
 
 /// Words for how a conversation ended, by the id of the status; the first is one that goes on.
@@ -250,7 +252,13 @@ fn custom(talk: &Conversation, intent: Option<&str>) -> Vec<CustomValue> {
         field,
         value: FieldValue::Number(number.to_string()),
     };
+    let platform = match &talk.channel {
+        Channel::Other(raw) if raw == "VOICE" => ["voice", "VOICE"][(n % 2) as usize],
+        Channel::Other(_) => "WAB",
+        _ => ["web", "ios", "Android", "WEB"][(n % 4) as usize],
+    };
     let mut values = vec![
+        text(PLATFORM, platform.to_owned()),
         text(
             DEVICE,
             ["mobile", "tablet", "desktop"][(n % 3) as usize].to_owned(),

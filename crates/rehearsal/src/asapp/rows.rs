@@ -4,12 +4,12 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::holds::{
-    DEVICE, ESCALATED, FIRST_REP, HANDLE, IN_QUEUE, INTENT, OUTCOMES, SUBDIVISION, SUMMARY,
-    TERMINATED, WRAP_UP, first_text, value,
+    DEVICE, ESCALATED, FIRST_REP, HANDLE, IN_QUEUE, INTENT, OUTCOMES, PLATFORM, SUBDIVISION,
+    SUMMARY, TERMINATED, WRAP_UP, first_text, value,
 };
 use super::tree::Tree;
 use super::{AsappOptions, CLAIMED_TWICE, WITHOUT_METADATA};
-use crate::world::{Author, Channel, Conversation, Lists, Message, MessageKind, Rating};
+use crate::world::{Author, Conversation, Lists, Message, MessageKind, Rating};
 
 /// A moment in one of the spellings that occur; several rows have several.
 fn moment(at: DateTime<Utc>, number: u64) -> String {
@@ -218,11 +218,6 @@ fn metadata(lists: &Lists, talk: &Conversation, options: &AsappOptions) -> Value
         .iter()
         .filter(of_customer)
         .min_by_key(|message| (message.sent, message.id));
-    let platform = match &talk.channel {
-        Channel::Other(raw) if raw == "VOICE" => ["voice", "VOICE"][(n % 2) as usize],
-        Channel::Other(_) => "WAB",
-        _ => ["web", "ios", "Android", "WEB"][(n % 4) as usize],
-    };
     let team = talk
         .team
         .and_then(|id| lists.teams.iter().find(|team| team.id == id));
@@ -245,7 +240,7 @@ fn metadata(lists: &Lists, talk: &Conversation, options: &AsappOptions) -> Value
         "first_utterance_text": or_nothing(first.map(|message| json!(first_text(message.text.as_deref().unwrap_or("")))), n),
         "last_event_ts": moment(talk.updated.max(talk.created), n + 1),
         "conversation_end_ts": or_nothing(talk.closed.map(|at| json!(moment(at, n + 2))), n),
-        "platform": platform,
+        "platform": value(talk, PLATFORM),
         "device_type": value(talk, DEVICE),
         "escalated_to_chat": value(talk, ESCALATED).and_then(|text| text.parse::<u64>().ok()),
         "first_rep_id": or_nothing(value(talk, FIRST_REP).map(|rep| json!(rep)), n),

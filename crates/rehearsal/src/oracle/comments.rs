@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::files::unavailable;
 use super::html;
 use super::want::{Row, field, moment, same_id, short};
-use super::words::{bare, clean, encoded, file_name};
+use super::words::{bare, clean, collapsed, encoded, file_name};
 use super::{Difference, Findings, Ground};
 use crate::world::{Author, Conversation, Message, MessageKind};
 
@@ -220,7 +220,7 @@ fn author(ground: &Ground<'_>, author: Author) -> (Option<String>, Option<Line>)
     }
     let person = ground.world.person(id);
     let name = person
-        .map(|person| clean(&person.name))
+        .map(|person| collapsed(&person.name))
         .filter(|name| !name.is_empty());
     let word = if person.is_some_and(|person| person.role.is_staff()) {
         "agent"

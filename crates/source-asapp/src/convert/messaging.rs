@@ -64,10 +64,9 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
             row.text("client_mode")
                 .is_some_and(|mode| mode.eq_ignore_ascii_case("voice"))
         });
-    let channel = channel(
-        master.text("platform").or_else(|| metrics.text("platform")),
-        is_voice,
-    );
+    let mut meta = Meta::new(key.clone());
+    let platform = master.text("platform").or_else(|| metrics.text("platform"));
+    let channel = channel(platform, is_voice, &mut meta.custom);
     let customer = master
         .text("customer_id")
         .or_else(|| metrics.text("customer_id"))
@@ -91,7 +90,6 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     notes(ground, group, &master, end.or(changed), &mut said);
     said.extend(convos.iter().filter_map(|row| call(ground, group, row)));
 
-    let mut meta = Meta::new(key.clone());
     meta.created_at = begun;
     meta.updated_at = changed;
     custom(

@@ -132,10 +132,14 @@ fn keep_list(custom: &mut CustomValues, name: &str, rows: impl Iterator<Item = R
     }
 }
 
-/// How a conversation began, by the platform's word (ASAPP reference, sections 3.4 and 4.4).
-fn channel(platform: Option<String>, is_voice: bool) -> Named<ChannelKind> {
-    let raw = platform.unwrap_or_else(|| if is_voice { "voice" } else { "chat" }.to_owned());
-    let word = raw.to_ascii_lowercase();
+/// How a conversation began, by the platform's word (ASAPP reference, sections 3.4 and 4.4). Where a chat was held (a page, an app) is
+/// kept beside it: `web` would be taken for a form.
+fn channel(
+    platform: Option<String>,
+    is_voice: bool,
+    custom: &mut CustomValues,
+) -> Named<ChannelKind> {
+    let word = platform.as_deref().unwrap_or("").to_ascii_lowercase();
     let kind = match word.as_str() {
         _ if is_voice => ChannelKind::Voice,
         word if word.starts_with("voice") => ChannelKind::Voice,
@@ -143,9 +147,16 @@ fn channel(platform: Option<String>, is_voice: bool) -> Named<ChannelKind> {
         "wab" | "whatsapp" => ChannelKind::Whatsapp,
         "applebiz" => ChannelKind::Apple,
         "gbm" | "googlebiz" => ChannelKind::Google,
-        "web" | "ios" | "android" | "app" | "chat" | "local" => ChannelKind::Chat,
+        "" | "web" | "ios" | "android" | "app" | "chat" | "local" => ChannelKind::Chat,
         _ => ChannelKind::Other,
     };
+    let raw = match kind {
+        ChannelKind::Chat => "chat".to_owned(),
+        _ => platform.clone().unwrap_or_else(|| "voice".to_owned()),
+    };
+    if let Some(platform) = platform {
+        custom.insert("platform".to_owned(), CustomValue::Text(platform));
+    }
     Named::new(kind, raw)
 }
 

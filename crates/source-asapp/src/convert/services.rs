@@ -34,7 +34,12 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let customer = state
         .text("customer_id")
         .map(|id| person_key(tenant, RecordKind::Contact, Family::Services, &id));
-    let channel = channel(state.text("conversation_metadata_platform"), false);
+    let mut meta = Meta::new(key.clone());
+    let channel = channel(
+        state.text("conversation_metadata_platform"),
+        false,
+        &mut meta.custom,
+    );
     let texts: HashMap<String, Row> = rows(group, tag::UTTERANCE_TEXT)
         .filter_map(|(row, _)| Some((row.text("message_id")?, row)))
         .collect();
@@ -58,7 +63,6 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
             )),
         }
     }
-    let mut meta = Meta::new(key.clone());
     // Texts are kept 32 days: what was purged before is told, not hidden (ASAPP reference, section 2.1).
     let purged = senders.keys().filter(|id| !texts.contains_key(*id)).count();
     if purged > 0 {

@@ -183,6 +183,7 @@ fn an_issue_is_what_its_tables_say_together() {
         [
             "final_intent_code",
             "language_code",
+            "platform",
             "survey",
             "time_in_queue",
             "total_handle_time"
