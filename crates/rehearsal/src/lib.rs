@@ -14,4 +14,5 @@ pub mod kustomer;
 pub mod oracle;
 pub mod org;
 pub mod serve;
+pub mod trengo;
 pub mod world;

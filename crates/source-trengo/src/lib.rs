@@ -1,0 +1,1 @@
+//! Trengo as a source.
