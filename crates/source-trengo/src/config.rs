@@ -215,10 +215,6 @@ impl TrengoConfig {
         Some(self.settings.workspace.trim()).filter(|name| !name.is_empty())
     }
 
-    pub(crate) fn time_zone(&self) -> &str {
-        &self.settings.time_zone
-    }
-
     pub(crate) fn rate(&self) -> Rate {
         self.settings.requests_per_minute
     }

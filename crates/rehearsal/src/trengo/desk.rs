@@ -10,7 +10,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{TrengoOptions, held, setup};
-use crate::kayako::Content;
+use crate::world::Content;
 use crate::world::{Conversation, ConversationState, Lists, Message, Person, World};
 
 /// What stands in the state folder beside the changes.

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
-//! use deskferry_rehearsal::kayako::Content;
+//! use deskferry_rehearsal::world::Content;
 //! use deskferry_rehearsal::trengo::{Trengo, TrengoOptions};
 //! use deskferry_rehearsal::world::WorldSpec;
 //!
@@ -48,7 +48,7 @@ use chrono::Utc;
 use self::desk::Desk;
 pub use self::least::{LeastOptions, LeastRequests};
 use crate::fault::Faults;
-use crate::kayako::Content;
+use crate::world::Content;
 use crate::serve::{Requests, ServeOptions, Server};
 use crate::world::{Message, World};
 

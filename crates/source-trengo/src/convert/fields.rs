@@ -29,16 +29,10 @@ impl Owner {
     }
 }
 
-#[derive(Debug, Clone)]
-struct Field {
-    title: String,
-    holds: FieldType,
-}
-
 /// The fields of a workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    by_id: HashMap<u64, Field>,
+    by_id: HashMap<u64, FieldType>,
     /// Numbers by owner and title: titles repeat.
     by_title: HashMap<(Owner, String), Vec<u64>>,
 }
@@ -58,10 +52,10 @@ impl Fields {
         let title = row.first_text(&["title", "name"]).unwrap_or_default();
         let holds = holds(&row.text("field_type").unwrap_or_default());
         if let Some(owner) = row.text("type").as_deref().and_then(Owner::of) {
-            let numbers = self.by_title.entry((owner, title.clone())).or_default();
+            let numbers = self.by_title.entry((owner, title)).or_default();
             numbers.push(id);
         }
-        self.by_id.insert(id, Field { title, holds });
+        self.by_id.insert(id, holds);
     }
 
     /// The values of a row: by number where it has them so, else by title.
@@ -106,13 +100,8 @@ impl Fields {
         let Some(value) = value.filter(|value| !is_empty(value)) else {
             return;
         };
-        let holds = self.by_id.get(&id).map_or(FieldType::Other, |field| field.holds);
+        let holds = self.by_id.get(&id).copied().unwrap_or(FieldType::Other);
         values.insert(id.to_string(), typed(holds, value));
-    }
-
-    /// The title of a field, for people.
-    pub(crate) fn title(&self, id: u64) -> Option<&str> {
-        self.by_id.get(&id).map(|field| field.title.as_str())
     }
 }
 
@@ -205,6 +194,7 @@ pub(crate) fn definitions(ground: &Ground, row: Row<'_>) -> Result<FieldDefiniti
             Some(Owner::Profile) => RecordKind::Account,
             _ => RecordKind::Conversation,
         },
+        object: None,
         field: id.to_string(),
         title: row.first_text(&["title", "name"]).unwrap_or_default(),
         holds: holds(&raw_type),

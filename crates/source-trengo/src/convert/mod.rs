@@ -10,11 +10,11 @@ mod ticket;
 
 pub(crate) use fields::{Fields, Owner, definitions};
 pub(crate) use files::{fresh_address, located};
-pub(crate) use message::{Converted, Place, message};
+pub(crate) use message::{Kind, Place, message};
 pub(crate) use people::{
     Joined, account, agent, contact, contacts_of, departed, person, person_key, tag, team,
 };
-pub(crate) use ticket::{Asked, Outline, Talk, asks_for_detail, conversation};
+pub(crate) use ticket::{Outline, Talk, asks_for_detail, channel, conversation};
 
 use std::collections::{HashMap, HashSet};
 
@@ -128,6 +128,9 @@ pub(crate) fn channel_kind(raw: &str) -> Named<ChannelKind> {
         "TWITTER" => ChannelKind::Twitter,
         "SMS" => ChannelKind::Sms,
         "VOIP" => ChannelKind::Voice,
+        "INSTAGRAM" => ChannelKind::Instagram,
+        "TELEGRAM" => ChannelKind::Telegram,
+        "GBM" => ChannelKind::Google,
         // Filled by a program.
         "CUSTOM" => ChannelKind::Api,
         _ => ChannelKind::Other,

@@ -200,6 +200,9 @@ fn bare(ground: &Ground, id: u64) -> Contact {
         locale: None,
         time_zone: None,
         tags: Vec::new(),
+        kind: None,
+        groups: Vec::new(),
+        addresses: Vec::new(),
     }
 }
 
@@ -235,9 +238,9 @@ fn add(ground: &Ground, contact: &mut Contact, row: Row<'_>) {
     }
     for group in row.list("groups") {
         if let Some(name) = Row(group).first_text(&["name", "title"])
-            && !contact.tags.contains(&name)
+            && !contact.groups.contains(&name)
         {
-            contact.tags.push(name);
+            contact.groups.push(name);
         }
     }
     notes(&mut contact.meta, row);
@@ -345,6 +348,7 @@ pub(crate) fn account(ground: &Ground, row: Row<'_>) -> Result<Account, Defect> 
         websites: Vec::new(),
         phones: Vec::new(),
         addresses: Vec::new(),
+        parent: None,
         tags: Vec::new(),
     })
 }
