@@ -7,6 +7,7 @@
 //! | `asapp` | [`asapp`]: ASAPP (messaging and AI services) as a source, by its exports |
 //! | `kayako` | [`kayako`]: Kayako (cloud) as a source |
 //! | `kustomer` | [`kustomer`]: Kustomer as a source |
+//! | `trengo` | [`trengo`]: Trengo as a source |
 //! | `salesforce` | [`salesforce`]: Salesforce Service Cloud as a sink |
 //! | `rehearsal` | [`rehearsal`]: a local Salesforce org and local helpdesks |
 //! | `cli` | [`cli`]: the verbs of a migration for own programs |
@@ -52,6 +53,8 @@ pub use deskferry_source_asapp as asapp;
 pub use deskferry_source_kayako as kayako;
 #[cfg(feature = "kustomer")]
 pub use deskferry_source_kustomer as kustomer;
+#[cfg(feature = "trengo")]
+pub use deskferry_source_trengo as trengo;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CRATES = ["deskferry", "deskferry-core", "deskferry-rehearsal", "deskferry-sink-salesforce", "deskferry-source-asapp", "deskferry-source-kayako", "deskferry-source-kustomer"]
+CRATES = ["deskferry", "deskferry-core", "deskferry-rehearsal", "deskferry-sink-salesforce", "deskferry-source-asapp", "deskferry-source-kayako", "deskferry-source-kustomer", "deskferry-source-trengo"]
 # The names of fields that this was written against; a later format may be read wrongly.
 FORMATS = range(55, 61)
 

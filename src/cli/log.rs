@@ -56,7 +56,7 @@ pub(super) fn to_stderr(verbose: u8) {
     let default = match verbose {
         0 => "error",
         1 => {
-            "deskferry=info,deskferry_core=info,deskferry_source_kayako=info,deskferry_sink_salesforce=info,warn"
+            "deskferry=info,deskferry_core=info,deskferry_source_kayako=info,deskferry_source_trengo=info,deskferry_sink_salesforce=info,warn"
         }
         _ => "debug",
     };

@@ -38,6 +38,8 @@ pub use kits::kayako;
 pub use kits::kustomer;
 #[cfg(feature = "salesforce")]
 pub use kits::salesforce;
+#[cfg(feature = "trengo")]
+pub use kits::trengo;
 pub use kits::{Package, SinkKit, SourceKit, TakenFields, sections};
 #[cfg(feature = "rehearsal")]
 pub use local::{LocalSource, Running, Starting};

@@ -8,6 +8,8 @@ mod kayako;
 mod kustomer;
 #[cfg(feature = "salesforce")]
 mod salesforce;
+#[cfg(feature = "trengo")]
+mod trengo;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +27,8 @@ pub use self::kayako::kayako;
 pub use self::kustomer::kustomer;
 #[cfg(feature = "salesforce")]
 pub use self::salesforce::salesforce;
+#[cfg(feature = "trengo")]
+pub use self::trengo::trengo;
 #[cfg(feature = "rehearsal")]
 use super::local::LocalSource;
 
@@ -114,6 +118,8 @@ pub fn sections() -> Vec<&'static Section> {
         &deskferry_source_kayako::SETTINGS,
         #[cfg(feature = "kustomer")]
         &deskferry_source_kustomer::SETTINGS,
+        #[cfg(feature = "trengo")]
+        &deskferry_source_trengo::SETTINGS,
         #[cfg(feature = "salesforce")]
         &deskferry_sink_salesforce::SETTINGS,
     ]

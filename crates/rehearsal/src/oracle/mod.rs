@@ -36,7 +36,7 @@ use crate::world::{Conversation, ConversationState, World};
 pub use self::dump::{OrgDump, RemoteOrg};
 use self::people::{Contacts, Users};
 pub use self::platform::{
-    Asapp, Kayako, Kustomer, Platform, Standing, Urgency, usual_channel, usual_value,
+    Asapp, Kayako, Kustomer, Platform, Standing, Trengo, Urgency, usual_channel, usual_value,
 };
 use self::seen::Seen;
 use self::want::{Row, field, short};

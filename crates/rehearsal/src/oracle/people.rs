@@ -313,7 +313,11 @@ pub(super) fn contacts(
         .iter()
         .filter(|person| !person.role.is_staff())
         .collect();
-    customers.sort_by_key(|person| (person.created, options.key("contact", person.id)));
+    let dated = options.platform.dates("contact");
+    customers.sort_by_key(|person| {
+        let created = dated.then_some(person.created);
+        (created, options.key("contact", person.id))
+    });
     for person in customers {
         let address = person.emails.first().and_then(|address| email(address));
         if let Some(id) = address
@@ -367,6 +371,11 @@ fn contact(
 ) -> Sheet {
     let mut sheet = Sheet::default();
     frame(&mut sheet, options, key, person.created, person.updated);
+    if !options.platform.dates("contact") {
+        // The platform of the target stamps them.
+        sheet.set("CreatedDate", Want::Anything);
+        sheet.set("LastModifiedDate", Want::Anything);
+    }
     let (last, first) =
         names(&person.name).unwrap_or_else(|| (stand_in_name(options, person), String::new()));
     sheet.text("LastName", &last, 80);

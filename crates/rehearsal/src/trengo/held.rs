@@ -83,7 +83,7 @@ pub(crate) fn lists(world: &Lists) -> Lists {
         case_types: Vec::new(),
         fields: fields(world),
         conversations: Vec::new(),
-        ..Lists::default()
+        knowledge: world.knowledge.clone(),
     }
 }
 

@@ -18,6 +18,7 @@ mod content;
 mod dice;
 mod files;
 mod generate;
+mod knowledge;
 mod mail_dir;
 mod model;
 mod people;
@@ -38,6 +39,9 @@ use serde::{Deserialize, Serialize};
 pub use self::content::Content;
 pub use self::files::{FileContent, Look};
 use self::generate::Cast;
+pub use self::knowledge::{
+    ArticleText, HelpCentre, Knowledge, KnowledgeArticle, KnowledgeCategory, Readers, TextState,
+};
 pub use self::model::{
     Author, CaseType, Channel, Company, Conversation, ConversationState, CustomValue,
     FieldDefinition, FieldKind, FieldOption, FieldOwner, FieldValue, File, Handle, InlineImage,
@@ -59,6 +63,9 @@ pub struct WorldSpec {
     /// Adds what must not happen but does: lost files, a wrong size, a status and an assignee that no list knows.
     #[serde(default)]
     pub hostile: bool,
+    /// Adds a help centre.
+    #[serde(default)]
+    pub knowledge: bool,
 }
 
 impl WorldSpec {
@@ -68,7 +75,15 @@ impl WorldSpec {
             seed,
             conversations,
             hostile: false,
+            knowledge: false,
         }
+    }
+
+    /// The same with a help centre.
+    #[must_use]
+    pub fn knowledge(mut self) -> Self {
+        self.knowledge = true;
+        self
     }
 
     /// The same with broken things in it.
@@ -109,6 +124,9 @@ pub struct Lists {
     pub fields: Vec<FieldDefinition>,
     /// Conversations by id, ascending.
     pub conversations: Vec<Conversation>,
+    /// Help centres.
+    #[serde(default)]
+    pub knowledge: Knowledge,
 }
 
 impl Default for Lists {
@@ -123,6 +141,7 @@ impl Default for Lists {
             case_types: setup::case_types(),
             fields: setup::fields(),
             conversations: Vec::new(),
+            knowledge: Knowledge::default(),
         }
     }
 }
@@ -156,6 +175,10 @@ impl World {
         let lists = Lists {
             companies: people::companies(spec.seed, companies),
             people: people::people(spec.seed, customers, companies),
+            knowledge: match spec.knowledge {
+                true => knowledge::made(spec.seed),
+                false => Knowledge::default(),
+            },
             ..Lists::default()
         };
         Self {
@@ -264,6 +287,9 @@ impl World {
 
     /// The picture with this token.
     pub fn image(&self, token: &str) -> Option<InlineImage> {
+        if let Some(image) = self.lists.knowledge.image(token) {
+            return Some(image.clone());
+        }
         let conversation = if self.spec.is_some() {
             let id = token.strip_prefix('t')?.split_once('_')?.0.parse().ok()?;
             self.conversation_by_id(id)?

@@ -17,6 +17,9 @@ use serde_json::Value;
 use crate::config::{Rate, TrengoConfig};
 use crate::wire::{Defect, Envelope, Row, envelope, single};
 
+/// Rows of a page of most lists, and of messages (Trengo reference, section 1.4).
+pub(crate) const PAGE: usize = 25;
+pub(crate) const MESSAGES: usize = 20;
 /// Requests a minute until Trengo has told its limit (Trengo reference, section 1.2).
 const FIRST_RATE: u32 = 120;
 /// A list that is short by nature and still going on after so many pages goes round in circles.

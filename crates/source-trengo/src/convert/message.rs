@@ -172,7 +172,11 @@ fn channel(place: &Place<'_>, kind: Kind, is_mail: bool) -> Named<ChannelKind> {
     match kind {
         Kind::Note | Kind::Event => Named::new(ChannelKind::Internal, "NOTE"),
         _ if is_mail => Named::new(ChannelKind::Email, raw),
-        _ => channel_kind(raw),
+        _ => match channel_kind(raw) {
+            // What is no mail on a channel of mails came by another way, which nothing names.
+            mail if mail.is == ChannelKind::Email => Named::new(ChannelKind::Other, raw),
+            other => other,
+        },
     }
 }
 

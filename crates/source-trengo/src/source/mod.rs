@@ -281,6 +281,13 @@ fn watermark(at: DateTime<Utc>) -> Watermark {
     }
 }
 
+/// Tells what would have been needed at the least for work that was done.
+fn needed(cx: &Context, lot: &'static str, rows: usize, page: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "rows of a list are far below 2^52")]
+    cx.meter()
+        .needed(crate::PLATFORM, lot, rows as f64 / page as f64);
+}
+
 /// What a page of a list is known by: a page that comes twice in a row is an error, not progress.
 fn fingerprint(rows: &[Value]) -> String {
     let mut hash = blake3::Hasher::new();

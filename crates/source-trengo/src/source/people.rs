@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::setup::Setup;
-use super::{Trengo, cursor, fingerprint, read_place, stuck, watermark};
-use crate::client::List;
+use super::{Trengo, cursor, fingerprint, needed, read_place, stuck, watermark};
+use crate::client::{List, PAGE};
 use crate::config::Profiles;
 use crate::convert::{self, Joined};
 use crate::wire::{Defect, Row};
@@ -84,6 +84,7 @@ impl Trengo {
             listed => listed?,
         };
         let rows = &listed.page.rows;
+        needed(cx, list.operation(), rows.len(), PAGE);
         let known_by = fingerprint(rows);
         if !rows.is_empty() && known_by == reading.last {
             return Err(stuck(list.operation(), number));

@@ -12,8 +12,8 @@ use deskferry_core::source::{Next, Page};
 use deskferry_core::{Context, Error, ErrorKind, RecordKind, Result, Tenant};
 use serde_json::Value;
 
-use super::{Trengo, watermark};
-use crate::client::List;
+use super::{Trengo, needed, watermark};
+use crate::client::{List, PAGE};
 use crate::convert::{self, Channel, Fields, Ground};
 use crate::wire::{Defect, Row};
 
@@ -53,6 +53,7 @@ impl Trengo {
     async fn load_setup(&self, cx: &Context) -> Result<Setup> {
         let mut notes = Vec::new();
         let (users, listed) = self.client.all(cx, List::Users).await?;
+        needed(cx, List::Users.operation(), users.len(), PAGE);
         let tenant = self.tenant_of(&users)?;
         let mut teams = self.list_or_note(cx, List::Teams, &mut notes).await?;
         self.with_members(cx, &mut teams).await?;
@@ -126,7 +127,10 @@ impl Trengo {
         notes: &mut Vec<String>,
     ) -> Result<Vec<Value>> {
         match self.client.all(cx, list).await {
-            Ok((rows, _)) => Ok(rows),
+            Ok((rows, _)) => {
+                needed(cx, list.operation(), rows.len(), PAGE);
+                Ok(rows)
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
                 notes.push(format!(
                     "{}: the token's user may not read it; use the token of an administrator",

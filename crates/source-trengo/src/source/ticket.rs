@@ -8,8 +8,9 @@ use deskferry_core::source::{Reject, Skip};
 use deskferry_core::{Context, Error, ErrorKind, RecordKey, RecordKind, Result};
 use serde_json::Value;
 
-use super::Trengo;
 use super::setup::Setup;
+use super::{Trengo, needed};
+use crate::client::MESSAGES;
 use crate::config::Take;
 use crate::convert::{self, Joined, Kind, Outline, Place, Talk};
 use crate::wire::{Defect, Moment, Row};
@@ -63,6 +64,7 @@ impl Trengo {
         let mut detail = alone.then(|| row.clone());
         if !spam && !alone && convert::asks_for_detail(ground, Row(row)).is_some() {
             detail = self.client.ticket(cx, outline.id, key.clone()).await?;
+            needed(cx, "ticket", 1, 1);
             if detail.is_none() {
                 return Ok(vanished(outline.id));
             }
@@ -134,6 +136,7 @@ impl Trengo {
             }
             if !page.more {
                 broken.extend(found.into_values());
+                needed(cx, "messages", broken.len().div_ceil(MESSAGES).max(1), 1);
                 return Ok(Some(broken));
             }
             if rows > 0 && found.len() + broken.len() == before {
@@ -247,6 +250,7 @@ impl Trengo {
             Some(setup) => setup.ground.key(RecordKind::Message, id),
             None => return Ok(None),
         };
+        needed(cx, "mails", 1, 1);
         match self.client.mail(cx, ticket, id, about.clone()).await {
             Ok(Some(full)) => Ok(Some(full)),
             Ok(None) => {

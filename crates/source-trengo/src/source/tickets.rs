@@ -19,7 +19,8 @@ use serde_json::Value;
 
 use super::setup::Setup;
 use super::ticket::{Desk, Read};
-use super::{Trengo, cursor, fingerprint, read_place, stuck, watermark};
+use super::{Trengo, cursor, fingerprint, needed, read_place, stuck, watermark};
+use crate::client::PAGE;
 use crate::convert::{self, Outline};
 use crate::wire::{Moment, Row};
 
@@ -222,6 +223,7 @@ impl Trengo {
         let seen = self.seen(cx, setup, &rows).await?;
         let fresh = rows.into_iter().zip(seen).filter(|(_, seen)| !seen);
         let fresh: Vec<Value> = fresh.map(|(row, _)| row).collect();
+        needed(cx, "tickets", fresh.len(), PAGE);
         self.await_reading(setup, reading, fresh);
         reading.phase = match listed.page.more {
             true => Phase::Scan { page: number + 1 },
@@ -281,6 +283,11 @@ impl Trengo {
         let fresh = rows.into_iter().zip(seen).filter(|(_, seen)| !seen);
         let fresh: Vec<Value> = fresh.map(|(row, _)| row).collect();
         let nothing_new = fresh.is_empty();
+        match state {
+            0 => needed(cx, "spam", fresh.len(), PAGE),
+            // Whether the list leaves a state out cannot be known without asking.
+            _ => needed(cx, "states", usize::from(number == 1), 1),
+        }
         self.await_reading(setup, reading, fresh);
         if !matches!(reading.phase, Phase::State { state: now, .. } if now == state) {
             return Ok(());
@@ -329,6 +336,7 @@ impl Trengo {
         if reading.start.is_none() {
             reading.start = began;
         }
+        needed(cx, "changes", usize::from(number == 1 && pass == 1), 1);
         let updated = |row: &Value| {
             let moment = Row(row).time("updated_at", zone).ok().flatten();
             moment.map(Moment::plain)
@@ -425,6 +433,8 @@ impl Trengo {
             rows => rows?,
         };
         let id = |row: &Value| Row(row).reference("ticket_id").or_else(|| Row(row).id().ok());
+        // How many a page has is not documented: as many as come.
+        needed(cx, "completeness", 1, 1);
         let ids: Vec<u64> = rows.iter().filter_map(id).filter(|id| *id > after).collect();
         let Some(highest) = ids.iter().max().copied() else {
             if !rows.is_empty() {

@@ -8,6 +8,7 @@
 mod asapp;
 mod kayako;
 mod kustomer;
+mod trengo;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -22,6 +23,7 @@ use crate::world::{
 pub use self::asapp::Asapp;
 pub use self::kayako::Kayako;
 pub use self::kustomer::Kustomer;
+pub use self::trengo::Trengo;
 
 /// How a platform shows a world. Everything but the name has the usual answer, which a platform changes where it differs.
 pub trait Platform: Debug + Send + Sync {
@@ -113,6 +115,12 @@ pub trait Platform: Debug + Send + Sync {
             Rating::Good => "GOOD".to_owned(),
             Rating::Bad => "BAD".to_owned(),
         }
+    }
+
+    /// Whether rows of this kind (`contact`) say when they were made and changed.
+    fn dates(&self, kind: &str) -> bool {
+        let _ = kind;
+        true
     }
 
     /// Whether a value may be kept beside an object's fields although the world knows nothing of it.

@@ -1,0 +1,6 @@
+//! Whole reads of a local Trengo, in order and in trouble.
+
+mod harness;
+mod hostile;
+mod moving;
+mod whole;
