@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::answer::{MESSAGES, PAGE, REPORTED};
 use super::desk::Desk;
 use super::held::{self, contacts};
-use super::{people, setup, tickets};
-use crate::world::{ConversationState, FieldOwner};
+use super::{knowledge, people, setup, tickets};
+use crate::world::{ConversationState, FieldOwner, Readers};
 
 /// What a full read wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,11 @@ pub struct LeastRequests {
     pub files: u64,
     /// Ids of all tickets: one per started page, and an empty page at the end.
     pub completeness: u64,
+    /// Help centres: their list, and of each the categories and the list of articles in each language, one per started page, and
+    /// each article in each language.
+    pub knowledge: u64,
+    /// Quick replies of two types, webhooks, templates, and the blocks of each help centre: one each.
+    pub inventory: u64,
 }
 
 impl LeastRequests {
@@ -65,8 +70,10 @@ impl LeastRequests {
             mails,
             files,
             completeness,
+            knowledge,
+            inventory,
         } = self;
-        setup + people + lists + tickets + messages + mails + files + completeness
+        setup + people + lists + tickets + messages + mails + files + completeness + knowledge + inventory
     }
 }
 
@@ -116,6 +123,21 @@ pub(super) fn count(desk: &Desk, options: LeastOptions) -> LeastRequests {
                 images.extend(message.images.iter().map(|image| &image.token));
             }
             least.files += images.len() as u64;
+        }
+    }
+    let held = &desk.lists.knowledge;
+    least.knowledge = 1;
+    least.inventory = 4 + held.centres.len() as u64;
+    for centre in &held.centres {
+        for locale in &centre.locales {
+            least.knowledge += pages(knowledge::categories(desk, centre.id, locale).len(), PAGE);
+            least.knowledge += pages(knowledge::listed(desk, centre.id, locale, None).len(), PAGE);
+        }
+        let articles = held.articles.iter();
+        let shown = articles.filter(|one| one.centre == centre.id && one.readers == Readers::Everybody);
+        for article in shown {
+            least.knowledge += centre.locales.len() as u64;
+            least.files += if options.files { article.images.len() as u64 } else { 0 };
         }
     }
     least.lists = pages(usual, PAGE) + pages(spam, PAGE) + 3 + 1;

@@ -3,7 +3,7 @@
 //! Written from the Trengo reference, sections 1 to 5, and from nothing that the connector contains. What it answers below
 //! `/api/v2`: `/users`, `/teams`, `/channels`, `/labels`, `/custom_fields`, `/ticket_results`, `/contact_groups`, `/profiles`
 //! and `/contacts` with single ones, `/tickets` (with `status`, `channels[]` and `updated_at_gt`), single tickets, their messages, single messages and
-//! mails in full, `/ticket_aggregates`, `/reporting/details/ticket` by keyset; and bytes below `/media`.
+//! mails in full, `/ticket_aggregates`, `/help_center` with categories, articles and blocks, `/quick_replies`, `/webhooks`, `/wa_templates`, `/reporting/details/ticket` by keyset; and bytes below `/media`.
 //!
 //! Its oddities are the real one's: times are Amsterdam's wall clock, two envelopes and none, messages newest first and 20 at a time,
 //! filters that it does not know change nothing, a limit with headers, a token that sees its own channels only, merged
@@ -31,6 +31,7 @@ mod answer;
 mod clock;
 mod desk;
 pub(crate) mod held;
+mod knowledge;
 mod least;
 mod people;
 mod routes;

@@ -17,7 +17,7 @@ use super::answer::{
 use super::desk::{Desk, Filter};
 use super::held::{contacts, status};
 use super::tickets::{Ink, find_contact};
-use super::{Counted, Shared, clock, people, setup};
+use super::{Counted, Shared, clock, knowledge, people, setup};
 use crate::fault::Action;
 use crate::serve::RouteLabel;
 use crate::world::{Conversation, Person};
@@ -262,6 +262,13 @@ impl Call<'_> {
                 }}))
             }
             ["reporting", "details", "ticket"] => self.reported(),
+            ["help_center", rest @ ..] => self.help_centre(rest),
+            ["quick_replies"] => {
+                let kind = self.query.get("type").map(String::as_str);
+                Ok(full(knowledge::quick_replies(kind), 1, 999, &self.here()))
+            }
+            ["webhooks"] => Ok(full(knowledge::webhooks(), 1, 999, &self.here())),
+            ["wa_templates"] => Ok(self.full(knowledge::templates())),
             _ => Err(Denied::NotFound),
         }
     }
@@ -332,6 +339,34 @@ impl Call<'_> {
             .map(|(talk, updated)| ink.row(&talk, updated))
             .collect();
         Ok(simple(rows, page, PAGE, more, &self.here()))
+    }
+
+    fn help_centre(&self, pieces: &[&str]) -> Answer {
+        let desk = &self.shared.desk;
+        let number = |text: &str| text.parse::<u64>().map_err(|_| Denied::NotFound);
+        let locale = self.query.get("localeCode").map_or("en", String::as_str);
+        match pieces {
+            [] => Ok(self.simple(&knowledge::centres(desk), PAGE, Value::clone)),
+            [id] => single(knowledge::centres(desk), number(id)?),
+            [id, "categories"] => {
+                let rows = knowledge::categories(desk, number(id)?, locale);
+                Ok(self.simple(&rows, PAGE, Value::clone))
+            }
+            [id, "articles"] => {
+                let filter = self.query.get("filter").map(String::as_str);
+                let rows = knowledge::listed(desk, number(id)?, locale, filter);
+                Ok(self.simple(&rows, PAGE, Value::clone))
+            }
+            [id, "articles", article] => {
+                let (id, article) = (number(id)?, number(article)?);
+                knowledge::article(desk, self.shared.base(), id, article, locale)
+                    .ok_or(Denied::NotFound)
+            }
+            [id, "blocks"] => {
+                Ok(self.simple(&knowledge::blocks(number(id)?), PAGE, Value::clone))
+            }
+            _ => Err(Denied::NotFound),
+        }
     }
 
     fn reported(&self) -> Answer {

@@ -312,6 +312,70 @@ impl Client {
         self.one(cx, "read a team", request).await
     }
 
+    /// `GET /help_center`: all of them.
+    pub(crate) async fn help_centres(&self, cx: &Context) -> Result<Vec<Value>> {
+        let request = || Request::get("help_center", "help_center");
+        let (rows, _) = self.all_of(cx, "list help centres", &request).await?;
+        Ok(rows)
+    }
+
+    /// `GET /help_center/:id/categories`: with their sections, in a language.
+    pub(crate) async fn categories(
+        &self,
+        cx: &Context,
+        centre: u64,
+        locale: &str,
+    ) -> Result<Vec<Value>> {
+        let path = format!("help_center/{centre}/categories");
+        let request = || Request::get("categories", path.clone()).query("localeCode", locale);
+        let (rows, _) = self.all_of(cx, "list categories", &request).await?;
+        Ok(rows)
+    }
+
+    /// `GET /help_center/:id/articles`: one page of those that have a text in a language.
+    pub(crate) async fn articles(
+        &self,
+        cx: &Context,
+        centre: u64,
+        locale: &str,
+        page: u64,
+    ) -> Result<Listed> {
+        let path = format!("help_center/{centre}/articles");
+        let request = Request::get("articles", path).query("localeCode", locale);
+        self.listed(cx, "list articles", request, page).await
+    }
+
+    /// `GET /help_center/:id/articles/:id`: in a language. None where it has no text in it, or is gone.
+    pub(crate) async fn article(
+        &self,
+        cx: &Context,
+        centre: u64,
+        id: u64,
+        locale: &str,
+    ) -> Result<Option<Value>> {
+        let path = format!("help_center/{centre}/articles/{id}");
+        let request = Request::get("article", path).query("localeCode", locale);
+        self.one(cx, "read an article", request).await
+    }
+
+    /// A list of what people set up and build again in the target.
+    pub(crate) async fn set_up(
+        &self,
+        cx: &Context,
+        path: &str,
+        filter: Option<(&'static str, &'static str)>,
+    ) -> Result<Vec<Value>> {
+        let request = || {
+            let request = Request::get("setup", path.to_owned());
+            match filter {
+                Some((name, value)) => request.query(name, value),
+                None => request,
+            }
+        };
+        let (rows, _) = self.all_of(cx, "list what was set up", &request).await?;
+        Ok(rows)
+    }
+
     /// `GET /reporting/details/ticket`: rows of all tickets by id, after one of them.
     pub(crate) async fn reported(&self, cx: &Context, after: u64) -> Result<Vec<Value>> {
         const LIST: &str = "list the ids of all tickets";

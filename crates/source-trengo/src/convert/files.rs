@@ -2,14 +2,14 @@
 //! attachment looks like, so every name is tried.
 
 use chrono::{DateTime, Utc};
-use deskferry_core::RecordKind;
+use deskferry_core::{RecordKey, RecordKind};
 use deskferry_core::model::{Attachment, MessageFile, Meta};
 use deskferry_core::source::Reject;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::html::{images, unescape};
-use super::{Place, reject};
+use super::{Ground, Place, reject};
 use crate::wire::{Defect, Row};
 
 /// Names under which an attachment's address may stand.
@@ -29,8 +29,9 @@ pub(super) struct Files {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Located {
     pub(crate) address: String,
-    pub(crate) ticket: u64,
-    pub(crate) message: u64,
+    /// None for a file of an article.
+    pub(crate) ticket: Option<u64>,
+    pub(crate) message: Option<u64>,
     /// Its number or name in the message; none for what a text shows.
     pub(crate) id: Option<String>,
 }
@@ -46,8 +47,8 @@ pub(crate) fn located(locator: &Value) -> Option<Located> {
     let row = Row(locator);
     Some(Located {
         address: row.text("address")?,
-        ticket: row.reference("ticket")?,
-        message: row.reference("message")?,
+        ticket: row.reference("ticket"),
+        message: row.reference("message"),
         id: row.text("id"),
     })
 }
@@ -154,8 +155,8 @@ fn attached(
     let locator = address.as_ref().map_or(Value::Null, |address| {
         Located {
             address: address.clone(),
-            ticket: place.ticket,
-            message,
+            ticket: Some(place.ticket),
+            message: Some(message),
             id: Some(id),
         }
         .to_locator()
@@ -191,8 +192,8 @@ fn of_row(place: &Place<'_>, message: u64, sent: DateTime<Utc>, address: &str) -
         inline: false,
         locator: Located {
             address: address.to_owned(),
-            ticket: place.ticket,
-            message,
+            ticket: Some(place.ticket),
+            message: Some(message),
             id: Some(RECORDING.to_owned()),
         }
         .to_locator(),
@@ -238,8 +239,8 @@ fn show(
             inline: true,
             locator: Located {
                 address: address.to_owned(),
-                ticket: place.ticket,
-                message,
+                ticket: Some(place.ticket),
+                message: Some(message),
                 id: None,
             }
             .to_locator(),
@@ -250,6 +251,49 @@ fn show(
         name: String::new(),
         shown_as: Some(src.to_owned()),
     });
+}
+
+/// The images that the texts of an article show, as far as Trengo keeps them.
+pub(super) fn of_article(
+    ground: &Ground,
+    article: &RecordKey,
+    made: Option<DateTime<Utc>>,
+    texts: &[&str],
+) -> (Vec<Attachment>, Vec<MessageFile>) {
+    let (mut records, mut shown): (Vec<Attachment>, Vec<MessageFile>) = Default::default();
+    for src in texts.iter().flat_map(|html| images(html)) {
+        let address = unescape(src);
+        if !is_ours(&address, &ground.root) || shown.iter().any(|f| f.shown_as.as_deref() == Some(src)) {
+            continue;
+        }
+        let id = format!("article-{}-image-{}", article.id(), hash(&address));
+        let key = ground.tenant.key(RecordKind::Attachment, id);
+        if !records.iter().any(|record| record.meta.key == key) {
+            let mut meta = Meta::new(key.clone());
+            meta.created_at = made;
+            records.push(Attachment {
+                meta,
+                conversation: article.clone(),
+                name: name_in(&address).unwrap_or_default(),
+                media_type: None,
+                size: None,
+                inline: true,
+                locator: Located {
+                    address,
+                    ticket: None,
+                    message: None,
+                    id: None,
+                }
+                .to_locator(),
+            });
+        }
+        shown.push(MessageFile {
+            key,
+            name: String::new(),
+            shown_as: Some(src.to_owned()),
+        });
+    }
+    (records, shown)
 }
 
 /// Whether Trengo keeps what an address shows. Pictures of others stay where they are: many of them only count readers.

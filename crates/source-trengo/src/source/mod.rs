@@ -1,5 +1,7 @@
 //! What is read in which order, with which cursor.
 
+mod inventory;
+mod knowledge;
 mod people;
 mod setup;
 mod ticket;
@@ -27,6 +29,7 @@ use crate::config::{Rate, TrengoConfig};
 use crate::convert;
 use crate::wire::{Row, redacted};
 
+use knowledge::Centres;
 use people::Joining;
 use setup::Setup;
 
@@ -43,6 +46,9 @@ const KINDS: &[RecordKind] = &[
     RecordKind::Conversation,
     RecordKind::Attachment,
     RecordKind::Message,
+    RecordKind::Category,
+    RecordKind::Article,
+    RecordKind::InventoryItem,
 ];
 
 /// A Trengo workspace as a source. Cheap calls share one limit, and the lists that are short.
@@ -51,6 +57,7 @@ pub struct Trengo {
     config: TrengoConfig,
     setup: Mutex<Option<Arc<Setup>>>,
     joining: Mutex<Joining>,
+    centres: Mutex<Option<Arc<Centres>>>,
 }
 
 impl Trengo {
@@ -72,6 +79,7 @@ impl Trengo {
             config,
             setup: Mutex::new(None),
             joining: Mutex::new(Joining::default()),
+            centres: Mutex::new(None),
         })
     }
 
@@ -89,6 +97,8 @@ impl Trengo {
             Record::Contact(r) => r.meta.raw = raw,
             Record::Conversation(r) => r.meta.raw = raw,
             Record::Message(r) => r.meta.raw = raw,
+            Record::Category(r) => r.meta.raw = raw,
+            Record::Article(r) => r.meta.raw = raw,
             _ => {}
         }
     }
@@ -166,6 +176,16 @@ impl Source for Trengo {
                 Some(since) => tickets.scoped(json!({ "since": since })),
                 None => tickets,
             },
+            Shard::new(
+                "knowledge",
+                [
+                    RecordKind::Category,
+                    RecordKind::Article,
+                    RecordKind::Attachment,
+                ],
+            )
+            .needing([RecordKind::Agent]),
+            Shard::new("inventory", [RecordKind::InventoryItem]),
         ];
         let brings = |shard: &Shard, kind: &RecordKind| {
             shard.yields.contains(kind) && !shard.needs.contains(kind)
@@ -180,6 +200,8 @@ impl Source for Trengo {
         match shard.id.as_str() {
             "setup" => self.setup_page(cx).await,
             "people" => self.people_page(cx, after).await,
+            "knowledge" => self.knowledge_page(cx, after).await,
+            "inventory" => self.inventory_page(cx).await,
             "tickets" => self.tickets_page(cx, shard, after).await,
             id => Err(Error::new(
                 ErrorKind::Mismatch,
@@ -205,15 +227,15 @@ impl Source for Trengo {
         let answer = match self.client.file(cx, &located.address, about).await {
             Err(error) if is_gone(&error) => {
                 // Addresses may expire: its message, read again, brings a fresh one.
-                let fresh = match &located.id {
-                    Some(id) => {
+                let fresh = match (&located.id, located.ticket, located.message) {
+                    (Some(id), Some(ticket), Some(message)) => {
                         let read = self
                             .client
-                            .message(cx, located.ticket, located.message, about.clone())
+                            .message(cx, ticket, message, about.clone())
                             .await?;
                         read.and_then(|row| convert::fresh_address(Row(&row), id))
                     }
-                    None => None,
+                    _ => None,
                 };
                 match fresh.filter(|fresh| *fresh != located.address) {
                     Some(fresh) => self.client.file(cx, &fresh, about).await?,

@@ -22,7 +22,9 @@ use crate::wire::{Defect, Row};
 pub(super) struct Setup {
     pub(super) ground: Ground,
     users: Vec<Value>,
-    teams: Vec<Value>,
+    pub(super) teams: Vec<Value>,
+    pub(super) channels: Vec<Value>,
+    pub(super) results: Vec<Value>,
     labels: Vec<Value>,
     fields: Vec<Value>,
     /// Teams by user.
@@ -93,6 +95,8 @@ impl Trengo {
             },
             users,
             teams,
+            channels,
+            results,
             labels,
             fields,
             members,

@@ -149,6 +149,6 @@ async fn the_pace_follows_the_limit_that_answers_tell_and_no_request_is_refused(
     });
     let desk = desk(options).await;
     let reader = read_all(&source(config(&desk))).await.unwrap();
-    let throttled: u64 = reader.cx.meter().rows().iter().map(|row| row.throttled).sum();
+    let throttled: u64 = reader.cx.meter().snapshot().iter().map(|row| row.throttled).sum();
     assert_eq!(throttled, 0);
 }

@@ -2,5 +2,6 @@
 
 mod harness;
 mod hostile;
+mod knowledge;
 mod moving;
 mod whole;

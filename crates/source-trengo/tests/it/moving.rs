@@ -13,14 +13,14 @@ async fn read_while(
     desk: &Desk,
     source: &Trengo,
     tickets: usize,
-    act: impl FnOnce(&Desk),
+    act: impl FnOnce(&Desk, &Reader),
 ) -> Reader {
     let mut reader = Reader::new();
     reader.begin(source, &Scope::default()).await.unwrap();
     while reader.read.complete.len() < tickets {
         reader.step(source).await.unwrap().unwrap();
     }
-    act(desk);
+    act(desk, &reader);
     reader.finish(source).await.unwrap();
     reader
 }
@@ -54,7 +54,7 @@ fn without_check(mut options: TrengoOptions) -> TrengoOptions {
 async fn tickets_that_become_active_while_the_list_is_read_are_neither_missed_nor_stale() {
     let desk = desk(without_check(options(120))).await;
     let source = source(config(&desk));
-    let reader = read_while(&desk, &source, 40, |desk| {
+    let reader = read_while(&desk, &source, 40, |desk, _| {
         // From every part of the list: read ones, unread ones, the last one.
         for id in [1, 2, 3, 50, 60, 110, 119] {
             desk.touch(id).unwrap();
@@ -74,9 +74,17 @@ async fn a_ticket_that_is_gone_pulls_no_other_out_of_sight() {
     let desk = desk(without_check(options(120))).await;
     let source = source(config(&desk));
     let mut gone = Vec::new();
-    let reader = read_while(&desk, &source, 30, |desk| {
-        // Of the page that is being read.
-        for id in active(desk).into_iter().rev().skip(32).take(3) {
+    let reader = read_while(&desk, &source, 30, |desk, reader| {
+        // Of the page that is being read, newest activity first.
+        let read = whole(reader);
+        let said = |id: &u64| {
+            let talk = desk.world().conversation_by_id(*id).unwrap();
+            talk.messages.iter().map(|message| message.sent).max()
+        };
+        let mut next: Vec<u64> = active(desk);
+        next.retain(|id| !read.contains(id));
+        next.sort_by_key(said);
+        for id in next.into_iter().rev().take(3) {
             desk.delete(id).unwrap();
             gone.push(id);
         }
@@ -92,7 +100,7 @@ async fn a_ticket_that_is_gone_pulls_no_other_out_of_sight() {
 async fn a_ticket_that_was_merged_away_leaves_its_messages_to_the_other_one() {
     let desk = desk(options(60)).await;
     let source = source(config(&desk));
-    let reader = read_while(&desk, &source, 8, |desk| {
+    let reader = read_while(&desk, &source, 8, |desk, _| {
         desk.merge(3, 58).unwrap();
     })
     .await;

@@ -1,0 +1,89 @@
+//! What people set up and build again in the target: told as it is, without secrets.
+
+use deskferry_core::RecordKind;
+use deskferry_core::model::{InventoryItem, InventoryKind, InventoryPart, Meta, Named};
+use serde_json::Value;
+
+use super::Ground;
+use crate::wire::{Defect, Row, is_empty, redacted, text};
+
+/// An item of a list: `sort` is the platform's word for it, and stands in its key.
+pub(crate) fn item(
+    ground: &Ground,
+    kind: InventoryKind,
+    sort: &str,
+    row: &Value,
+    aspects: &[(&str, &[&str])],
+) -> Result<InventoryItem, Defect> {
+    let one = Row(row);
+    let id = one.id()?;
+    let key = ground
+        .tenant
+        .key(RecordKind::InventoryItem, format!("{sort}-{id}"));
+    let parts = aspects.iter().filter_map(|(title, names)| {
+        let lines: Vec<String> = names
+            .iter()
+            .filter_map(|name| Some((*name, one.get(name)?)))
+            .filter(|(_, value)| !is_empty(value))
+            .map(|(name, value)| {
+                let said = text(value).unwrap_or_else(|| redacted(value).to_string());
+                format!("{}: {said}", name.replace('_', " "))
+            })
+            .collect();
+        (!lines.is_empty()).then(|| InventoryPart {
+            title: (*title).to_owned(),
+            lines,
+        })
+    });
+    Ok(InventoryItem {
+        meta: Meta::new(key),
+        kind: Named::new(kind, one.text("type").unwrap_or_else(|| sort.to_owned())),
+        name: one
+            .first_text(&["title", "name", "display_name"])
+            .unwrap_or_default(),
+        active: match one.text("status").as_deref() {
+            Some("ACTIVE" | "ACCEPTED") => Some(true),
+            Some("INACTIVE" | "DISABLED" | "REJECTED") => Some(false),
+            _ => None,
+        },
+        parts: parts.collect(),
+        definition: redacted(row),
+    })
+}
+
+/// A channel: the way in, and what becomes of an answer to a ticket that is closed.
+pub(crate) fn channel_item(ground: &Ground, row: &Value) -> Result<InventoryItem, Defect> {
+    item(
+        ground,
+        InventoryKind::Channel,
+        "channel",
+        row,
+        &[
+            ("targets", &["username", "phone", "notification_email", "users"]),
+            (
+                "conditions",
+                &[
+                    "reopen_closed_ticket",
+                    "reopen_closed_ticket_time_window_days",
+                    "reassign_reopened_ticket",
+                ],
+            ),
+            ("actions", &["auto_reply"]),
+            ("hours", &["business_hour_id"]),
+        ],
+    )
+}
+
+/// Who gets what: a team with its members and channels.
+pub(crate) fn routing_item(ground: &Ground, row: &Value) -> Result<InventoryItem, Defect> {
+    item(
+        ground,
+        InventoryKind::Routing,
+        "team",
+        row,
+        &[
+            ("conditions", &["channels", "channel_ids"]),
+            ("targets", &["users", "members", "user_ids"]),
+        ],
+    )
+}
