@@ -404,7 +404,9 @@ impl TrengoConfigBuilder {
             ));
         }
         if !(0.0..=90.0).contains(&self.keep_free) {
-            return Err(wrong("the share that is left to others must be 0 to 90 percent"));
+            return Err(wrong(
+                "the share that is left to others must be 0 to 90 percent",
+            ));
         }
         Ok(TrengoConfig {
             root,
@@ -450,7 +452,9 @@ fn root_of(typed: &str, allow_plain_http: bool) -> Result<String> {
     let url = Url::parse(&address)
         .map_err(|error| wrong(format!("the address of Trengo is none: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("the address of Trengo must not hold a user or password"));
+        return Err(wrong(
+            "the address of Trengo must not hold a user or password",
+        ));
     }
     match url.scheme() {
         "https" => {}
@@ -506,7 +510,10 @@ mod tests {
             (TrengoConfig::builder(""), "token is empty"),
             (good().url("ftp://app.trengo.com"), "not http"),
             (good().url("http://app.trengo.com"), "plain http"),
-            (good().url("https://me:hidden@app.trengo.com"), "user or password"),
+            (
+                good().url("https://me:hidden@app.trengo.com"),
+                "user or password",
+            ),
             (good().time_zone("Europe/Nowhere"), "no time zone"),
             (good().requests_per_minute(0), "at least one"),
             (good().parallel(0), "at least one"),
@@ -540,8 +547,17 @@ mod tests {
         assert_eq!((usual.rate(), usual.url()), (Rate::Told, HOME));
         for (pairs, says) in [
             (&[][..], "TRENGO_TOKEN is not set"),
-            (&[("TRENGO_TOKEN", "hidden"), ("TRENGO_RATE", "fast")][..], "TRENGO_RATE must be"),
-            (&[("TRENGO_TOKEN", "hidden"), ("TRENGO_TIME_ZONE", "Amsterdam")][..], "no time zone"),
+            (
+                &[("TRENGO_TOKEN", "hidden"), ("TRENGO_RATE", "fast")][..],
+                "TRENGO_RATE must be",
+            ),
+            (
+                &[
+                    ("TRENGO_TOKEN", "hidden"),
+                    ("TRENGO_TIME_ZONE", "Amsterdam"),
+                ][..],
+                "no time zone",
+            ),
         ] {
             let error = told(pairs).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);

@@ -31,7 +31,9 @@ impl Denied {
         match self {
             Self::NotFound => json_response(404, &json!({"message": "Not found", "errors": []})),
             Self::Method => html_response(405, "Method Not Allowed"),
-            Self::Forbidden => json_response(403, &json!({"message": "This action is unauthorized."})),
+            Self::Forbidden => {
+                json_response(403, &json!({"message": "This action is unauthorized."}))
+            }
             Self::Invalid(name) => json_response(
                 422,
                 &json!({"message": "The given data was invalid.", "errors": {*name: [format!("The {name} is invalid.")]}}),
@@ -95,7 +97,11 @@ fn response(status: u16, kind: &'static str, body: String) -> Response {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    set(&mut response, "date", &Utc::now().to_rfc2822().replace("+0000", "GMT"));
+    set(
+        &mut response,
+        "date",
+        &Utc::now().to_rfc2822().replace("+0000", "GMT"),
+    );
     response
 }
 

@@ -73,7 +73,11 @@ mod tests {
             first_reading(utc("2024-10-27T01:30:00Z")),
             utc("2024-10-27T00:30:00Z")
         );
-        for at in ["2024-10-27T00:30:00Z", "2024-10-27T02:00:00Z", "2024-03-31T01:30:00Z"] {
+        for at in [
+            "2024-10-27T00:30:00Z",
+            "2024-10-27T02:00:00Z",
+            "2024-03-31T01:30:00Z",
+        ] {
             assert_eq!(first_reading(utc(at)), utc(at));
             assert_eq!(read(&written(utc(at))), Some(utc(at)));
         }

@@ -146,7 +146,11 @@ impl Desk {
                 None => place.status != held::status::INVALID,
             })
             .filter(|place| filter.channels.is_empty() || filter.channels.contains(&place.channel))
-            .filter(|place| filter.updated_after.is_none_or(|after| place.updated > after))
+            .filter(|place| {
+                filter
+                    .updated_after
+                    .is_none_or(|after| place.updated > after)
+            })
             .map(|place| place.id)
             .skip(begin);
         let part: Vec<u64> = shown.by_ref().take(size).collect();
@@ -157,7 +161,10 @@ impl Desk {
     pub(super) fn ids_after(&self, after: u64, size: usize) -> Vec<u64> {
         let mut ids: Vec<u64> = lock(&self.order).iter().map(|place| place.id).collect();
         ids.sort_unstable();
-        ids.into_iter().filter(|id| *id > after).take(size).collect()
+        ids.into_iter()
+            .filter(|id| *id > after)
+            .take(size)
+            .collect()
     }
 
     /// How many tickets of each status there are.

@@ -41,9 +41,8 @@ pub(super) fn categories(desk: &Desk, centre: u64, locale: &str) -> Vec<Value> {
 /// Articles that are there at all: who may read them cannot be said, so what is not for everybody is not in it.
 fn articles(desk: &Desk, centre: u64) -> impl Iterator<Item = &KnowledgeArticle> {
     let articles = desk.lists.knowledge.articles.iter();
-    articles.filter(move |article| {
-        article.centre == centre && article.readers == Readers::Everybody
-    })
+    articles
+        .filter(move |article| article.centre == centre && article.readers == Readers::Everybody)
 }
 
 /// Articles in a language, without their text.
@@ -74,7 +73,13 @@ pub(super) fn article(
         let address = format!("{base}/media/image/{}.png", image.token);
         html = html.replace(&format!("media:{}", image.token), &address);
     }
-    let slug = &desk.lists.knowledge.centres.iter().find(|one| one.id == centre)?.slug;
+    let slug = &desk
+        .lists
+        .knowledge
+        .centres
+        .iter()
+        .find(|one| one.id == centre)?
+        .slug;
     html = html.replace("article:", &format!("https://{slug}.trengo.help/articles/"));
     let mut row = row(article, text);
     row["content"] = json!(html);
@@ -116,5 +121,7 @@ pub(super) fn webhooks() -> Vec<Value> {
 }
 
 pub(super) fn templates() -> Vec<Value> {
-    vec![json!({"id": 1, "title": "order_update", "message": "Your order {{1}} was sent.", "status": "ACCEPTED"})]
+    vec![
+        json!({"id": 1, "title": "order_update", "message": "Your order {{1}} was sent.", "status": "ACCEPTED"}),
+    ]
 }

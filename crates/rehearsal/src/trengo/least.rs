@@ -73,7 +73,16 @@ impl LeastRequests {
             knowledge,
             inventory,
         } = self;
-        setup + people + lists + tickets + messages + mails + files + completeness + knowledge + inventory
+        setup
+            + people
+            + lists
+            + tickets
+            + messages
+            + mails
+            + files
+            + completeness
+            + knowledge
+            + inventory
     }
 }
 
@@ -91,8 +100,13 @@ pub(super) fn count(desk: &Desk, options: LeastOptions) -> LeastRequests {
         .into_iter()
         .map(|rows| pages(rows, PAGE))
         .sum(),
-        people: pages(desk.customers().filter(|p| people::is_joined(p)).count(), PAGE)
-            + pages(desk.customers().map(|person| contacts(person).len()).sum(), PAGE),
+        people: pages(
+            desk.customers().filter(|p| people::is_joined(p)).count(),
+            PAGE,
+        ) + pages(
+            desk.customers().map(|person| contacts(person).len()).sum(),
+            PAGE,
+        ),
         ..LeastRequests::default()
     };
     let titles = setup::repeated_titles(desk, FieldOwner::Conversation);
@@ -114,7 +128,11 @@ pub(super) fn count(desk: &Desk, options: LeastOptions) -> LeastRequests {
         let alone = (results && tickets::was_closed(&talk)) || shares_a_title || of_nobody;
         least.tickets += u64::from(alone);
         least.messages += pages(talk.messages.len(), MESSAGES);
-        least.mails += talk.messages.iter().filter(|m| held::is_collapsed(m)).count() as u64;
+        least.mails += talk
+            .messages
+            .iter()
+            .filter(|m| held::is_collapsed(m))
+            .count() as u64;
         if options.files {
             let mut images = BTreeSet::new();
             for message in &talk.messages {
@@ -134,10 +152,15 @@ pub(super) fn count(desk: &Desk, options: LeastOptions) -> LeastRequests {
             least.knowledge += pages(knowledge::listed(desk, centre.id, locale, None).len(), PAGE);
         }
         let articles = held.articles.iter();
-        let shown = articles.filter(|one| one.centre == centre.id && one.readers == Readers::Everybody);
+        let shown =
+            articles.filter(|one| one.centre == centre.id && one.readers == Readers::Everybody);
         for article in shown {
             least.knowledge += centre.locales.len() as u64;
-            least.files += if options.files { article.images.len() as u64 } else { 0 };
+            least.files += if options.files {
+                article.images.len() as u64
+            } else {
+                0
+            };
         }
     }
     least.lists = pages(usual, PAGE) + pages(spam, PAGE) + 3 + 1;

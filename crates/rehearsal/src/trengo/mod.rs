@@ -49,8 +49,8 @@ use chrono::Utc;
 use self::desk::Desk;
 pub use self::least::{LeastOptions, LeastRequests};
 use crate::fault::Faults;
-use crate::world::Content;
 use crate::serve::{Requests, ServeOptions, Server};
+use crate::world::Content;
 use crate::world::{Message, World};
 
 /// A limit of requests a window, told by headers with every answer.
@@ -148,7 +148,10 @@ impl Shared {
     }
 
     fn count(&self) -> Counted {
-        let limit = self.options.rate_limit.unwrap_or(RateLimit::per_minute(1_000_000));
+        let limit = self
+            .options
+            .rate_limit
+            .unwrap_or(RateLimit::per_minute(1_000_000));
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let (begun, used) = match *window {

@@ -5,9 +5,7 @@ use serde_json::{Map, Value, json};
 use super::desk::Desk;
 use super::held::{Way, contacts};
 use super::setup::own_fields;
-use crate::world::{
-    CustomValue, FieldDefinition, FieldOption, FieldOwner, FieldValue, Person,
-};
+use crate::world::{CustomValue, FieldDefinition, FieldOption, FieldOwner, FieldValue, Person};
 
 /// A value of a custom field, as text: nothing else was ever recorded.
 pub(super) fn value_text(field: &FieldDefinition, value: &FieldValue) -> Value {

@@ -52,12 +52,13 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
 
 /// The path with its numbers taken out.
 fn label(path: &str) -> String {
-    let pieces = path.split('/').map(|piece| {
-        match piece.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => "{id}",
-            false => piece,
-        }
-    });
+    let pieces =
+        path.split('/').map(
+            |piece| match piece.bytes().all(|byte| byte.is_ascii_digit()) {
+                true => "{id}",
+                false => piece,
+            },
+        );
     format!("/api/v2/{}", pieces.collect::<Vec<_>>().join("/"))
 }
 
@@ -98,7 +99,11 @@ fn bytes_response(bytes: Bytes, kind: &str) -> Response {
 /// `POST /rehearsal/touch/{id}`, `/delete/{id}` and `/merge/{id}/{into}`, for a workspace in a process of its own.
 fn hook(shared: &Shared, method: &Method, rest: &str) -> Response {
     let pieces: Vec<&str> = rest.split('/').collect();
-    let ids: Vec<u64> = pieces.iter().skip(1).filter_map(|id| id.parse().ok()).collect();
+    let ids: Vec<u64> = pieces
+        .iter()
+        .skip(1)
+        .filter_map(|id| id.parse().ok())
+        .collect();
     let desk = &shared.desk;
     let done = match (method, pieces[0], &ids[..]) {
         (&Method::POST, "touch", [id]) => desk.touch(*id, Utc::now()),
@@ -125,13 +130,26 @@ impl Call<'_> {
     fn answer(&self, method: &Method, headers: &HeaderMap) -> Response {
         let counted = self.shared.count();
         let mut response = self.judged(&counted, method, headers);
-        set(&mut response, "x-ratelimit-limit", &counted.limit.to_string());
-        set(&mut response, "x-ratelimit-remaining", &counted.remaining.to_string());
+        set(
+            &mut response,
+            "x-ratelimit-limit",
+            &counted.limit.to_string(),
+        );
+        set(
+            &mut response,
+            "x-ratelimit-remaining",
+            &counted.remaining.to_string(),
+        );
         if let Some(wait) = counted.refused {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             let reset = Utc::now().timestamp() + i64::try_from(seconds).unwrap_or(60);
             set(&mut response, "x-ratelimit-reset", &reset.to_string());
-            if self.shared.options.rate_limit.is_some_and(|limit| limit.retry_after) {
+            if self
+                .shared
+                .options
+                .rate_limit
+                .is_some_and(|limit| limit.retry_after)
+            {
                 set(&mut response, "retry-after", &seconds.to_string());
             }
         }
@@ -140,13 +158,21 @@ impl Call<'_> {
 
     fn judged(&self, counted: &Counted, method: &Method, headers: &HeaderMap) -> Response {
         if counted.refused.is_some() {
-            let html = self.shared.options.rate_limit.is_some_and(|limit| limit.html);
+            let html = self
+                .shared
+                .options
+                .rate_limit
+                .is_some_and(|limit| limit.html);
             return match html {
                 true => html_response(429, "Too Many Attempts."),
                 false => json_response(429, &json!({"message": "Too Many Attempts."})),
             };
         }
-        let token = self.shared.token.read().unwrap_or_else(PoisonError::into_inner);
+        let token = self
+            .shared
+            .token
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let shown = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -182,7 +208,9 @@ impl Call<'_> {
         let number = |text: &str| text.parse::<u64>().map_err(|_| Denied::NotFound);
         match pieces {
             ["users"] => {
-                let rows = desk.staff().map(|person| setup::user(person, options.agency));
+                let rows = desk
+                    .staff()
+                    .map(|person| setup::user(person, options.agency));
                 Ok(self.full(rows.collect()))
             }
             ["teams"] => Ok(self.full(setup::teams(desk))),
@@ -190,7 +218,10 @@ impl Call<'_> {
             ["channels"] => {
                 let seen = setup::channels(desk).into_iter();
                 let hidden = |row: &Value| {
-                    options.hidden_channels.iter().any(|id| row["id"] == json!(id))
+                    options
+                        .hidden_channels
+                        .iter()
+                        .any(|id| row["id"] == json!(id))
                 };
                 Ok(self.full(seen.filter(|row| !hidden(row)).collect()))
             }
@@ -314,7 +345,12 @@ impl Call<'_> {
     fn tickets(&self, ink: &Ink<'_>) -> Answer {
         let desk = &self.shared.desk;
         let told = |name: &str| {
-            let ignored = self.shared.options.ignored_filters.iter().any(|one| one == name);
+            let ignored = self
+                .shared
+                .options
+                .ignored_filters
+                .iter()
+                .any(|one| one == name);
             self.query.get(name).filter(|_| !ignored)
         };
         let status = match told("status").map(String::as_str) {
@@ -362,9 +398,7 @@ impl Call<'_> {
                 knowledge::article(desk, self.shared.base(), id, article, locale)
                     .ok_or(Denied::NotFound)
             }
-            [id, "blocks"] => {
-                Ok(self.simple(&knowledge::blocks(number(id)?), PAGE, Value::clone))
-            }
+            [id, "blocks"] => Ok(self.simple(&knowledge::blocks(number(id)?), PAGE, Value::clone)),
             _ => Err(Denied::NotFound),
         }
     }

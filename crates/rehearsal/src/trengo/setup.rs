@@ -42,7 +42,10 @@ pub(super) fn channel_type(channel: &Channel) -> String {
 pub(super) fn channel_of(lists: &Lists, talk: &Conversation) -> u64 {
     let kind = channel_type(&talk.channel);
     if kind == "EMAIL" {
-        let mails = talk.messages.iter().filter_map(|message| message.mail.as_ref());
+        let mails = talk
+            .messages
+            .iter()
+            .filter_map(|message| message.mail.as_ref());
         let first = lists.mailboxes.first().map_or(1, |mailbox| mailbox.id);
         return mails.map(|mail| mail.mailbox).next().unwrap_or(first);
     }
@@ -133,7 +136,10 @@ pub(super) fn label(id: u64, name: &str) -> Value {
 }
 
 pub(super) fn labels(desk: &Desk) -> Vec<Value> {
-    desk.labels.iter().map(|(id, name)| label(*id, name)).collect()
+    desk.labels
+        .iter()
+        .map(|(id, name)| label(*id, name))
+        .collect()
 }
 
 /// Why tickets are closed.

@@ -8,9 +8,7 @@ use super::desk::Desk;
 use super::held::{self, RESULTS, Way, contacts};
 use super::people::{nested, value_text, values};
 use super::setup::{channel_of, channel_type, channels, label, sparse_channel, status_name, user};
-use crate::world::{
-    Author, Conversation, FieldOwner, File, Mail, MailAddress, Message, Person,
-};
+use crate::world::{Author, Conversation, FieldOwner, File, Mail, MailAddress, Message, Person};
 
 /// What rows are written with.
 pub(super) struct Ink<'a> {
@@ -26,7 +24,10 @@ impl Ink<'_> {
         let (_, custom) = values(self.desk, FieldOwner::Conversation, &talk.custom);
         let subject = Some(talk.subject.as_str()).filter(|subject| !subject.is_empty());
         let contact = self.contact_of(talk);
-        let last = talk.messages.iter().max_by_key(|message| (message.sent, message.id));
+        let last = talk
+            .messages
+            .iter()
+            .max_by_key(|message| (message.sent, message.id));
         json!({
             "id": talk.id, "status": status_name(talk.status), "subject": subject,
             "closed_at": closed(talk).map(written), "created_at": written(talk.created), "updated_at": written(updated),
@@ -61,7 +62,13 @@ impl Ink<'_> {
             Some(json!({"id": id, "name": team.name, "title": null, "type": null}))
         }));
         row["results"] = self.results(talk);
-        for name in ["watchers", "starred", "related_tickets", "attachments", "messaging_attachments"] {
+        for name in [
+            "watchers",
+            "starred",
+            "related_tickets",
+            "attachments",
+            "messaging_attachments",
+        ] {
             row[name] = json!([]);
         }
         row["closed_by"] = Value::Null;
@@ -75,7 +82,12 @@ impl Ink<'_> {
     }
 
     fn results(&self, talk: &Conversation) -> Value {
-        let field = self.desk.lists.fields.iter().find(|field| field.id == RESULTS);
+        let field = self
+            .desk
+            .lists
+            .fields
+            .iter()
+            .find(|field| field.id == RESULTS);
         let value = talk.custom.iter().find(|value| value.field == RESULTS);
         let (Some(field), Some(value)) = (field, value) else {
             return json!([]);
@@ -85,7 +97,10 @@ impl Ink<'_> {
         names
             .iter()
             .map(|name| {
-                let option = field.options.iter().find(|option| json!(option.label) == *name);
+                let option = field
+                    .options
+                    .iter()
+                    .find(|option| json!(option.label) == *name);
                 json!({"id": option.map(|option| option.id), "name": name, "sort_order": 0})
             })
             .collect()
@@ -95,7 +110,9 @@ impl Ink<'_> {
         match self.desk.person(id) {
             Some(person) => user(person, self.agency),
             // Removed, but those who were there know the name.
-            None => json!({"id": id, "first_name": "Unknown", "last_name": format!("user {id}"), "full_name": format!("Unknown user {id}")}),
+            None => {
+                json!({"id": id, "first_name": "Unknown", "last_name": format!("user {id}"), "full_name": format!("Unknown user {id}")})
+            }
         }
     }
 
@@ -131,7 +148,10 @@ impl Ink<'_> {
         let agent = person.filter(|_| is_agent).map(|id| self.user(id));
         let contact = person.filter(|_| !is_agent).map(|id| {
             let from = message.mail.as_ref().map(|mail| &mail.from.address);
-            self.contact_by(id, |way| matches!(way, Way::Mail(address) if Some(address) == from))
+            self.contact_by(
+                id,
+                |way| matches!(way, Way::Mail(address) if Some(address) == from),
+            )
         });
         let collapsed = held::is_collapsed(message);
         let text = self.shown(message.html.as_ref().or(message.text.as_ref()), message);

@@ -125,15 +125,24 @@ const LOCALES: [&str; 3] = ["en", "nl", "de"];
 const TREE: [([&str; 3], [[&str; 3]; 2]); 3] = [
     (
         ["Getting started", "Aan de slag", "Erste Schritte"],
-        [["Unpacking", "Uitpakken", "Auspacken"], ["First use", "Eerste gebruik", "Inbetriebnahme"]],
+        [
+            ["Unpacking", "Uitpakken", "Auspacken"],
+            ["First use", "Eerste gebruik", "Inbetriebnahme"],
+        ],
     ),
     (
         ["Care & repair", "Onderhoud", "Pflege & Reparatur"],
-        [["Cleaning", "Schoonmaken", "Reinigung"], ["Spare parts", "Onderdelen", "Ersatzteile"]],
+        [
+            ["Cleaning", "Schoonmaken", "Reinigung"],
+            ["Spare parts", "Onderdelen", "Ersatzteile"],
+        ],
     ),
     (
         ["Orders", "Bestellingen", "Bestellungen"],
-        [["Delivery", "Levering", "Lieferung"], ["Returns", "Retour", "Rücksendung"]],
+        [
+            ["Delivery", "Levering", "Lieferung"],
+            ["Returns", "Retour", "Rücksendung"],
+        ],
     ),
 ];
 /// Articles of each section.
@@ -153,13 +162,19 @@ pub(crate) fn made(seed: u64) -> Knowledge {
     };
     for (place, (name, sections)) in (1_u64..).zip(TREE) {
         let parent = place * 10;
-        knowledge.categories.push(category(parent, None, name, place));
+        knowledge
+            .categories
+            .push(category(parent, None, name, place));
         for (below, name) in (1_u64..).zip(sections) {
             let id = parent + below;
-            knowledge.categories.push(category(id, Some(parent), name, below));
+            knowledge
+                .categories
+                .push(category(id, Some(parent), name, below));
             for index in 0..EACH {
                 let number = knowledge.articles.len() as u64 + 1;
-                knowledge.articles.push(article(seed, number, id, index, name));
+                knowledge
+                    .articles
+                    .push(article(seed, number, id, index, name));
             }
         }
     }
@@ -259,19 +274,37 @@ mod tests {
     #[test]
     fn every_state_reader_and_number_of_languages_is_met() {
         let knowledge = made(1);
-        assert_eq!((knowledge.categories.len(), knowledge.articles.len()), (9, 24));
+        assert_eq!(
+            (knowledge.categories.len(), knowledge.articles.len()),
+            (9, 24)
+        );
         let texts = || knowledge.articles.iter().flat_map(|article| &article.texts);
         for state in [TextState::Draft, TextState::Published, TextState::Archived] {
             assert!(texts().any(|text| text.state == state), "{state:?}");
         }
         for readers in [Readers::Everybody, Readers::Customers, Readers::Staff] {
-            assert!(knowledge.articles.iter().any(|article| article.readers == readers));
+            assert!(
+                knowledge
+                    .articles
+                    .iter()
+                    .any(|article| article.readers == readers)
+            );
         }
         for languages in 1..=3 {
-            assert!(knowledge.articles.iter().any(|article| article.texts.len() == languages));
+            assert!(
+                knowledge
+                    .articles
+                    .iter()
+                    .any(|article| article.texts.len() == languages)
+            );
         }
         for article in &knowledge.articles {
-            assert!(knowledge.categories.iter().any(|c| c.id == article.category && c.parent.is_some()));
+            assert!(
+                knowledge
+                    .categories
+                    .iter()
+                    .any(|c| c.id == article.category && c.parent.is_some())
+            );
             for image in &article.images {
                 assert_eq!(knowledge.image(&image.token), Some(image));
             }

@@ -116,18 +116,38 @@ mod tests {
     use deskferry_core::http::Headers;
 
     fn answer(status: u16, kind: &str, body: &str) -> Response {
-        Response::new(status, Headers::new([("Content-Type", kind)]), body.to_owned())
+        Response::new(
+            status,
+            Headers::new([("Content-Type", kind)]),
+            body.to_owned(),
+        )
     }
 
     #[test]
     fn errors_are_understood_in_three_shapes_and_in_none() {
         let json = "application/json";
         for (body, kind, says) in [
-            (r#"{"message":"The given data was invalid.","errors":{"channel_id":["The channel id field is required."]}}"#, json, "channel_id: The channel id"),
-            (r#"{"message":"No query results.","errors":[]}"#, json, "No query results."),
-            (r#"{"message":"Wrong.","errors":["one","two"]}"#, json, "Wrong.; one; two"),
+            (
+                r#"{"message":"The given data was invalid.","errors":{"channel_id":["The channel id field is required."]}}"#,
+                json,
+                "channel_id: The channel id",
+            ),
+            (
+                r#"{"message":"No query results.","errors":[]}"#,
+                json,
+                "No query results.",
+            ),
+            (
+                r#"{"message":"Wrong.","errors":["one","two"]}"#,
+                json,
+                "Wrong.; one; two",
+            ),
             (r#"{"error":true,"message":["a","b"]}"#, json, "a; b"),
-            ("<html><body>Not <b>found</b></body></html>", "text/html", "found"),
+            (
+                "<html><body>Not <b>found</b></body></html>",
+                "text/html",
+                "found",
+            ),
             ("", json, "422"),
         ] {
             let error = refusal("list tickets", &answer(422, kind, body));
@@ -148,9 +168,15 @@ mod tests {
             (503, ErrorKind::Unavailable, ""),
             (302, ErrorKind::NoSuchInstance, ""),
         ] {
-            let error = refusal("list tickets", &answer(status, "application/json", r#"{"message":"x"}"#));
+            let error = refusal(
+                "list tickets",
+                &answer(status, "application/json", r#"{"message":"x"}"#),
+            );
             assert_eq!(error.kind(), kind, "{status}");
-            assert!(error.advice().unwrap_or_default().contains(advice), "{status}");
+            assert!(
+                error.advice().unwrap_or_default().contains(advice),
+                "{status}"
+            );
         }
     }
 

@@ -197,8 +197,10 @@ impl Client {
 
     /// All rows of a list that is short by nature.
     pub(crate) async fn all(&self, cx: &Context, list: List) -> Result<(Vec<Value>, Listed)> {
-        self.all_of(cx, list.operation(), &|| Request::get(list.endpoint(), list.endpoint()))
-            .await
+        self.all_of(cx, list.operation(), &|| {
+            Request::get(list.endpoint(), list.endpoint())
+        })
+        .await
     }
 
     async fn all_of(

@@ -78,7 +78,11 @@ impl Fields {
             if is_empty(value) {
                 continue;
             }
-            match self.by_title.get(&(owner, title.to_owned())).map(Vec::as_slice) {
+            match self
+                .by_title
+                .get(&(owner, title.to_owned()))
+                .map(Vec::as_slice)
+            {
                 Some([id]) => self.take(&mut found.values, *id, Some(value)),
                 _ => found.open.push(title.to_owned()),
             }
@@ -125,10 +129,15 @@ fn typed(holds: FieldType, value: &Value) -> CustomValue {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => return CustomValue::Bool(*flag),
-        Value::Array(items) if items.iter().all(|item| item.is_string() || item.is_number()) => {
-            let texts = items
+        Value::Array(items)
+            if items
                 .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+                .all(|item| item.is_string() || item.is_number()) =>
+        {
+            let texts = items.iter().map(|item| {
+                item.as_str()
+                    .map_or_else(|| item.to_string(), str::to_owned)
+            });
             return CustomValue::Choices(texts.collect());
         }
         other => return CustomValue::Json(other.clone()),
@@ -174,7 +183,10 @@ pub(crate) fn definitions(ground: &Ground, row: Row<'_>) -> Result<FieldDefiniti
     });
     let options: Vec<String> = match row.text("items") {
         // Choices in one text.
-        Some(text) => text.split(['\n', ',']).map(|one| one.trim().to_owned()).collect(),
+        Some(text) => text
+            .split(['\n', ','])
+            .map(|one| one.trim().to_owned())
+            .collect(),
         None => options.collect(),
     };
     let mut meta = ground.meta(
@@ -183,7 +195,11 @@ pub(crate) fn definitions(ground: &Ground, row: Row<'_>) -> Result<FieldDefiniti
         None,
         None,
     );
-    super::keep(&mut meta, row, &["identifier", "placeholder", "is_required"]);
+    super::keep(
+        &mut meta,
+        row,
+        &["identifier", "placeholder", "is_required"],
+    );
     if owner.is_none() {
         super::keep(&mut meta, row, &["type"]);
     }

@@ -2,9 +2,9 @@
 //! attachment looks like, so every name is tried.
 
 use chrono::{DateTime, Utc};
-use deskferry_core::{RecordKey, RecordKind};
 use deskferry_core::model::{Attachment, MessageFile, Meta};
 use deskferry_core::source::Reject;
+use deskferry_core::{RecordKey, RecordKind};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -56,7 +56,10 @@ pub(crate) fn located(locator: &Value) -> Option<Located> {
 /// The address that a message, read again, gives to a file.
 pub(crate) fn fresh_address(message: Row<'_>, id: &str) -> Option<String> {
     let rows = message.list("attachments");
-    let row = rows.into_iter().map(Row).find(|row| id_of(*row).as_deref() == Some(id));
+    let row = rows
+        .into_iter()
+        .map(Row)
+        .find(|row| id_of(*row).as_deref() == Some(id));
     match row {
         Some(row) => row.first_text(&ADDRESS),
         None if id == RECORDING => message.text("file_name").filter(|name| is_address(name)),
@@ -114,7 +117,9 @@ pub(super) fn files(
                 addresses.extend(address);
                 add(&mut files, record, &sources);
             }
-            Err(defect) => files.rejects.push(reject(RecordKind::Attachment, defect, value)),
+            Err(defect) => files
+                .rejects
+                .push(reject(RecordKind::Attachment, defect, value)),
         }
     }
     if let Some(address) = row.text("file_name").filter(|name| is_address(name))
@@ -209,7 +214,9 @@ fn add(files: &mut Files, mut record: Attachment, sources: &[&str]) {
     if sources.is_empty() {
         files.shown.push(file(None));
     }
-    files.shown.extend(sources.iter().map(|src| file(Some(src))));
+    files
+        .shown
+        .extend(sources.iter().map(|src| file(Some(src))));
     record.inline = !sources.is_empty();
     files.records.push(record);
 }
@@ -263,7 +270,9 @@ pub(super) fn of_article(
     let (mut records, mut shown): (Vec<Attachment>, Vec<MessageFile>) = Default::default();
     for src in texts.iter().flat_map(|html| images(html)) {
         let address = unescape(src);
-        if !is_ours(&address, &ground.root) || shown.iter().any(|f| f.shown_as.as_deref() == Some(src)) {
+        if !is_ours(&address, &ground.root)
+            || shown.iter().any(|f| f.shown_as.as_deref() == Some(src))
+        {
             continue;
         }
         let id = format!("article-{}-image-{}", article.id(), hash(&address));
@@ -309,7 +318,9 @@ fn is_ours(address: &str, root: &str) -> bool {
     url.origin().ascii_serialization() == root
         || of("trengo.com")
         || of("trengo.eu")
-        || (host.starts_with("s3.") && host.ends_with(".amazonaws.com") && url.path().starts_with("/trengo/"))
+        || (host.starts_with("s3.")
+            && host.ends_with(".amazonaws.com")
+            && url.path().starts_with("/trengo/"))
 }
 
 #[cfg(test)]
@@ -322,8 +333,14 @@ mod tests {
         for (address, ours) in [
             ("https://app.trengo.com/img/x.png", true),
             ("https://assets.trengo.com/x.png", true),
-            ("https://s3.eu-central-1.amazonaws.com/trengo/media/x.png", true),
-            ("https://s3.eu-central-1.amazonaws.com/other/media/x.png", false),
+            (
+                "https://s3.eu-central-1.amazonaws.com/trengo/media/x.png",
+                true,
+            ),
+            (
+                "https://s3.eu-central-1.amazonaws.com/other/media/x.png",
+                false,
+            ),
             ("https://trengo.com.example.org/x.png", false),
             ("https://tracker.example.org/open.gif", false),
             ("cid:part1", false),
@@ -341,13 +358,19 @@ mod tests {
             {"url": "https://assets.trengo.com/b.pdf?sig=2"},
         ]});
         let row = Row(&message);
-        assert_eq!(fresh_address(row, "5").as_deref(), Some("https://assets.trengo.com/a?sig=2"));
+        assert_eq!(
+            fresh_address(row, "5").as_deref(),
+            Some("https://assets.trengo.com/a?sig=2")
+        );
         let unnumbered = hash("https://assets.trengo.com/b.pdf?sig=1");
         assert_eq!(
             fresh_address(row, &unnumbered).as_deref(),
             Some("https://assets.trengo.com/b.pdf?sig=2")
         );
-        assert_eq!(fresh_address(row, RECORDING).as_deref(), Some("https://voice.example.org/r.mp3"));
+        assert_eq!(
+            fresh_address(row, RECORDING).as_deref(),
+            Some("https://voice.example.org/r.mp3")
+        );
         assert_eq!(fresh_address(row, "6"), None);
     }
 }

@@ -2,8 +2,33 @@
 
 /// Tags by which a mail or a note gives itself away. An address in angle brackets is none.
 const TAGS: [&str; 27] = [
-    "a", "b", "blockquote", "body", "br", "center", "div", "em", "font", "h1", "h2", "h3", "hr", "html", "i", "img", "li", "o:p",
-    "ol", "p", "pre", "span", "strong", "style", "table", "u", "ul",
+    "a",
+    "b",
+    "blockquote",
+    "body",
+    "br",
+    "center",
+    "div",
+    "em",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "hr",
+    "html",
+    "i",
+    "img",
+    "li",
+    "o:p",
+    "ol",
+    "p",
+    "pre",
+    "span",
+    "strong",
+    "style",
+    "table",
+    "u",
+    "ul",
 ];
 
 /// Whether a text is HTML: nothing beside it says so (Trengo reference, section 3.2).
@@ -14,7 +39,8 @@ pub(super) fn is_html(text: &str) -> bool {
         let end = rest
             .find(|c: char| !(c.is_ascii_alphanumeric() || c == ':'))
             .unwrap_or(rest.len());
-        let closes = rest[end..].starts_with(|c: char| c.is_ascii_whitespace() || matches!(c, '>' | '/'));
+        let closes =
+            rest[end..].starts_with(|c: char| c.is_ascii_whitespace() || matches!(c, '>' | '/'));
         closes
             && rest[end..].contains('>')
             && TAGS.iter().any(|tag| rest[..end].eq_ignore_ascii_case(tag))
@@ -62,7 +88,11 @@ fn attribute<'a>(tag: &'a str, wanted: &str) -> Option<&'a str> {
         let after = after.trim_start();
         let Some(after) = after.strip_prefix('=') else {
             // A name alone; an empty one cannot move on by itself.
-            rest = if end == 0 { &rest[rest.chars().next()?.len_utf8()..] } else { after };
+            rest = if end == 0 {
+                &rest[rest.chars().next()?.len_utf8()..]
+            } else {
+                after
+            };
             continue;
         };
         let after = after.trim_start();
@@ -72,7 +102,11 @@ fn attribute<'a>(tag: &'a str, wanted: &str) -> Option<&'a str> {
                 let end = inner.find(quote).unwrap_or(inner.len());
                 (&inner[..end], inner.get(end + 1..).unwrap_or(""))
             }
-            _ => after.split_at(after.find(|c: char| c.is_ascii_whitespace()).unwrap_or(after.len())),
+            _ => after.split_at(
+                after
+                    .find(|c: char| c.is_ascii_whitespace())
+                    .unwrap_or(after.len()),
+            ),
         };
         if name.eq_ignore_ascii_case(wanted) {
             return Some(value);

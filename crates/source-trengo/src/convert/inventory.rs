@@ -59,7 +59,10 @@ pub(crate) fn channel_item(ground: &Ground, row: &Value) -> Result<InventoryItem
         "channel",
         row,
         &[
-            ("targets", &["username", "phone", "notification_email", "users"]),
+            (
+                "targets",
+                &["username", "phone", "notification_email", "users"],
+            ),
             (
                 "conditions",
                 &[

@@ -31,14 +31,19 @@ pub(crate) fn centre(ground: &Ground, row: Row<'_>) -> Result<Category, Defect> 
     let id = row.id()?;
     let named = Named::default();
     let mut category = category(ground, &format!("centre-{id}"), &named, "");
-    category.name = row.first_text(&["name", "title", "slug"]).unwrap_or_default();
+    category.name = row
+        .first_text(&["name", "title", "slug"])
+        .unwrap_or_default();
     keep(&mut category.meta, row, &["slug", "domain"]);
     Ok(category)
 }
 
 /// A category or section by its id in keys.
 pub(crate) fn category(ground: &Ground, id: &str, named: &Named, main: &str) -> Category {
-    let name = named.names.get(main).or_else(|| named.names.values().next());
+    let name = named
+        .names
+        .get(main)
+        .or_else(|| named.names.values().next());
     Category {
         meta: deskferry_core::model::Meta::new(ground.tenant.key(RecordKind::Category, id)),
         name: name.cloned().unwrap_or_default(),
@@ -105,7 +110,9 @@ pub(crate) fn article(
             locale: text.locale.clone(),
             title: row.first_text(&["title", "name"]).unwrap_or_default(),
             summary: row.first_text(&["summary", "description", "excerpt"]),
-            html: row.first_text(&["content", "body", "html"]).unwrap_or_default(),
+            html: row
+                .first_text(&["content", "body", "html"])
+                .unwrap_or_default(),
             state: state(row),
             slug: row.text("slug"),
             url: row.first_text(&["url", "public_url"]),
@@ -149,7 +156,11 @@ fn places(ground: &Ground, row: Row<'_>) -> Option<RecordKey> {
             .object(name)
             .and_then(|place| place.id().ok())
             .or_else(|| row.reference(&format!("{name}_id")))?;
-        Some(ground.tenant.key(RecordKind::Category, format!("{name}-{id}")))
+        Some(
+            ground
+                .tenant
+                .key(RecordKind::Category, format!("{name}-{id}")),
+        )
     };
     of("section").or_else(|| of("category"))
 }
@@ -158,7 +169,10 @@ fn places(ground: &Ground, row: Row<'_>) -> Option<RecordKey> {
 fn state(row: Row<'_>) -> Meaning<ArticleState> {
     let raw = row
         .first_text(&["status", "state"])
-        .or_else(|| row.flag("published").map(|yes| if yes { "published" } else { "draft" }.to_owned()))
+        .or_else(|| {
+            row.flag("published")
+                .map(|yes| if yes { "published" } else { "draft" }.to_owned())
+        })
         .unwrap_or_default();
     let is = match raw.to_ascii_lowercase().as_str() {
         "published" | "public" => ArticleState::Published,

@@ -49,7 +49,9 @@ impl<'a> Mail<'a> {
         agent: Option<&str>,
     ) -> EmailHeaders {
         let from = self.first(|row| {
-            let mut found = ["from", "sender"].into_iter().flat_map(|name| addresses(row.get(name)));
+            let mut found = ["from", "sender"]
+                .into_iter()
+                .flat_map(|name| addresses(row.get(name)));
             found.next().or_else(|| {
                 Some(EmailAddress {
                     address: row.text("from_email")?,
@@ -59,8 +61,10 @@ impl<'a> Mail<'a> {
         });
         let list = |names: &[&str]| {
             self.first(|row| {
-                let found: Vec<EmailAddress> =
-                    names.iter().flat_map(|name| addresses(row.get(name))).collect();
+                let found: Vec<EmailAddress> = names
+                    .iter()
+                    .flat_map(|name| addresses(row.get(name)))
+                    .collect();
                 (!found.is_empty()).then_some(found)
             })
             .unwrap_or_default()
@@ -96,7 +100,9 @@ impl<'a> Mail<'a> {
             message_id: id("message_id").or_else(|| id("internet_message_id")),
             in_reply_to: id("in_reply_to"),
             references: self
-                .first(|row| Some(bracketed(&row.text("references")?)).filter(|ids| !ids.is_empty()))
+                .first(|row| {
+                    Some(bracketed(&row.text("references")?)).filter(|ids| !ids.is_empty())
+                })
                 .unwrap_or_default(),
             raw: self.first(|row| row.text("headers")),
         }
@@ -120,7 +126,10 @@ fn addresses(value: Option<&Value>) -> Vec<EmailAddress> {
             .filter(|one| one.contains('@'))
             .map(written)
             .collect(),
-        Some(Value::Array(items)) => items.iter().flat_map(|item| addresses(Some(item))).collect(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .flat_map(|item| addresses(Some(item)))
+            .collect(),
         Some(object @ Value::Object(_)) => {
             let row = Row(object);
             let address = row.first_text(&["email", "address", "mail"]);

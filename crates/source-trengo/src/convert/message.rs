@@ -90,10 +90,18 @@ pub(crate) fn message(
     keep(
         &mut meta,
         row,
-        &["file_caption", "contacts", "mentions", "messageEvents", "reactionSums", "meta"],
+        &[
+            "file_caption",
+            "contacts",
+            "mentions",
+            "messageEvents",
+            "reactionSums",
+            "meta",
+        ],
     );
     if row.flag("is_auto_reply") == Some(true) {
-        meta.custom.insert("is_auto_reply".to_owned(), CustomValue::Bool(true));
+        meta.custom
+            .insert("is_auto_reply".to_owned(), CustomValue::Bool(true));
     }
     if kind == Kind::Event {
         keep(&mut meta, row, &["type", "audit_type"]);

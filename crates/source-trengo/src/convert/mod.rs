@@ -13,7 +13,9 @@ mod ticket;
 pub(crate) use fields::{Fields, Owner, definitions};
 pub(crate) use files::{fresh_address, located};
 pub(crate) use inventory::{channel_item, item, routing_item};
-pub(crate) use knowledge::{ArticleText, Named as CategoryNames, article, category, centre, names_of};
+pub(crate) use knowledge::{
+    ArticleText, Named as CategoryNames, article, category, centre, names_of,
+};
 pub(crate) use message::{Kind, Place, message};
 pub(crate) use people::{
     Joined, account, agent, contact, contacts_of, departed, person, person_key, tag, team,

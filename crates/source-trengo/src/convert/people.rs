@@ -71,7 +71,11 @@ pub(crate) fn agent(ground: &Ground, row: Row<'_>, teams: &[u64]) -> Result<Agen
         plain(created),
         None,
     );
-    keep(&mut meta, row, &["phone", "locale_code", "timezone", "authorization"]);
+    keep(
+        &mut meta,
+        row,
+        &["phone", "locale_code", "timezone", "authorization"],
+    );
     let status = row.text("status").unwrap_or_default();
     Ok(Agent {
         meta,
@@ -177,7 +181,9 @@ pub(crate) fn contact(
     add(ground, &mut contact, row);
     contact.name = name(row);
     if let Some(company) = joined.company(profiles, id) {
-        contact.accounts.push(ground.key(RecordKind::Account, company));
+        contact
+            .accounts
+            .push(ground.key(RecordKind::Account, company));
     }
     Ok(contact)
 }
@@ -234,7 +240,11 @@ fn add(ground: &Ground, contact: &mut Contact, row: Row<'_>) {
         contact.meta.custom.entry(key).or_insert(value);
     }
     if let Some(rest) = Fields::by_title_alone(row, &found.open) {
-        contact.meta.custom.entry("custom_field_data".to_owned()).or_insert(rest);
+        contact
+            .meta
+            .custom
+            .entry("custom_field_data".to_owned())
+            .or_insert(rest);
     }
     for group in row.list("groups") {
         if let Some(name) = Row(group).first_text(&["name", "title"])
@@ -356,7 +366,10 @@ pub(crate) fn account(ground: &Ground, row: Row<'_>) -> Result<Account, Defect> 
 /// The numbers of a profile's contacts.
 pub(crate) fn contacts_of(profile: Row<'_>) -> BTreeSet<u64> {
     let contacts = profile.list("contacts");
-    contacts.into_iter().filter_map(|row| Row(row).id().ok()).collect()
+    contacts
+        .into_iter()
+        .filter_map(|row| Row(row).id().ok())
+        .collect()
 }
 
 /// The key of the person whose contact this is.

@@ -65,19 +65,33 @@ fn with(mut row: Value, changes: Value) -> Value {
 }
 
 fn convert(row: &Value, detail: Option<&Value>) -> deskferry_core::model::Conversation {
-    conversation(&ground(), Row(row), detail.map(Row), None, Talk::default(), None).unwrap()
+    conversation(
+        &ground(),
+        Row(row),
+        detail.map(Row),
+        None,
+        Talk::default(),
+        None,
+    )
+    .unwrap()
 }
 
 #[test]
 fn a_recorded_ticket_becomes_a_conversation() {
     let found = convert(&ticket(), None);
     assert_eq!(found.meta.key.as_str(), "trengo:1:conversation:900000101");
-    assert_eq!(found.meta.url.as_deref(), Some("https://app.trengo.com/tickets/900000101"));
+    assert_eq!(
+        found.meta.url.as_deref(),
+        Some("https://app.trengo.com/tickets/900000101")
+    );
     assert_eq!(found.meta.created_at, Some(utc("2026-02-03T08:14:07Z")));
     assert_eq!(found.meta.updated_at, Some(utc("2026-02-03T10:40:52Z")));
     assert_eq!(found.assignee.unwrap().as_str(), "trengo:1:agent:70011");
     assert_eq!(found.team.unwrap().as_str(), "trengo:1:team:4102");
-    assert_eq!((found.channel.is, found.tags), (ChannelKind::Email, vec!["Damage".to_owned()]));
+    assert_eq!(
+        (found.channel.is, found.tags),
+        (ChannelKind::Email, vec!["Damage".to_owned()])
+    );
     assert_eq!(found.meta.custom["1"], CustomValue::Text("5512".to_owned()));
 }
 
@@ -86,16 +100,35 @@ fn the_status_says_where_a_ticket_stands_and_not_the_time_of_closing() {
     for (status, closed_at, is, closed) in [
         ("OPEN", Value::Null, StatusState::Open, false),
         // Opened again: the time stays.
-        ("OPEN", json!("2026-02-03 12:00:00"), StatusState::Open, false),
-        ("ASSIGNED", json!("2026-02-03 12:00:00"), StatusState::Open, false),
-        ("CLOSED", json!("2026-02-03 12:00:00"), StatusState::Closed, true),
+        (
+            "OPEN",
+            json!("2026-02-03 12:00:00"),
+            StatusState::Open,
+            false,
+        ),
+        (
+            "ASSIGNED",
+            json!("2026-02-03 12:00:00"),
+            StatusState::Open,
+            false,
+        ),
+        (
+            "CLOSED",
+            json!("2026-02-03 12:00:00"),
+            StatusState::Closed,
+            true,
+        ),
         ("closed", Value::Null, StatusState::Closed, false),
         ("INVALID", Value::Null, StatusState::Closed, false),
         ("PENDING", Value::Null, StatusState::Other, false),
     ] {
         let row = with(ticket(), json!({"status": status, "closed_at": closed_at}));
         let found = convert(&row, None);
-        assert_eq!((found.status.is, found.closed_at.is_some()), (is, closed), "{status}");
+        assert_eq!(
+            (found.status.is, found.closed_at.is_some()),
+            (is, closed),
+            "{status}"
+        );
     }
 }
 
@@ -104,30 +137,46 @@ fn the_ticket_alone_is_asked_for_only_where_lists_leave_something_out() {
     for (changes, asked) in [
         (json!({}), false),
         (json!({"closed_at": "2026-02-03 12:00:00"}), true),
-        (json!({"closed_at": "2026-02-03 12:00:00", "results": []}), false),
+        (
+            json!({"closed_at": "2026-02-03 12:00:00", "results": []}),
+            false,
+        ),
         (json!({"custom_data": {"Product": "A"}}), true),
         (json!({"custom_data": {"Renamed": "A"}}), true),
-        (json!({"custom_data": {"Product": null, "Order": "1"}}), false),
+        (
+            json!({"custom_data": {"Product": null, "Order": "1"}}),
+            false,
+        ),
         (json!({"custom_data": []}), false),
         (json!({"user_id": 99}), true),
         (json!({"user_id": null}), false),
     ] {
         let row = with(ticket(), changes.clone());
-        assert_eq!(asks_for_detail(&ground(), Row(&row)).is_some(), asked, "{changes}");
+        assert_eq!(
+            asks_for_detail(&ground(), Row(&row)).is_some(),
+            asked,
+            "{changes}"
+        );
     }
 }
 
 #[test]
 fn what_only_the_ticket_alone_tells_is_kept() {
-    let detail = with(ticket(), json!({
-        "custom_field_values": [{"custom_field_id": 2, "field_name": "Product", "value": "A"}, {"custom_field_id": 77, "value": "old"}],
-        "results": [{"id": 1, "name": "Solved", "sort_order": 0}], "closed_by": {"id": 7, "full_name": "Ann", "activation_token": "hidden"},
-        "watchers": [], "reminder": null,
-    }));
+    let detail = with(
+        ticket(),
+        json!({
+            "custom_field_values": [{"custom_field_id": 2, "field_name": "Product", "value": "A"}, {"custom_field_id": 77, "value": "old"}],
+            "results": [{"id": 1, "name": "Solved", "sort_order": 0}], "closed_by": {"id": 7, "full_name": "Ann", "activation_token": "hidden"},
+            "watchers": [], "reminder": null,
+        }),
+    );
     let found = convert(&ticket(), Some(&detail));
     assert_eq!(found.meta.custom["2"], CustomValue::Choice("A".to_owned()));
     assert_eq!(found.meta.custom["77"], CustomValue::Text("old".to_owned()));
-    assert_eq!(found.meta.custom["results"], CustomValue::Choices(vec!["Solved".to_owned()]));
+    assert_eq!(
+        found.meta.custom["results"],
+        CustomValue::Choices(vec!["Solved".to_owned()])
+    );
     assert_eq!(
         found.meta.custom["closed_by"],
         CustomValue::Json(json!({"id": 7, "full_name": "Ann"}))
@@ -143,12 +192,18 @@ fn what_only_the_ticket_alone_tells_is_kept() {
 
 #[test]
 fn a_ticket_of_the_hour_that_exists_twice_begins_with_its_first_message() {
-    let row = with(ticket(), json!({"created_at": "2024-10-27 02:30:00", "updated_at": "2024-10-27 02:40:00"}));
+    let row = with(
+        ticket(),
+        json!({"created_at": "2024-10-27 02:30:00", "updated_at": "2024-10-27 02:40:00"}),
+    );
     let of = |first: Option<&str>| {
         let first = first.map(utc);
         let talk = Talk::default();
         let found = conversation(&ground(), Row(&row), None, None, talk, first).unwrap();
-        (found.meta.created_at.unwrap(), found.meta.updated_at.unwrap())
+        (
+            found.meta.created_at.unwrap(),
+            found.meta.updated_at.unwrap(),
+        )
     };
     let (first, second) = ("2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z");
     assert_eq!(of(None).0, utc(first));
@@ -191,24 +246,88 @@ fn row() -> Value {
 fn the_type_alone_says_which_way_a_message_went_and_who_spoke() {
     let agent = json!({"id": 70_011, "full_name": "Ann Agent"});
     for (changes, direction, role, key) in [
-        (json!({}), Direction::In, AuthorRole::Customer, Some("trengo:1:contact:500777")),
+        (
+            json!({}),
+            Direction::In,
+            AuthorRole::Customer,
+            Some("trengo:1:contact:500777"),
+        ),
         // No contact stands on some rows: it is the ticket's.
-        (json!({"contact": null}), Direction::In, AuthorRole::Customer, Some("trengo:1:contact:500777")),
+        (
+            json!({"contact": null}),
+            Direction::In,
+            AuthorRole::Customer,
+            Some("trengo:1:contact:500777"),
+        ),
         // On calls the user who answered stands beside.
-        (json!({"user_id": 70_011}), Direction::In, AuthorRole::Customer, Some("trengo:1:contact:500777")),
-        (json!({"type": "OUTBOUND", "user_id": 70_011, "agent": agent}), Direction::Out, AuthorRole::Agent, Some("trengo:1:agent:70011")),
-        (json!({"type": "OUTBOUND", "user_id": 70_011}), Direction::Out, AuthorRole::Agent, Some("trengo:1:agent:70011")),
+        (
+            json!({"user_id": 70_011}),
+            Direction::In,
+            AuthorRole::Customer,
+            Some("trengo:1:contact:500777"),
+        ),
+        (
+            json!({"type": "OUTBOUND", "user_id": 70_011, "agent": agent}),
+            Direction::Out,
+            AuthorRole::Agent,
+            Some("trengo:1:agent:70011"),
+        ),
+        (
+            json!({"type": "OUTBOUND", "user_id": 70_011}),
+            Direction::Out,
+            AuthorRole::Agent,
+            Some("trengo:1:agent:70011"),
+        ),
         // A bot, a flow, a rule.
-        (json!({"type": "OUTBOUND"}), Direction::Out, AuthorRole::System, None),
-        (json!({"type": "OUTBOUND", "is_auto_reply": true}), Direction::Out, AuthorRole::System, None),
-        (json!({"type": "NOTE", "agent": agent}), Direction::Internal, AuthorRole::Agent, Some("trengo:1:agent:70011")),
-        (json!({"type": "AUDIT", "audit_type": "TICKET_LABELED"}), Direction::Internal, AuthorRole::System, None),
-        (json!({"type": null}), Direction::Internal, AuthorRole::System, None),
+        (
+            json!({"type": "OUTBOUND"}),
+            Direction::Out,
+            AuthorRole::System,
+            None,
+        ),
+        (
+            json!({"type": "OUTBOUND", "is_auto_reply": true}),
+            Direction::Out,
+            AuthorRole::System,
+            None,
+        ),
+        (
+            json!({"type": "NOTE", "agent": agent}),
+            Direction::Internal,
+            AuthorRole::Agent,
+            Some("trengo:1:agent:70011"),
+        ),
+        (
+            json!({"type": "AUDIT", "audit_type": "TICKET_LABELED"}),
+            Direction::Internal,
+            AuthorRole::System,
+            None,
+        ),
+        (
+            json!({"type": null}),
+            Direction::Internal,
+            AuthorRole::System,
+            None,
+        ),
     ] {
         let (found, _, is_event) = say(with(row(), changes.clone()));
-        assert_eq!((found.direction, found.author.role), (direction, role), "{changes}");
-        assert_eq!(found.author.key.as_ref().map(deskferry_core::RecordKey::as_str), key, "{changes}");
-        let event = changes.get("type").is_some_and(|kind| kind == "AUDIT" || kind.is_null());
+        assert_eq!(
+            (found.direction, found.author.role),
+            (direction, role),
+            "{changes}"
+        );
+        assert_eq!(
+            found
+                .author
+                .key
+                .as_ref()
+                .map(deskferry_core::RecordKey::as_str),
+            key,
+            "{changes}"
+        );
+        let event = changes
+            .get("type")
+            .is_some_and(|kind| kind == "AUDIT" || kind.is_null());
         assert_eq!(is_event, event, "{changes}");
     }
 }
@@ -220,11 +339,23 @@ fn words_are_html_where_mails_are_and_text_where_people_type() {
         (8_801, json!({"message": "plain <ann@example.org>"}), false),
         (8_801, json!({"type": "NOTE", "email_message": null}), true),
         (8_802, json!({"email_message": null}), false),
-        (8_802, json!({"email_message": null, "body_type": "html"}), true),
-        (8_801, json!({"message": null, "body": "<div>x</div>"}), true),
+        (
+            8_802,
+            json!({"email_message": null, "body_type": "html"}),
+            true,
+        ),
+        (
+            8_801,
+            json!({"message": null, "body": "<div>x</div>"}),
+            true,
+        ),
     ] {
         let (found, ..) = say_on(channel, with(row(), changes.clone()));
-        assert_eq!((found.body.html.is_some(), found.body.text.is_some()), (html, !html), "{changes}");
+        assert_eq!(
+            (found.body.html.is_some(), found.body.text.is_some()),
+            (html, !html),
+            "{changes}"
+        );
     }
     let (found, ..) = say(with(row(), json!({"message": ""})));
     assert_eq!(found.body, deskferry_core::model::Body::default());
@@ -237,7 +368,10 @@ fn a_mail_without_heads_of_its_own_has_those_of_ticket_and_channel() {
     assert_eq!(email.to[0].address, "help@acme.example");
     assert_eq!(email.from, None, "the contact of the row has no address");
     let (mail, ..) = say(with(row(), json!({"contact": null})));
-    assert_eq!(mail.email.unwrap().from.unwrap().address, "nora@example.com");
+    assert_eq!(
+        mail.email.unwrap().from.unwrap().address,
+        "nora@example.com"
+    );
     let (mail, ..) = say(with(row(), json!({"type": "OUTBOUND"})));
     let email = mail.email.unwrap();
     assert_eq!(email.from.unwrap().address, "help@acme.example");
@@ -248,46 +382,78 @@ fn a_mail_without_heads_of_its_own_has_those_of_ticket_and_channel() {
 
 #[test]
 fn a_call_has_its_length_and_its_recording() {
-    let (call, files, _) = say_on(8_803, with(row(), json!({
-        "body_type": "CALL_LOG", "message": "Inbound call", "email_message": null, "location_data": {"duration": 14},
-        "file_name": "https://api.voice.example.org/2010/Recordings/RE1", "user_id": 70_011,
-    })));
+    let (call, files, _) = say_on(
+        8_803,
+        with(
+            row(),
+            json!({
+                "body_type": "CALL_LOG", "message": "Inbound call", "email_message": null, "location_data": {"duration": 14},
+                "file_name": "https://api.voice.example.org/2010/Recordings/RE1", "user_id": 70_011,
+            }),
+        ),
+    );
     assert_eq!(call.call.unwrap().seconds, Some(14));
-    assert_eq!((files, call.files.len(), call.channel.is), (1, 1, ChannelKind::Voice));
+    assert_eq!(
+        (files, call.files.len(), call.channel.is),
+        (1, 1, ChannelKind::Voice)
+    );
 }
 
 #[test]
 fn attachments_of_any_shape_are_files_and_one_without_id_and_address_is_a_reject() {
-    let found = say(with(row(), json!({"attachments": [
-        {"id": 1, "client_name": "a.pdf", "full_url": "https://assets.trengo.com/a", "size": "12"},
-        {"url": "https://assets.trengo.com/files/b.png"},
-        {"file_name": "c.png", "file_url": "https://assets.trengo.com/c"},
-        {"nothing": true},
-    ]})));
-    let names: Vec<&str> = found.0.files.iter().map(|file| file.name.as_str()).collect();
+    let found = say(with(
+        row(),
+        json!({"attachments": [
+            {"id": 1, "client_name": "a.pdf", "full_url": "https://assets.trengo.com/a", "size": "12"},
+            {"url": "https://assets.trengo.com/files/b.png"},
+            {"file_name": "c.png", "file_url": "https://assets.trengo.com/c"},
+            {"nothing": true},
+        ]}),
+    ));
+    let names: Vec<&str> = found
+        .0
+        .files
+        .iter()
+        .map(|file| file.name.as_str())
+        .collect();
     assert_eq!((found.1, names), (3, vec!["a.pdf", "b.png", "c.png"]));
 }
 
 #[test]
 fn people_are_read_however_little_they_told() {
     let ground = ground();
-    let of = |row: Value| contact(&ground, &Joined::default(), Profiles::Person, Row(&row)).unwrap();
-    let phone = of(json!({"id": 1, "name": null, "phone": "441134678552", "is_phone": true, "formatted_phone": "++44",
-        "identifier": "+44 113", "custom_field_data": {"Customer no": "17"}}));
-    assert_eq!((phone.name.as_str(), &phone.phones[..]), ("", &["441134678552".to_owned()][..]));
+    let of =
+        |row: Value| contact(&ground, &Joined::default(), Profiles::Person, Row(&row)).unwrap();
+    let phone = of(
+        json!({"id": 1, "name": null, "phone": "441134678552", "is_phone": true, "formatted_phone": "++44",
+        "identifier": "+44 113", "custom_field_data": {"Customer no": "17"}}),
+    );
+    assert_eq!(
+        (phone.name.as_str(), &phone.phones[..]),
+        ("", &["441134678552".to_owned()][..])
+    );
     assert_eq!(phone.meta.custom["4"], CustomValue::Number("17".to_owned()));
     let bare = of(json!({"id": 2, "is_phone": 1, "identifier": "+31 20 555"}));
     assert_eq!(bare.phones, ["+31 20 555"]);
     let both = of(json!({"id": 3, "email": "a@example.org", "phone": "1"}));
-    assert_eq!((both.emails.len(), both.phones.len(), both.handles.len()), (1, 1, 0));
-    let social = of(json!({"id": 4, "identifier": "nora.lind", "channels": [{"id": 1, "type": "INSTAGRAM"}]}));
+    assert_eq!(
+        (both.emails.len(), both.phones.len(), both.handles.len()),
+        (1, 1, 0)
+    );
+    let social = of(
+        json!({"id": 4, "identifier": "nora.lind", "channels": [{"id": 1, "type": "INSTAGRAM"}]}),
+    );
     assert_eq!(social.handles[0].network, "instagram");
     let visitor = of(json!({"id": 5, "identifier": "", "formatted_custom_field_data": []}));
     assert!(visitor.handles.is_empty() && visitor.meta.created_at.is_none());
-    let noted = of(json!({"id": 6, "groups": [{"id": 1, "name": "VIPs"}], "notes": [{"id": 1, "body": "Calls on Mondays.",
-        "user": {"full_name": "Ann"}, "created_at": "2026-02-03 09:14:07"}], "is_private": true}));
+    let noted = of(
+        json!({"id": 6, "groups": [{"id": 1, "name": "VIPs"}], "notes": [{"id": 1, "body": "Calls on Mondays.",
+        "user": {"full_name": "Ann"}, "created_at": "2026-02-03 09:14:07"}], "is_private": true}),
+    );
     assert_eq!(noted.groups, ["VIPs"]);
-    assert!(noted.meta.custom.contains_key("notes") && noted.meta.custom.contains_key("is_private"));
+    assert!(
+        noted.meta.custom.contains_key("notes") && noted.meta.custom.contains_key("is_private")
+    );
 }
 
 #[test]
@@ -302,7 +468,10 @@ fn contacts_of_a_profile_are_one_person_with_the_number_of_the_lowest() {
     let profile = json!({"id": 3, "name": null, "custom_field_data": {"Tier": "gold"}});
     let found = person(&ground, Row(&profile), &contacts).unwrap().unwrap();
     assert_eq!(found.meta.key.id(), "5");
-    assert_eq!((found.name.as_str(), found.emails.len(), found.phones.len()), ("Nora Lind", 1, 1));
+    assert_eq!(
+        (found.name.as_str(), found.emails.len(), found.phones.len()),
+        ("Nora Lind", 1, 1)
+    );
     assert_eq!(found.meta.custom["5"], CustomValue::Text("gold".to_owned()));
     let mut joined = Joined::default();
     joined.learn(Profiles::Person, 3, &[9, 5, 7]);
@@ -318,8 +487,10 @@ fn a_user_who_left_is_listed_or_gone() {
     let of = |row: Value| agent(&ground, Row(&row), &[4_102]).unwrap();
     assert!(of(json!({"id": 1, "full_name": "A", "status": "ACTIVE"})).active);
     assert!(of(json!({"id": 1, "first_name": "A", "last_name": "B"})).active);
-    let left = of(json!({"id": 1, "full_name": "A", "status": "INACTIVE", "role": {"id": 2, "name": "basic_agent"},
-        "created_at": "2023-10-19 15:32:42", "timezone": "Asia/Jerusalem"}));
+    let left = of(
+        json!({"id": 1, "full_name": "A", "status": "INACTIVE", "role": {"id": 2, "name": "basic_agent"},
+        "created_at": "2023-10-19 15:32:42", "timezone": "Asia/Jerusalem"}),
+    );
     assert!(!left.active);
     assert_eq!((left.role.as_str(), left.teams.len()), ("basic_agent", 1));
     assert_eq!(left.meta.created_at, Some(utc("2023-10-19T13:32:42Z")));

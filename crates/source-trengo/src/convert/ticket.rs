@@ -142,7 +142,11 @@ pub(crate) fn conversation(
     }
     if let Some(detail) = detail {
         results(&mut meta, detail);
-        keep(&mut meta, detail, &["closed_by", "reminder", "watchers", "related_tickets"]);
+        keep(
+            &mut meta,
+            detail,
+            &["closed_by", "reminder", "watchers", "related_tickets"],
+        );
     }
     let channel = channel(ground, row, detail);
     let status = status(&outline.status);
@@ -156,7 +160,10 @@ pub(crate) fn conversation(
     Ok(Conversation {
         meta,
         number: outline.id.to_string(),
-        subject: best.text("subject").or_else(|| row.text("subject")).unwrap_or_default(),
+        subject: best
+            .text("subject")
+            .or_else(|| row.text("subject"))
+            .unwrap_or_default(),
         requester,
         account: None,
         assignee: reference("user_id").map(|id| ground.key(RecordKind::Agent, id)),
@@ -213,6 +220,7 @@ fn results(meta: &mut deskferry_core::model::Meta, detail: Row<'_>) {
         })
         .collect();
     if !names.is_empty() {
-        meta.custom.insert("results".to_owned(), CustomValue::Choices(names));
+        meta.custom
+            .insert("results".to_owned(), CustomValue::Choices(names));
     }
 }

@@ -55,10 +55,13 @@ impl Trengo {
         let setup = self.setup(cx).await?;
         let ground = &setup.ground;
         let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
-        let add = |page: &mut Page, made: Result<InventoryItem, Defect>, row: &Value| match made
-        {
+        let add = |page: &mut Page, made: Result<InventoryItem, Defect>, row: &Value| match made {
             // Lists by type show all of their items where the type is ignored.
-            Ok(item) if page.records.iter().any(|known| *known.key() == item.meta.key) => {}
+            Ok(item)
+                if page
+                    .records
+                    .iter()
+                    .any(|known| *known.key() == item.meta.key) => {}
             Ok(item) => page.records.push(Record::from(item)),
             Err(defect) => {
                 let reject = convert::reject(RecordKind::InventoryItem, defect, row);

@@ -94,7 +94,10 @@ impl Trengo {
             Err(error) if is_closed(error.kind()) => centres.closed = true,
             rows => {
                 // One without a number cannot be asked for anything.
-                centres.all = rows?.into_iter().filter_map(|row| Centre::of(row).ok()).collect();
+                centres.all = rows?
+                    .into_iter()
+                    .filter_map(|row| Centre::of(row).ok())
+                    .collect();
             }
         }
         let centres = Arc::new(centres);
@@ -117,7 +120,8 @@ impl Trengo {
             return Ok(page);
         };
         if reading.tree {
-            self.articles(cx, &setup, centre, &mut reading, &mut page).await?;
+            self.articles(cx, &setup, centre, &mut reading, &mut page)
+                .await?;
         } else {
             self.tree(cx, &setup, centre, &mut page).await?;
             reading.tree = true;
@@ -142,13 +146,15 @@ impl Trengo {
             needed(cx, "categories", rows.len().div_ceil(PAGE).max(1), 1);
             if let Err(defect) = convert::names_of(&rows, centre.id, locale, &mut known) {
                 let row = Value::Array(rows);
-                page.rejects.push(convert::reject(RecordKind::Category, defect, &row));
+                page.rejects
+                    .push(convert::reject(RecordKind::Category, defect, &row));
             }
         }
         match convert::centre(ground, Row(&centre.row)) {
             Ok(root) => page.records.push(Record::from(root)),
             Err(defect) => {
-                page.rejects.push(convert::reject(RecordKind::Category, defect, &centre.row));
+                page.rejects
+                    .push(convert::reject(RecordKind::Category, defect, &centre.row));
             }
         }
         for (id, named) in &known {
@@ -186,7 +192,8 @@ impl Trengo {
         let ids: Vec<u64> = rows.iter().filter_map(|row| Row(row).id().ok()).collect();
         for row in rows.iter().filter(|row| Row(row).id().is_err()) {
             let defect = Defect::new("id", "an article without an id");
-            page.rejects.push(convert::reject(RecordKind::Article, defect, row));
+            page.rejects
+                .push(convert::reject(RecordKind::Article, defect, row));
         }
         let keys: Vec<RecordKey> = ids
             .iter()
@@ -237,19 +244,24 @@ impl Trengo {
         }
         match convert::article(&setup.ground, centre.id, id, &texts) {
             Ok(Some((article, attachments))) => {
-                page.records.extend(attachments.into_iter().map(Record::from));
+                page.records
+                    .extend(attachments.into_iter().map(Record::from));
                 let mut record = Record::from(article);
                 if let Some(first) = texts.first() {
                     self.keep_raw(&mut record, &first.row);
                 }
                 page.records.push(record);
             }
-            Ok(None) => page
-                .notes
-                .push(format!("article {id} was listed, and has a text in no language")),
+            Ok(None) => page.notes.push(format!(
+                "article {id} was listed, and has a text in no language"
+            )),
             Err(defect) => {
-                let row = texts.into_iter().next().map_or(Value::Null, |text| text.row);
-                page.rejects.push(convert::reject(RecordKind::Article, defect, &row));
+                let row = texts
+                    .into_iter()
+                    .next()
+                    .map_or(Value::Null, |text| text.row);
+                page.rejects
+                    .push(convert::reject(RecordKind::Article, defect, &row));
             }
         }
         Ok(())

@@ -125,9 +125,7 @@ impl Source for Trengo {
         readiness.server_time = setup.server_time;
         readiness.product = Some("Trengo, API version 2".to_owned());
         readiness.limits.push(match self.config.rate() {
-            Rate::Told => {
-                "as many requests a minute as the answers tell, usually 120".to_owned()
-            }
+            Rate::Told => "as many requests a minute as the answers tell, usually 120".to_owned(),
             Rate::AtMost(requests) => {
                 format!("at most {requests} requests a minute, as configured")
             }
@@ -305,7 +303,10 @@ fn watermark(at: DateTime<Utc>) -> Watermark {
 
 /// Tells what would have been needed at the least for work that was done.
 fn needed(cx: &Context, lot: &'static str, rows: usize, page: usize) {
-    #[expect(clippy::cast_precision_loss, reason = "rows of a list are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "rows of a list are far below 2^52"
+    )]
     cx.meter()
         .needed(crate::PLATFORM, lot, rows as f64 / page as f64);
 }

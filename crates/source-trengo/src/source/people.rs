@@ -90,7 +90,10 @@ impl Trengo {
             return Err(stuck(list.operation(), number));
         }
         let mut page = match reading.part {
-            Part::Profiles => self.profiles(cx, &setup, rows, number, listed.page.more).await?,
+            Part::Profiles => {
+                self.profiles(cx, &setup, rows, number, listed.page.more)
+                    .await?
+            }
             Part::Contacts => self.contacts(cx, &setup, rows).await?,
         };
         page.next = match (listed.page.more, reading.part) {
@@ -156,7 +159,11 @@ impl Trengo {
         let Ok(id) = Row(row).id() else {
             return Ok(row.clone());
         };
-        Ok(self.client.profile(cx, id).await?.unwrap_or_else(|| row.clone()))
+        Ok(self
+            .client
+            .profile(cx, id)
+            .await?
+            .unwrap_or_else(|| row.clone()))
     }
 
     /// The record that a profile becomes.
@@ -174,7 +181,9 @@ impl Trengo {
         let mut contacts: Vec<Value> = Vec::new();
         for contact in profile.list("contacts") {
             let one = Row(contact);
-            let tells = ["email", "phone", "identifier"].iter().any(|name| one.has(name));
+            let tells = ["email", "phone", "identifier"]
+                .iter()
+                .any(|name| one.has(name));
             let full = match one.id() {
                 Ok(id) if !tells || self.config.contact_details() => {
                     self.client.contact(cx, id).await?
@@ -184,8 +193,7 @@ impl Trengo {
             contacts.push(full.unwrap_or_else(|| contact.clone()));
         }
         let contacts: Vec<Row<'_>> = contacts.iter().map(Row).collect();
-        Ok(convert::person(ground, profile, &contacts)
-            .map(|person| person.map(Record::from)))
+        Ok(convert::person(ground, profile, &contacts).map(|person| person.map(Record::from)))
     }
 
     async fn contacts(&self, cx: &Context, setup: &Setup, rows: &[Value]) -> Result<Page> {
@@ -211,7 +219,8 @@ impl Trengo {
                     page.records.push(record);
                 }
                 Err(defect) => {
-                    page.rejects.push(convert::reject(RecordKind::Contact, defect, row));
+                    page.rejects
+                        .push(convert::reject(RecordKind::Contact, defect, row));
                 }
             }
         }

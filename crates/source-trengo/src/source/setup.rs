@@ -61,7 +61,9 @@ impl Trengo {
         self.with_members(cx, &mut teams).await?;
         let channels = self.list_or_note(cx, List::Channels, &mut notes).await?;
         let labels = self.list_or_note(cx, List::Labels, &mut notes).await?;
-        let fields = self.list_or_note(cx, List::CustomFields, &mut notes).await?;
+        let fields = self
+            .list_or_note(cx, List::CustomFields, &mut notes)
+            .await?;
         let results = self.list_or_note(cx, List::Results, &mut notes).await?;
         let mut known = Fields::default();
         for row in &fields {
@@ -226,7 +228,9 @@ pub(super) fn sees_too_little(me: Option<Row<'_>>) -> Option<String> {
         .and_then(|role| role.text("name"))
         .or_else(|| me.text("role"))
         .unwrap_or_default();
-    let owner = me.text("authorization").is_some_and(|word| word.eq_ignore_ascii_case("owner"));
+    let owner = me
+        .text("authorization")
+        .is_some_and(|word| word.eq_ignore_ascii_case("owner"));
     if owner || role.eq_ignore_ascii_case("administrator") {
         return None;
     }

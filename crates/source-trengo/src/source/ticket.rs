@@ -77,7 +77,15 @@ impl Trengo {
             },
         };
         let first = self
-            .add_messages(cx, desk, &outline, Row(row), detail.as_ref(), messages, &mut read)
+            .add_messages(
+                cx,
+                desk,
+                &outline,
+                Row(row),
+                detail.as_ref(),
+                messages,
+                &mut read,
+            )
             .await?;
         let requester = self.requester(desk, Row(row), detail.as_ref().map(Row), &mut read);
         let (talk, first) = first;
@@ -119,7 +127,10 @@ impl Trengo {
         let mut found: BTreeMap<u64, Value> = BTreeMap::new();
         let mut broken = Vec::new();
         for number in 1..=MOST_PAGES {
-            let page = self.client.messages(cx, ticket, number, key.clone()).await?;
+            let page = self
+                .client
+                .messages(cx, ticket, number, key.clone())
+                .await?;
             let Some(page) = page else {
                 return Ok(None);
             };
@@ -143,13 +154,11 @@ impl Trengo {
                 break;
             }
         }
-        Err(Error::new(
-            ErrorKind::Protocol,
-            LIST,
-            "a page of messages came twice",
+        Err(
+            Error::new(ErrorKind::Protocol, LIST, "a page of messages came twice")
+                .of(key.clone())
+                .advise("Reading on would never end; run `resume` to read on from this ticket"),
         )
-        .of(key.clone())
-        .advise("Reading on would never end; run `resume` to read on from this ticket"))
     }
 
     /// Converts the messages of a ticket; answers what they tell of it, and when the first was said.
@@ -209,7 +218,9 @@ impl Trengo {
                 && let (Some(key), Some(contact)) =
                     (&converted.message.author.key, one.object("contact"))
             {
-                read.contacts.entry(key.clone()).or_insert(contact.0.clone());
+                read.contacts
+                    .entry(key.clone())
+                    .or_insert(contact.0.clone());
             }
             if let Some(agent) = one.object("agent").or_else(|| one.object("user"))
                 && let Ok(id) = agent.id()
@@ -283,12 +294,7 @@ impl Trengo {
         let id = row
             .reference("contact_id")
             .or_else(|| contact.and_then(|contact| contact.id().ok()))?;
-        let key = convert::person_key(
-            &desk.setup.ground,
-            desk.joined,
-            self.config.profiles(),
-            id,
-        );
+        let key = convert::person_key(&desk.setup.ground, desk.joined, self.config.profiles(), id);
         if let Some(contact) = contact {
             read.contacts
                 .entry(key.clone())
@@ -298,20 +304,19 @@ impl Trengo {
     }
 
     /// Users and teams that the ticket names and no list has.
-    fn strangers(
-        &self,
-        desk: &Desk<'_>,
-        row: Row<'_>,
-        detail: Option<Row<'_>>,
-        read: &mut Read,
-    ) {
+    fn strangers(&self, desk: &Desk<'_>, row: Row<'_>, detail: Option<Row<'_>>, read: &mut Read) {
         let best = detail.unwrap_or(row);
-        if let Some(id) = best.reference("user_id").or_else(|| row.reference("user_id")) {
+        if let Some(id) = best
+            .reference("user_id")
+            .or_else(|| row.reference("user_id"))
+        {
             let named = best.object("agent").or_else(|| best.object("assignee"));
             let named = named.filter(|agent| agent.id() == Ok(id));
             note_user(desk, read, id, named);
         }
-        if let Some(id) = best.reference("team_id").or_else(|| row.reference("team_id"))
+        if let Some(id) = best
+            .reference("team_id")
+            .or_else(|| row.reference("team_id"))
             && !desk.setup.ground.teams.contains(&id)
         {
             let named = best.object("team").map(|team| team.0.clone());
@@ -375,7 +380,8 @@ fn in_order(desk: &Desk<'_>, messages: Vec<Value>, read: &mut Read) -> Vec<(Date
         });
         match moment {
             Ok((id, moment)) => {
-                let sent = before.map_or_else(|| Moment::plain(moment), |before| moment.not_before(before));
+                let sent = before
+                    .map_or_else(|| Moment::plain(moment), |before| moment.not_before(before));
                 before = Some(sent);
                 dated.push((sent, id, message));
             }
@@ -386,5 +392,8 @@ fn in_order(desk: &Desk<'_>, messages: Vec<Value>, read: &mut Read) -> Vec<(Date
         }
     }
     dated.sort_by_key(|(sent, id, _)| (*sent, *id));
-    dated.into_iter().map(|(sent, _, row)| (sent, row)).collect()
+    dated
+        .into_iter()
+        .map(|(sent, _, row)| (sent, row))
+        .collect()
 }

@@ -164,7 +164,8 @@ impl Trengo {
         if reading.waiting.is_empty() {
             self.list(cx, &setup, &mut reading, &mut page).await?;
         }
-        self.read_waiting(cx, &setup, &mut reading, &mut page).await?;
+        self.read_waiting(cx, &setup, &mut reading, &mut page)
+            .await?;
         page.next = match (reading.waiting.is_empty(), &reading.phase) {
             (true, Phase::Done) => {
                 if !reading.delta {
@@ -362,7 +363,7 @@ impl Trengo {
             .filter(|(row, seen)| {
                 let changed = !older(row, since - MARGIN);
                 // What a read of changes has never seen may be older: it is a part of the read before that failed.
-                changed || (!seen && !(ignored && delta))
+                changed || !(*seen || ignored && delta)
             })
             .map(|(row, _)| row)
             .collect();
@@ -432,10 +433,18 @@ impl Trengo {
             }
             rows => rows?,
         };
-        let id = |row: &Value| Row(row).reference("ticket_id").or_else(|| Row(row).id().ok());
+        let id = |row: &Value| {
+            Row(row)
+                .reference("ticket_id")
+                .or_else(|| Row(row).id().ok())
+        };
         // How many a page has is not documented: as many as come.
         needed(cx, "completeness", 1, 1);
-        let ids: Vec<u64> = rows.iter().filter_map(id).filter(|id| *id > after).collect();
+        let ids: Vec<u64> = rows
+            .iter()
+            .filter_map(id)
+            .filter(|id| *id > after)
+            .collect();
         let Some(highest) = ids.iter().max().copied() else {
             if !rows.is_empty() {
                 page.notes.push(
@@ -444,7 +453,9 @@ impl Trengo {
                 );
             }
             if found > 0 {
-                page.notes.push(format!("{found} tickets were in no list and were asked for by id"));
+                page.notes.push(format!(
+                    "{found} tickets were in no list and were asked for by id"
+                ));
             }
             reading.enter(Phase::Done);
             return Ok(());
@@ -566,7 +577,11 @@ impl Trengo {
         let ground = &desk.setup.ground;
         let keys: Vec<RecordKey> = people.contacts.keys().cloned().collect();
         let seen = cx.seen(&keys).await?;
-        let unseen = people.contacts.values().zip(&seen).filter(|(_, seen)| !**seen);
+        let unseen = people
+            .contacts
+            .values()
+            .zip(&seen)
+            .filter(|(_, seen)| !**seen);
         for (row, _) in unseen {
             let made = convert::contact(ground, desk.joined, self.config.profiles(), Row(row));
             match made {
@@ -581,7 +596,12 @@ impl Trengo {
             .agents
             .keys()
             .map(|id| ground.key(RecordKind::Agent, *id))
-            .chain(people.teams.keys().map(|id| ground.key(RecordKind::Team, *id)))
+            .chain(
+                people
+                    .teams
+                    .keys()
+                    .map(|id| ground.key(RecordKind::Team, *id)),
+            )
             .collect();
         let mut seen = cx.seen(&keys).await?.into_iter();
         for (id, row) in &people.agents {
@@ -621,5 +641,8 @@ fn per_channel(setup: &Setup, counts: &BTreeMap<u64, u64>) -> String {
     if unknown > 0 {
         words.push(format!("channels that are not listed {unknown}"));
     }
-    format!("tickets by channel, as the token's user sees them: {}", words.join(", "))
+    format!(
+        "tickets by channel, as the token's user sees them: {}",
+        words.join(", ")
+    )
 }

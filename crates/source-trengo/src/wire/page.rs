@@ -85,24 +85,42 @@ mod tests {
 
     #[test]
     fn each_envelope_says_whether_it_goes_on() {
-        let simple = |next: Value| json!({"data": [{"id": 1}], "links": {"first": "x", "last": null, "prev": null, "next": next},
-            "meta": {"current_page": 1, "from": 1, "per_page": 25, "to": 25}});
+        let simple = |next: Value| {
+            json!({"data": [{"id": 1}], "links": {"first": "x", "last": null, "prev": null, "next": next},
+            "meta": {"current_page": 1, "from": 1, "per_page": 25, "to": 25}})
+        };
         let full = |last: u64| json!({"data": [{"id": 1}], "links": {"next": null, "last": "x"}, "meta": {"current_page": 1, "last_page": last, "total": 30}});
         for (answer, more, total) in [
-            (simple(json!("https://elsewhere.example/tickets?page=2")), true, None),
+            (
+                simple(json!("https://elsewhere.example/tickets?page=2")),
+                true,
+                None,
+            ),
             (simple(Value::Null), false, None),
             (full(1), false, Some(30)),
             (json!([{"id": 1}]), false, None),
             (json!({"data": [{"id": 1}]}), true, None),
             (json!({"data": []}), false, None),
             (json!({"data": null}), false, None),
-            (json!({"data": {"0": {"id": 1}}, "next_page_url": null}), false, None),
-            (json!({"data": [{"id": 1}], "links": {"next": "x"}, "meta": {"last_page": 1}}), false, None),
+            (
+                json!({"data": {"0": {"id": 1}}, "next_page_url": null}),
+                false,
+                None,
+            ),
+            (
+                json!({"data": [{"id": 1}], "links": {"next": "x"}, "meta": {"last_page": 1}}),
+                false,
+                None,
+            ),
         ] {
             let found = envelope(answer.clone(), 1).unwrap();
             assert_eq!((found.more, found.total), (more, total), "{answer}");
         }
-        for answer in [json!({"message": "no"}), json!("text"), json!({"data": "text"})] {
+        for answer in [
+            json!({"message": "no"}),
+            json!("text"),
+            json!({"data": "text"}),
+        ] {
             assert!(envelope(answer.clone(), 1).is_err(), "{answer}");
         }
     }

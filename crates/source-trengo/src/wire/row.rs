@@ -204,10 +204,18 @@ mod tests {
         });
         let row = Row(&value);
         assert_eq!(
-            (row.flag("one"), row.flag("zero"), row.flag("yes"), row.flag("missing")),
+            (
+                row.flag("one"),
+                row.flag("zero"),
+                row.flag("yes"),
+                row.flag("missing")
+            ),
             (Some(true), Some(false), Some(true), None)
         );
-        assert_eq!((row.text("named"), row.text("one")), (None, Some("1".to_owned())));
+        assert_eq!(
+            (row.text("named"), row.text("one")),
+            (None, Some("1".to_owned()))
+        );
         assert!(row.object("empty_map").is_none() && row.object("map").is_some());
         assert_eq!(row.map("empty_map").count() + row.map("missing").count(), 0);
         assert_eq!(row.list("holes"), [&json!(1), &json!(2)]);

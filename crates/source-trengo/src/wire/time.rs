@@ -89,14 +89,18 @@ impl Zone {
         if let Ok(at) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z") {
             return Some(Moment::sure(at.to_utc()));
         }
-        let face = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"]
-            .iter()
-            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-            .or_else(|| {
-                NaiveDate::parse_from_str(text, "%Y-%m-%d")
-                    .ok()?
-                    .and_hms_opt(0, 0, 0)
-            })?;
+        let face = [
+            "%Y-%m-%d %H:%M:%S%.f",
+            "%Y-%m-%dT%H:%M:%S%.f",
+            "%Y-%m-%d %H:%M",
+        ]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+        .or_else(|| {
+            NaiveDate::parse_from_str(text, "%Y-%m-%d")
+                .ok()?
+                .and_hms_opt(0, 0, 0)
+        })?;
         Some(self.of_face(face))
     }
 
@@ -168,17 +172,32 @@ mod tests {
 
     #[test]
     fn nothing_is_no_time_and_nonsense_is_an_error() {
-        for value in [json!(null), json!(""), json!(" "), json!(false), json!("0000-00-00 00:00:00")] {
+        for value in [
+            json!(null),
+            json!(""),
+            json!(" "),
+            json!(false),
+            json!("0000-00-00 00:00:00"),
+        ] {
             assert_eq!(amsterdam().read(&value), Ok(None), "{value}");
         }
-        for value in [json!("yesterday"), json!("2024-02-30 10:00:00"), json!({}), json!(true), json!(1.5)] {
+        for value in [
+            json!("yesterday"),
+            json!("2024-02-30 10:00:00"),
+            json!({}),
+            json!(true),
+            json!(1.5),
+        ] {
             assert!(amsterdam().read(&value).is_err(), "{value}");
         }
     }
 
     #[test]
     fn the_hour_that_exists_twice_is_the_first_one_unless_order_says_otherwise() {
-        let moment = amsterdam().read(&json!("2024-10-27 02:30:00")).unwrap().unwrap();
+        let moment = amsterdam()
+            .read(&json!("2024-10-27 02:30:00"))
+            .unwrap()
+            .unwrap();
         let (first, second) = (utc("2024-10-27T00:30:00Z"), utc("2024-10-27T01:30:00Z"));
         assert!(moment.is_open() && moment.may_be(first) && moment.may_be(second));
         assert_eq!(moment.plain(), first);

@@ -24,13 +24,27 @@ async fn refusals_as_html_empty_answers_server_errors_and_cuts_are_waited_out() 
         content_type: Some("text/html".to_owned()),
     };
     desk.faults().set(vec![
-        Rule::new(busy(Some("59"))).path("/messages").skip(3).times(2),
+        Rule::new(busy(Some("59")))
+            .path("/messages")
+            .skip(3)
+            .times(2),
         Rule::new(busy(None)).path("/contacts").times(1),
-        Rule::new(Action::Html { code: 502 }).path("/messages").skip(8).times(2),
-        Rule::new(Action::Html { code: 200 }).path("/labels").times(1),
-        Rule::new(Action::status(200)).path("/tickets?").skip(1).times(1),
+        Rule::new(Action::Html { code: 502 })
+            .path("/messages")
+            .skip(8)
+            .times(2),
+        Rule::new(Action::Html { code: 200 })
+            .path("/labels")
+            .times(1),
+        Rule::new(Action::status(200))
+            .path("/tickets?")
+            .skip(1)
+            .times(1),
         Rule::new(Action::status(500)).path("/tickets?").times(1),
-        Rule::new(Action::CutBody { after_bytes: 50 }).path("/messages").skip(20).times(1),
+        Rule::new(Action::CutBody { after_bytes: 50 })
+            .path("/messages")
+            .skip(20)
+            .times(1),
         Rule::new(Action::CutBefore).path("/teams").times(1),
     ]);
     let source = source(config(&desk));
@@ -80,7 +94,9 @@ async fn a_broken_row_is_rejected_alone_with_place_and_reason() {
     let message = 3 * 4_096 + 1;
     desk.faults().set(vec![
         Rule::new(Action::named("set:/created_at=soon")).path("tickets id:5;"),
-        Rule::new(Action::named("null:/id")).path("tickets id:6;").times(1),
+        Rule::new(Action::named("null:/id"))
+            .path("tickets id:6;")
+            .times(1),
         Rule::new(Action::named("set:/status=UNHEARD_OF")).path("id:7;"),
         Rule::new(Action::named("null:/created_at")).path(format!("id:{message};")),
         Rule::new(Action::named("null:/contact")).path("id:8;"),
@@ -93,18 +109,35 @@ async fn a_broken_row_is_rejected_alone_with_place_and_reason() {
         .iter()
         .map(|reject| (reject.kind, reject.path.as_str()))
         .collect();
-    assert!(bad.contains(&(RecordKind::Conversation, "created_at")), "{bad:?}");
+    assert!(
+        bad.contains(&(RecordKind::Conversation, "created_at")),
+        "{bad:?}"
+    );
     assert!(bad.contains(&(RecordKind::Conversation, "id")), "{bad:?}");
-    assert!(bad.contains(&(RecordKind::Message, "created_at")), "{bad:?}");
-    assert!(reader.read.rejects.iter().all(|reject| !reject.raw.contains("secret-of")));
-    let odd = reader.read.conversations().find(|c| c.number == "7").unwrap();
+    assert!(
+        bad.contains(&(RecordKind::Message, "created_at")),
+        "{bad:?}"
+    );
+    assert!(
+        reader
+            .read
+            .rejects
+            .iter()
+            .all(|reject| !reject.raw.contains("secret-of"))
+    );
+    let odd = reader
+        .read
+        .conversations()
+        .find(|c| c.number == "7")
+        .unwrap();
     assert_eq!(odd.status.raw, "UNHEARD_OF");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_repeats_a_page_is_an_error_and_not_a_read() {
     let desk = desk(options(120)).await;
-    desk.faults().push(Rule::new(Action::named("repeat-page")).path("tickets?page=2"));
+    desk.faults()
+        .push(Rule::new(Action::named("repeat-page")).path("tickets?page=2"));
     let error = read_all(&source(config(&desk))).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Protocol);
 }
@@ -112,7 +145,9 @@ async fn a_list_that_repeats_a_page_is_an_error_and_not_a_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_of_the_workspace_is_kept_even_where_raw_rows_are() {
     let desk = desk(options(30)).await;
-    let reader = read_all(&source(config(&desk).keep_raw(true))).await.unwrap();
+    let reader = read_all(&source(config(&desk).keep_raw(true)))
+        .await
+        .unwrap();
     let mut raw = 0;
     for record in reader.read.records.values() {
         let line = String::from_utf8(record.to_line().unwrap()).unwrap();
@@ -129,14 +164,20 @@ async fn a_lost_file_is_asked_for_once_more_by_its_message_and_then_named() {
     let desk = desk(options).await;
     let source = source(config(&desk));
     let reader = read_all(&source).await.unwrap();
-    let lost = reader.read.attachments().find(|file| file.name == "lost.pdf").unwrap();
+    let lost = reader
+        .read
+        .attachments()
+        .find(|file| file.name == "lost.pdf")
+        .unwrap();
     let error = bytes(&source, &reader.cx, lost).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(asked(&desk, "/messages/{id}"), 1);
     // A user whom no list has is known by the ticket that was theirs.
-    let departed = reader.read.records.values().any(|record| {
-        record.key().kind() == "agent" && record.key().id() == "90"
-    });
+    let departed = reader
+        .read
+        .records
+        .values()
+        .any(|record| record.key().kind() == "agent" && record.key().id() == "90");
     assert!(departed);
 }
 
@@ -149,6 +190,12 @@ async fn the_pace_follows_the_limit_that_answers_tell_and_no_request_is_refused(
     });
     let desk = desk(options).await;
     let reader = read_all(&source(config(&desk))).await.unwrap();
-    let throttled: u64 = reader.cx.meter().snapshot().iter().map(|row| row.throttled).sum();
+    let throttled: u64 = reader
+        .cx
+        .meter()
+        .snapshot()
+        .iter()
+        .map(|row| row.throttled)
+        .sum();
     assert_eq!(throttled, 0);
 }

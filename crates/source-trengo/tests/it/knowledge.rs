@@ -17,24 +17,36 @@ fn with_knowledge() -> TrengoOptions {
 }
 
 fn articles(reader: &Reader) -> impl Iterator<Item = &Article> {
-    reader.read.records.values().filter_map(|record| match record {
-        Record::Article(article) => Some(article.as_ref()),
-        _ => None,
-    })
+    reader
+        .read
+        .records
+        .values()
+        .filter_map(|record| match record {
+            Record::Article(article) => Some(article.as_ref()),
+            _ => None,
+        })
 }
 
 fn categories(reader: &Reader) -> impl Iterator<Item = &Category> {
-    reader.read.records.values().filter_map(|record| match record {
-        Record::Category(category) => Some(category.as_ref()),
-        _ => None,
-    })
+    reader
+        .read
+        .records
+        .values()
+        .filter_map(|record| match record {
+            Record::Category(category) => Some(category.as_ref()),
+            _ => None,
+        })
 }
 
 fn inventory(reader: &Reader) -> impl Iterator<Item = &InventoryItem> {
-    reader.read.records.values().filter_map(|record| match record {
-        Record::InventoryItem(item) => Some(item.as_ref()),
-        _ => None,
-    })
+    reader
+        .read
+        .records
+        .values()
+        .filter_map(|record| match record {
+            Record::InventoryItem(item) => Some(item.as_ref()),
+            _ => None,
+        })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,18 +83,31 @@ async fn every_article_is_read_in_all_its_languages_and_stands_in_its_section() 
             })
             .collect();
         assert_eq!(texts, wanted, "{}", article.id);
-        assert_eq!(read.categories[0].id(), format!("section-{}", article.category));
+        assert_eq!(
+            read.categories[0].id(),
+            format!("section-{}", article.category)
+        );
         assert_eq!(read.meta.created_at, Some(article.created));
         // The same picture is shown in each language, and is one file.
         let files: BTreeSet<_> = read.files.iter().map(|file| &file.key).collect();
         assert_eq!(files.len(), article.images.len(), "{}", article.id);
     }
-    let keys: BTreeSet<_> = categories(&reader).map(|category| &category.meta.key).collect();
-    assert_eq!(keys.len(), knowledge.categories.len() + 1, "the help centre is the root");
+    let keys: BTreeSet<_> = categories(&reader)
+        .map(|category| &category.meta.key)
+        .collect();
+    assert_eq!(
+        keys.len(),
+        knowledge.categories.len() + 1,
+        "the help centre is the root"
+    );
     assert!(categories(&reader).all(|c| c.parent.as_ref().is_none_or(|p| keys.contains(p))));
     let cleaning = categories(&reader).find(|c| c.name == "Cleaning").unwrap();
     assert_eq!(cleaning.names["de"], "Reinigung");
-    for file in reader.read.attachments().filter(|file| file.conversation.kind() == "article") {
+    for file in reader
+        .read
+        .attachments()
+        .filter(|file| file.conversation.kind() == "article")
+    {
         assert!(!bytes(&source, &reader.cx, file).await.unwrap().is_empty());
     }
 }
@@ -96,7 +121,10 @@ async fn a_help_centre_costs_no_more_requests_than_it_must() {
     let least = desk.least_requests(wanted).total();
     let rows = reader.cx.meter().snapshot();
     let sent: u64 = rows.iter().map(|row| row.requests).sum();
-    assert!(sent <= least + 1, "{sent} requests were sent, the least is {least}");
+    assert!(
+        sent <= least + 1,
+        "{sent} requests were sent, the least is {least}"
+    );
     let told = reader.cx.meter().least();
     assert_eq!(told["trengo"], least);
 }
@@ -113,7 +141,10 @@ async fn what_people_set_up_is_told_without_its_secrets() {
         InventoryKind::App,
         InventoryKind::Other,
     ] {
-        assert!(inventory(&reader).any(|item| item.kind.is == kind), "{kind:?}");
+        assert!(
+            inventory(&reader).any(|item| item.kind.is == kind),
+            "{kind:?}"
+        );
     }
     let replies = inventory(&reader).filter(|item| item.meta.key.id().starts_with("quick-reply"));
     assert_eq!(replies.count(), 2);
@@ -144,7 +175,8 @@ async fn an_account_without_help_centres_or_rights_is_told_and_read_on() {
     assert!(told("help centres cannot be read") && told("webhooks cannot be read"));
     assert!(reader.read.whole() > 5);
     // A right that is lacking for tickets is no small thing.
-    desk.faults().set(vec![Rule::new(denied()).path("/tickets")]);
+    desk.faults()
+        .set(vec![Rule::new(denied()).path("/tickets")]);
     let error = read_all(&source(config(&desk))).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
 }

@@ -1,7 +1,7 @@
 //! A list that moves while it is read: tickets that become active, vanish, are merged, and come new.
 
+use deskferry_core::RecordKind;
 use deskferry_core::source::{Scope, Source as _};
-use deskferry_core::{RecordKind};
 use deskferry_rehearsal::trengo::{Trengo as Desk, TrengoOptions};
 use deskferry_rehearsal::world::ConversationState;
 use deskferry_source_trengo::Trengo;
@@ -63,7 +63,10 @@ async fn tickets_that_become_active_while_the_list_is_read_are_neither_missed_no
     .await;
     assert_eq!(whole(&reader), active(&desk));
     for id in [1, 50, 110, 119] {
-        let read = reader.read.conversations().find(|c| c.number == id.to_string());
+        let read = reader
+            .read
+            .conversations()
+            .find(|c| c.number == id.to_string());
         let age = chrono::Utc::now() - read.unwrap().meta.updated_at.unwrap();
         assert!(age.num_minutes() < 10, "{id} is as it was before");
     }
@@ -90,9 +93,16 @@ async fn a_ticket_that_is_gone_pulls_no_other_out_of_sight() {
         }
     })
     .await;
-    let left: Vec<u64> = active(&desk).into_iter().filter(|id| !gone.contains(id)).collect();
+    let left: Vec<u64> = active(&desk)
+        .into_iter()
+        .filter(|id| !gone.contains(id))
+        .collect();
     assert_eq!(whole(&reader), left);
-    let vanished = reader.read.rejects.iter().filter(|r| r.reason.starts_with("vanished"));
+    let vanished = reader
+        .read
+        .rejects
+        .iter()
+        .filter(|r| r.reason.starts_with("vanished"));
     assert!(vanished.count() >= 1);
 }
 
@@ -129,7 +139,11 @@ async fn a_read_that_was_stopped_anywhere_goes_on_in_another_process() {
         }
         let second = source(config(&desk));
         reader.finish(&second).await.unwrap();
-        assert_eq!(reader.read.records.len(), calm.read.records.len(), "{steps}");
+        assert_eq!(
+            reader.read.records.len(),
+            calm.read.records.len(),
+            "{steps}"
+        );
         assert_eq!(reader.read.records, calm.read.records, "{steps}");
     }
 }
@@ -138,11 +152,16 @@ async fn a_read_that_was_stopped_anywhere_goes_on_in_another_process() {
 async fn a_ticket_that_no_list_shows_is_found_by_its_id() {
     use deskferry_rehearsal::fault::{Action, Rule};
     let desk = desk(options(60)).await;
-    desk.faults().push(Rule::new(Action::named("drop")).path("tickets id:17;"));
+    desk.faults()
+        .push(Rule::new(Action::named("drop")).path("tickets id:17;"));
     let reader = read_all(&source(config(&desk))).await.unwrap();
     assert_eq!(whole(&reader), active(&desk));
     assert!(
-        reader.read.notes.iter().any(|note| note.contains("1 tickets were in no list")),
+        reader
+            .read
+            .notes
+            .iter()
+            .any(|note| note.contains("1 tickets were in no list")),
         "{:?}",
         reader.read.notes
     );
@@ -157,7 +176,11 @@ async fn a_filter_that_changes_nothing_is_noticed() {
     assert_eq!(whole(&reader), active(&desk));
     let told = |part: &str| reader.read.notes.iter().any(|note| note.contains(part));
     assert!(told("cannot be listed by state"), "{:?}", reader.read.notes);
-    assert!(told("reporting interface is not to be had"), "{:?}", reader.read.notes);
+    assert!(
+        told("reporting interface is not to be had"),
+        "{:?}",
+        reader.read.notes
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,7 +42,11 @@ async fn a_whole_read_brings_every_ticket_and_message_with_the_fewest_requests()
         .map(|message| message.meta.key.id().to_owned())
         .collect();
     assert_eq!(read, messages);
-    for file in reader.read.attachments().filter(|file| file.size != Some(0)) {
+    for file in reader
+        .read
+        .attachments()
+        .filter(|file| file.size != Some(0))
+    {
         bytes(&source, &reader.cx, file).await.unwrap();
     }
     let least = desk.least_requests(LeastOptions::default()).total();
@@ -57,7 +61,13 @@ async fn a_whole_read_brings_every_ticket_and_message_with_the_fewest_requests()
         sent <= least + least / 50,
         "{sent} requests were sent, the least is {least}"
     );
-    assert!(reader.read.notes.iter().any(|note| note.contains("tickets by channel")));
+    assert!(
+        reader
+            .read
+            .notes
+            .iter()
+            .any(|note| note.contains("tickets by channel"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,11 +84,25 @@ async fn tickets_carry_what_their_list_their_own_row_and_their_messages_tell() {
         let over = talk.closed.is_some();
         assert_eq!(
             (conversation.status.is, conversation.closed_at.is_some()),
-            (if over { StatusState::Closed } else { StatusState::Open }, over),
+            (
+                if over {
+                    StatusState::Closed
+                } else {
+                    StatusState::Open
+                },
+                over
+            ),
             "{id}"
         );
-        let said = talk.messages.iter().filter(|message| !message.is_elsewhere());
-        assert_eq!(conversation.figures.messages, Some(said.count() as u64), "{id}");
+        let said = talk
+            .messages
+            .iter()
+            .filter(|message| !message.is_elsewhere());
+        assert_eq!(
+            conversation.figures.messages,
+            Some(said.count() as u64),
+            "{id}"
+        );
         let asked = talk.messages.iter().find(|message| message.incoming);
         let answer = asked.and_then(|asked| {
             talk.messages.iter().find(|message| {
@@ -118,7 +142,10 @@ async fn contacts_of_one_profile_are_one_person_and_messages_name_that_person() 
     let desk = desk(options(60)).await;
     let reader = read_all(&source(config(&desk))).await.unwrap();
     let people = desk.world().lists().people.iter();
-    let many = people.clone().find(|person| person.emails.len() > 1).unwrap();
+    let many = people
+        .clone()
+        .find(|person| person.emails.len() > 1)
+        .unwrap();
     let contacts: Vec<_> = reader
         .read
         .records
@@ -132,14 +159,26 @@ async fn contacts_of_one_profile_are_one_person_and_messages_name_that_person() 
         .iter()
         .find(|contact| contact.meta.key.id() == many.id.to_string())
         .unwrap();
-    let addresses: Vec<&str> = one.emails.iter().map(|email| email.address.as_str()).collect();
+    let addresses: Vec<&str> = one
+        .emails
+        .iter()
+        .map(|email| email.address.as_str())
+        .collect();
     assert_eq!(addresses, many.emails);
     let customers = people.filter(|person| !person.role.is_staff()).count();
     // A member of staff who asks is a contact too.
     assert_eq!(contacts.len(), customers + 1);
     let keys: BTreeSet<_> = contacts.iter().map(|contact| &contact.meta.key).collect();
-    for message in reader.read.messages().filter(|m| m.direction == Direction::In) {
-        assert!(keys.contains(message.author.key.as_ref().unwrap()), "{}", message.meta.key);
+    for message in reader
+        .read
+        .messages()
+        .filter(|m| m.direction == Direction::In)
+    {
+        assert!(
+            keys.contains(message.author.key.as_ref().unwrap()),
+            "{}",
+            message.meta.key
+        );
         assert_eq!(message.author.role, AuthorRole::Customer);
     }
     let from_the_second = reader
@@ -160,7 +199,10 @@ async fn a_list_of_profiles_without_their_contacts_brings_the_same_people() {
         read_all(&source(config(&full))).await.unwrap(),
         read_all(&source(config(&sparse))).await.unwrap(),
     );
-    assert_eq!(one.read.count(RecordKind::Contact), other.read.count(RecordKind::Contact));
+    assert_eq!(
+        one.read.count(RecordKind::Contact),
+        other.read.count(RecordKind::Contact)
+    );
     let contacts = |reader: &Reader| -> Vec<String> {
         let contacts = reader.read.records.values();
         contacts
@@ -184,7 +226,9 @@ async fn profiles_may_be_companies_or_nothing() {
         _ => false,
     });
     assert!(belonging.count() > accounts, "each has several contacts");
-    let apart = read_all(&source(config(&desk).profiles(Profiles::Ignore))).await.unwrap();
+    let apart = read_all(&source(config(&desk).profiles(Profiles::Ignore)))
+        .await
+        .unwrap();
     assert_eq!(apart.read.count(RecordKind::Account), 0);
     assert_eq!(
         apart.read.count(RecordKind::Contact),
@@ -195,7 +239,9 @@ async fn profiles_may_be_companies_or_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn spam_is_taken_along_by_choice() {
     let desk = desk(options(60)).await;
-    let reader = read_all(&source(config(&desk).spam(Take::Include))).await.unwrap();
+    let reader = read_all(&source(config(&desk).spam(Take::Include)))
+        .await
+        .unwrap();
     assert!(reader.read.left_out().is_empty());
     let spam = reader
         .read
@@ -213,12 +259,19 @@ async fn mails_are_read_in_full_only_where_the_list_shows_them_shortened() {
     let reader = read_all(&source(config(&desk))).await.unwrap();
     assert!(least.mails > 0);
     assert_eq!(asked(&desk, "email_messages"), least.mails);
-    let mails = reader.read.messages().filter(|message| message.email.is_some());
+    let mails = reader
+        .read
+        .messages()
+        .filter(|message| message.email.is_some());
     let (mut both, mut one) = (0, 0);
     for mail in mails {
         assert_eq!(mail.channel.is, ChannelKind::Email);
         let email = mail.email.as_ref().unwrap();
-        assert!(email.from.is_some() && !email.to.is_empty(), "{}", mail.meta.key);
+        assert!(
+            email.from.is_some() && !email.to.is_empty(),
+            "{}",
+            mail.meta.key
+        );
         match mail.body.html.is_some() && mail.body.text.is_some() {
             true => both += 1,
             false => one += 1,
@@ -245,8 +298,14 @@ async fn a_workspace_without_a_number_needs_a_name() {
     let mut options = options(5);
     options.agency = None;
     let desk = desk(options).await;
-    let error = source(config(&desk)).check(&Context::new()).await.unwrap_err();
-    assert!(error.advice().unwrap().contains("TRENGO_WORKSPACE"), "{error}");
+    let error = source(config(&desk))
+        .check(&Context::new())
+        .await
+        .unwrap_err();
+    assert!(
+        error.advice().unwrap().contains("TRENGO_WORKSPACE"),
+        "{error}"
+    );
     let named = source(config(&desk).workspace("acme"));
     let ready = named.check(&Context::new()).await.unwrap();
     assert_eq!(ready.tenant.id, "acme");
@@ -258,9 +317,16 @@ async fn a_channel_that_the_token_does_not_see_shows_as_a_hole() {
     options.hidden_channels = vec![2];
     let desk = desk(options).await;
     let reader = read_all(&source(config(&desk))).await.unwrap();
-    let told = reader.read.notes.iter().find(|note| note.contains("tickets by channel"));
+    let told = reader
+        .read
+        .notes
+        .iter()
+        .find(|note| note.contains("tickets by channel"));
     let told = told.unwrap();
-    assert!(told.contains("help (EMAIL)") && !told.contains("repairs"), "{told}");
+    assert!(
+        told.contains("help (EMAIL)") && !told.contains("repairs"),
+        "{told}"
+    );
     let shards = source(config(&desk))
         .shards(&reader.cx, &Scope::default())
         .await

@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Platform, Standing, Urgency, usual_value};
 use crate::trengo::held;
-use crate::world::{
-    Channel, Conversation, FieldDefinition, FieldValue, Lists, Priority, Status,
-};
+use crate::world::{Channel, Conversation, FieldDefinition, FieldValue, Lists, Priority, Status};
 
 /// Trengo: tickets of four states, on channels; contacts per address, tied together by profiles; fields by number.
 #[derive(Clone, Copy, Debug, Default)]
