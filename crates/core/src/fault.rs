@@ -34,7 +34,7 @@ pub(crate) fn write_at(
 }
 
 /// The points, in the order in which a record passes them.
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 15] = [
     "stage-begin",
     "stage-append",
     "stage-sync",
@@ -49,6 +49,7 @@ pub const POINTS: [&str; 14] = [
     "ledger-settle",
     "ledger-settled",
     "ledger-finish",
+    "undo-answered",
 ];
 
 #[cfg(feature = "fault-points")]

@@ -33,6 +33,7 @@ pub mod source;
 pub mod stage;
 pub mod staged;
 pub mod transform;
+pub mod undo;
 pub mod verify;
 
 pub use context::Context;

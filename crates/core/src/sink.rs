@@ -15,6 +15,7 @@ use crate::key::{RecordId, RecordKey, RecordKind};
 use crate::model::Record;
 use crate::owners::{Decision, Owners};
 use crate::report::Allowance;
+use crate::undo::Undo;
 use crate::verify::Verify;
 
 /// A target that is written.
@@ -44,6 +45,11 @@ pub trait Sink: Send + Sync {
 
     /// The same target as something that can be read back, if it can.
     fn as_verify(&self) -> Option<&dyn Verify> {
+        None
+    }
+
+    /// The same target as something whose rows can be taken back, if they can.
+    fn as_undo(&self) -> Option<&dyn Undo> {
         None
     }
 

@@ -65,6 +65,26 @@ pub struct VerdictCount {
     pub examples: Vec<RecordId>,
 }
 
+/// The rows of one object, as far as a rollback cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenObject {
+    /// The object.
+    pub name: String,
+    /// Rows whose answer is not known.
+    pub open: u64,
+}
+
+/// A row that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The record it belongs to.
+    pub record: RecordId,
+    /// The row's number within the record.
+    pub row: u32,
+    /// Its id in the target.
+    pub id: String,
+}
+
 /// A target's ledger.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -114,6 +134,28 @@ pub trait Ledger: Send + Sync {
     async fn standing(&self, phase: &str, after: RecordId, limit: usize) -> Result<Vec<RecordId>>;
     /// The highest id of a record that it knows.
     async fn highest(&self) -> Result<Option<RecordId>>;
+    /// Makes the following quick: rows are looked for by their id in the target.
+    async fn prepare_undo(&self) -> Result<()>;
+    /// The objects of which rows were made or meant, by records of these phases or by records without an outcome; of all when
+    /// no phase is named.
+    async fn objects(&self, phases: &[String]) -> Result<Vec<WrittenObject>>;
+    /// The next rows of an object that were made, of the same records, behind a record's row.
+    async fn written(
+        &self,
+        object: &str,
+        phases: &[String],
+        after: Option<(RecordId, u32)>,
+        limit: usize,
+    ) -> Result<Vec<Written>>;
+    /// Whether rows of the target with these ids are known, in order.
+    async fn known(&self, ids: &[String]) -> Result<Vec<bool>>;
+    /// Rows are gone from the target: forgets them and the outcomes of all records that had one of them. A record of which no
+    /// row is left is forgotten whole.
+    async fn take_back(&self, ids: &[String]) -> Result<()>;
+    /// Phases are to be loaded again: forgets that they were opened and closed; all of them when none is named.
+    async fn forget_phases(&self, phases: &[String]) -> Result<()>;
+    /// Nothing is left in the target: forgets all but whose ledger it is and who claimed what.
+    async fn forget_all(&self) -> Result<()>;
     /// Keeps a value of the migration's own under a name.
     async fn put(&self, name: &str, value: &Value) -> Result<()>;
     /// The value under a name.

@@ -1,6 +1,7 @@
 //! The ledger in SQLite.
 
 mod rows;
+mod undo;
 mod words;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +12,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::{Ledger, LedgerOwner, PhaseState, VerdictCount};
+use super::{Ledger, LedgerOwner, PhaseState, VerdictCount, Written, WrittenObject};
 use crate::db::{Db, DbError, Schema};
 use crate::error::{Error, Result};
 use crate::fault::point;
@@ -471,6 +472,77 @@ impl Ledger for SqliteLedger {
                     |r| r.get(0),
                 )?;
                 Ok(highest.map(RecordId))
+            })
+            .await
+    }
+
+    async fn prepare_undo(&self) -> Result<()> {
+        self.db
+            .call("prepare a rollback", |c| Ok(undo::prepare(c)?))
+            .await
+    }
+
+    async fn objects(&self, phases: &[String]) -> Result<Vec<WrittenObject>> {
+        let phases = phases.to_vec();
+        self.db
+            .call("read what was written", move |c| undo::objects(c, &phases))
+            .await
+    }
+
+    async fn written(
+        &self,
+        object: &str,
+        phases: &[String],
+        after: Option<(RecordId, u32)>,
+        limit: usize,
+    ) -> Result<Vec<Written>> {
+        let (object, phases) = (object.to_owned(), phases.to_vec());
+        self.db
+            .call("read what was written", move |c| {
+                undo::written(c, &object, &phases, after, limit)
+            })
+            .await
+    }
+
+    async fn known(&self, ids: &[String]) -> Result<Vec<bool>> {
+        let ids = ids.to_vec();
+        self.db
+            .call("look for rows of ours", move |c| undo::known(c, &ids))
+            .await
+    }
+
+    async fn take_back(&self, ids: &[String]) -> Result<()> {
+        let ids = ids.to_vec();
+        self.db
+            .call("forget rows that are gone", move |c| {
+                let t = c.transaction()?;
+                undo::take_back(&t, &ids)?;
+                Ok(t.commit()?)
+            })
+            .await
+    }
+
+    async fn forget_phases(&self, phases: &[String]) -> Result<()> {
+        let phases = phases.to_vec();
+        self.db
+            .call("open phases again", move |c| {
+                if phases.is_empty() {
+                    c.execute("DELETE FROM phases", [])?;
+                }
+                for phase in &phases {
+                    c.execute("DELETE FROM phases WHERE name = ?1", [phase])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn forget_all(&self) -> Result<()> {
+        self.db
+            .call("forget what is gone", |c| {
+                let t = c.transaction()?;
+                undo::forget_all(&t)?;
+                Ok(t.commit()?)
             })
             .await
     }

@@ -23,6 +23,7 @@ mod read;
 mod reporting;
 mod shards;
 mod underway;
+mod undoing;
 mod verifying;
 mod walk;
 mod waves;
@@ -38,6 +39,7 @@ pub use extract::{discover, extract};
 pub use gate::Gate;
 pub use owning::decided_by_people;
 pub use progress::{Progress, Silent, Step};
+pub use undoing::Rollback;
 pub use workspace::{Target, Workspace};
 
 use crate::blob::UNAVAILABLE;

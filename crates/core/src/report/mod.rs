@@ -5,12 +5,14 @@ mod estimate;
 mod html;
 mod pulse;
 mod summary;
+mod undo;
 mod usage;
 mod waits;
 
 pub use discovery::{Discovery, FieldFound, FileFound, KindFound, Oddity};
 pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
 pub use pulse::{Beat, Pulse, Used};
+pub use undo::{UndoReport, UndoneObject, UndoneReason};
 pub use usage::Usage;
 pub use waits::Wait;
 
