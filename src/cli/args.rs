@@ -96,6 +96,19 @@ pub(super) enum Verb {
     Doctor,
     /// Read back everything that was loaded and compare it field by field.
     Verify,
+    /// Show what taking everything back would do; with --yes do it: what was made is removed, children before parents, and
+    /// nothing that somebody else works with.
+    Rollback {
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+        /// Only this phase and those after it.
+        #[arg(long, value_name = "PHASE")]
+        from: Option<String>,
+        /// Remove rows that others changed after the load, too. Rows on which work of others hangs stay in any case.
+        #[arg(long)]
+        force: bool,
+    },
     /// Serve a local stand-in until standard input ends.
     #[cfg(feature = "rehearsal")]
     #[command(hide = true, name = "stand-in")]

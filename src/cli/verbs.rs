@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deskferry_core::migration::{self, Gate, Migration, Workspace};
+use deskferry_core::migration::{self, Gate, Migration, Rollback, Workspace};
 use deskferry_core::owners::Undecided;
 use deskferry_core::report::Report;
 use deskferry_core::{Context, Error, ErrorKind, Result, Sink, Source};
@@ -39,6 +39,13 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
         Verb::Plan => plan(app, choices, &needed(choices)?).await,
         Verb::Resume => move_it(app, choices, &needed(choices)?, Go::Resume).await,
         Verb::Verify => move_it(app, choices, &needed(choices)?, Go::Verify).await,
+        Verb::Rollback { yes, from, force } => {
+            let mut how = Rollback::default();
+            how.trial = !yes;
+            how.from = from;
+            how.force = force;
+            roll_back(app, choices, &needed(choices)?, &how).await
+        }
         Verb::Status => status(&needed(choices)?).await,
         Verb::Report => report(&needed(choices)?).await,
     }
@@ -213,6 +220,35 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     #[cfg(feature = "rehearsal")]
     let done = ends.local.judge(done, folder).await?;
     Ok(done)
+}
+
+/// Takes back what was loaded, or shows what that would do.
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+async fn roll_back(app: &App, choices: &Choices, folder: &Path, how: &Rollback) -> Result<Done> {
+    Workspace::look(folder)?;
+    let workspace = Workspace::open(folder)?;
+    let ends = ends(app, choices, folder).await?;
+    let cx = Context::new();
+    let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink));
+    let migration = match &choices.target_name {
+        Some(name) => migration.target_name(name),
+        None => migration,
+    };
+    let interrupted = stop_on_interrupt(&cx);
+    let report = migration.roll_back(&cx, how).await;
+    interrupted.abort();
+    let report = report?;
+    println!("{}", report.summary());
+    if how.trial {
+        println!(
+            "Nothing was changed. `rollback --yes` does it; what is removed stands in the org's recycle bin for a while."
+        );
+    }
+    Ok(if report.is_whole() {
+        Done::Well
+    } else {
+        Done::Blocked(ErrorKind::Interactive)
+    })
 }
 
 /// Where both ends are local nobody is there to decide.

@@ -12,6 +12,7 @@ mod owners;
 mod plan;
 mod program;
 mod requests;
+mod rollback;
 mod scene;
 mod tls;
 mod verbs;

@@ -14,8 +14,8 @@ use crate::key::RecordId;
 #[async_trait]
 pub trait Undo: Send + Sync {
     /// Of these objects those whose rows are taken back one by one, children before parents. What goes with something else
-    /// is left out.
-    fn order(&self, objects: Vec<String>) -> Vec<String>;
+    /// is left out. On trial in the order in which rows decide over others: what is held decides what hangs on it.
+    fn order(&self, objects: Vec<String>, trial: bool) -> Vec<String>;
 
     /// Takes rows back, or on trial only says what would become of them: one answer per row, in order. A row that somebody
     /// else works with is held, never removed.

@@ -106,6 +106,7 @@ mod preflight;
 pub mod schema;
 mod settings;
 mod sink;
+mod undo;
 mod verify;
 
 pub use config::{API_VERSION, SalesforceConfig, SalesforceConfigBuilder};

@@ -9,6 +9,7 @@ use deskferry_core::forecast::Forecast;
 use deskferry_core::owners::Owners;
 use deskferry_core::report::Allowance;
 use deskferry_core::sink::{Batch, Outcome, Phase, Sink, TargetInfo};
+use deskferry_core::undo::Undo;
 use deskferry_core::verify::{Checked, Verify};
 use futures::lock::Mutex;
 
@@ -18,6 +19,7 @@ use crate::estimate::Ways;
 use crate::load::{self, Run};
 use crate::mapping::Mapping;
 use crate::org::Org;
+use crate::undo::Relations;
 use crate::{preflight, verify};
 
 /// A Salesforce org as a sink.
@@ -26,6 +28,7 @@ pub struct Salesforce {
     api: Api,
     mapping: Mapping,
     org: Mutex<Option<Arc<Org>>>,
+    pub(crate) relations: Relations,
 }
 
 impl Salesforce {
@@ -38,6 +41,7 @@ impl Salesforce {
             api: Api::new(config.validated()?)?,
             mapping,
             org: Mutex::new(None),
+            relations: Relations::default(),
         })
     }
 
@@ -117,6 +121,10 @@ impl Sink for Salesforce {
     }
 
     fn as_verify(&self) -> Option<&dyn Verify> {
+        Some(self)
+    }
+
+    fn as_undo(&self) -> Option<&dyn Undo> {
         Some(self)
     }
 

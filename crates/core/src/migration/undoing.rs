@@ -1,4 +1,4 @@
-//! Taking back what a target holds, by its ledger: parents are looked at first, so that what somebody else works with stays
+//! Taking back what a target holds, by its ledger: first a look at what must stay, so that what somebody else works with stays
 //! whole; then children go before parents.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -65,7 +65,7 @@ impl Migration {
             held: HashSet::new(),
             trial: true,
         };
-        let tally = pass.over_all(true).await?;
+        let tally = pass.over_all().await?;
         let tally = if how.trial {
             tally
         } else {
@@ -74,7 +74,7 @@ impl Migration {
             ledger
                 .put(LOADED_UNTIL, &serde_json::json!(loaded_until))
                 .await?;
-            let tally = pass.over_all(false).await?;
+            let tally = pass.over_all().await?;
             if how.from.is_none() && tally.is_whole() {
                 ledger.forget_all().await?;
             } else {
@@ -132,7 +132,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    async fn over_all(&mut self, parents_first: bool) -> Result<Tally> {
+    async fn over_all(&mut self) -> Result<Tally> {
         let written = self.ledger.objects(&self.phases).await?;
         let open: BTreeSet<String> = written
             .iter()
@@ -140,19 +140,15 @@ impl Pass<'_> {
             .map(|object| object.name.clone())
             .collect();
         let names = written.into_iter().map(|object| object.name).collect();
-        let order = self.undo.order(names);
+        let shown = self.undo.order(names, false);
+        let order = self.undo.order(shown.clone(), self.trial);
         let mut tally = Tally::default();
-        let mut in_order: Vec<&String> = order.iter().collect();
-        if parents_first {
-            in_order.reverse();
-        }
-        for object in in_order {
+        for object in &order {
             let counted = self.over(object, open.contains(object), &mut tally).await?;
             tally.objects.push(counted);
         }
-        if parents_first {
-            tally.objects.reverse();
-        }
+        let place = |object: &UndoneObject| shown.iter().position(|name| *name == object.object);
+        tally.objects.sort_by_key(place);
         Ok(tally)
     }
 

@@ -81,6 +81,29 @@ impl Api {
     }
 }
 
+impl Api {
+    /// Deletes rows of any objects, at most 200.
+    ///
+    /// # Errors
+    /// Whatever ends the run: no session, no allowance left, nothing that answers.
+    pub(crate) async fn delete(&self, cx: &Context, ids: &[String]) -> Result<CallAnswer> {
+        let operation = format!("delete {} rows", ids.len());
+        let request = Request::delete("collections", self.path("composite/sobjects"))
+            .query("ids", ids.join(","))
+            .query("allOrNone", false)
+            .operation(operation.clone());
+        let sent = self.send(cx, writing(request)).await;
+        Ok(match judged(sent, operation)? {
+            Judged::Success(response) => match row_answers(&response, ids.len()) {
+                Some(answers) => CallAnswer::Rows(answers),
+                None => CallAnswer::Lost,
+            },
+            Judged::Lost => CallAnswer::Lost,
+            Judged::Refused(status, refusal) => CallAnswer::Refused(status, refusal),
+        })
+    }
+}
+
 /// An answer to a write, before it is read.
 pub(crate) enum Judged {
     Success(Response),

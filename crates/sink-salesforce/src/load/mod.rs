@@ -7,7 +7,7 @@ pub(crate) mod cases;
 pub(crate) mod comments;
 pub(crate) mod contacts;
 pub(crate) mod files;
-mod find;
+pub(crate) mod find;
 pub(crate) mod mails;
 pub(crate) mod messages;
 pub(crate) mod people;
