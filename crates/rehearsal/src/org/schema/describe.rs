@@ -15,7 +15,8 @@ pub(crate) fn global_row(object: &Object, version: u32) -> Value {
         "deletable": object.deletable, "deprecatedAndHidden": false,
         "feedEnabled": matches!(object.name.as_str(), "Account" | "Contact" | "Lead" | "Case"),
         "hasSubtypes": false, "isInterface": false, "isSubtype": false, "keyPrefix": object.prefix,
-        "label": object.label, "labelPlural": object.plural, "layoutable": !object.setup, "mergeable": false,
+        "label": object.label, "labelPlural": object.plural, "layoutable": !object.setup,
+        "mergeable": matches!(object.name.as_str(), "Account" | "Contact" | "Lead"),
         "mruEnabled": !object.setup, "name": object.name, "queryable": object.queryable,
         "replicateable": true, "retrieveable": true, "searchable": !object.setup, "triggerable": !object.setup,
         "undeletable": object.deletable, "updateable": object.updateable,
@@ -141,7 +142,7 @@ fn describe_field(field: &Field) -> Value {
         ("restrictedDelete", json!(false)),
         ("restrictedPicklist", json!(field.restricted)),
         ("scale", json!(field.scale)),
-        ("searchPrefilterable", json!(false)),
+        ("searchPrefilterable", json!(prefilterable(field))),
         ("soapType", json!(soap_type(kind))),
         ("sortable", json!(field.sortable)),
         ("type", json!(type_name(kind))),
@@ -170,8 +171,18 @@ fn extra_type(field: &Field) -> Option<&'static str> {
         (Kind::TextArea, ..) => Some("plaintextarea"),
         (Kind::RichText, ..) => Some("richtextarea"),
         (Kind::String | Kind::Picklist, Some("Name"), name) if name != "Name" => Some("personname"),
+        (Kind::Url, _, "PhotoUrl") => Some("imageurl"),
+        (Kind::String, Some("Name"), _) => Some("switchablepersonname"),
+        // The whole name of a person is as long as its parts.
+        (Kind::String, None, "Name") if field.length == 121 => Some("personname"),
         _ => None,
     }
+}
+
+/// Whether searches may be narrowed by it: references to who and what a record is about.
+fn prefilterable(field: &Field) -> bool {
+    let to = |name: &String| matches!(name.as_str(), "Account" | "Contact" | "Case");
+    !field.custom && field.name != "MasterRecordId" && field.reference_to.iter().any(to)
 }
 
 fn type_name(kind: Kind) -> &'static str {

@@ -335,6 +335,8 @@ impl Field {
     /// Whether queries may group by it.
     pub(crate) fn groupable(&self) -> bool {
         self.filterable
+            && self.auto_number.is_none()
+            && self.name != "CaseNumber"
             && !matches!(
                 self.kind,
                 Kind::DateTime
