@@ -69,7 +69,12 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kustomer_is_moved_exactly_and_with_the_fewest_requests() {
-    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS)).await;
+    let scene = Scene::new(
+        WorldSpec::new(7, ALL_SCENARIOS)
+            .with_objects()
+            .with_channels(),
+    )
+    .await;
     let report = scene.migration().run(&Context::new()).await.unwrap();
     assert!(report.complete, "{}", report.summary());
     let differences = scene.differences();

@@ -6,7 +6,8 @@
 //! | | |
 //! |---|---|
 //! | account | an API key; [`check`] compares its roles with what is read, and names those that are missing by both of their names |
-//! | kinds | field definitions, teams, agents, tags, accounts, contacts, conversations, messages, attachments |
+//! | kinds | field definitions, teams, agents, tags, accounts, contacts, conversations, messages, attachments, custom objects and their records |
+//! | custom objects | klasses in use and not; relations by attributes with a target: lookups, and many-to-many where it holds several |
 //! | age | everything: what did not change for two years is found by the archive search |
 //! | customers | the verified address first, shared ones last; the sort of person by a custom attribute of your choice |
 //! | users | active, deactivated, invited and machine users; whom no list has is looked up once, or becomes `Unknown user <id>` |
@@ -20,7 +21,7 @@
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limits | what the answers tell, but for a share that is left to people; and searches a minute |
 //! | changes only | companies, customers, conversations from a watermark, with what was said in those that changed |
-//! | not read | custom objects, help centre, drafts, forwards, notes that stand on a customer, events, audit log, automation, sessions |
+//! | not read | help centre, drafts, forwards, notes that stand on a customer, events, audit log, automation, sessions |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!

@@ -15,7 +15,7 @@ use crate::world::{Conversation, ConversationState, Lists, Message, MessageKind,
 
 /// What a search can return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(into = "String", try_from = "String")]
 pub enum Context {
     /// Customers.
     Customer,
@@ -27,10 +27,12 @@ pub enum Context {
     Message,
     /// Notes.
     Note,
+    /// Records of a custom object, by its number.
+    Object(u8),
 }
 
 impl Context {
-    /// All of them.
+    /// All of them but custom objects.
     pub const ALL: [Self; 5] = [
         Self::Customer,
         Self::Company,
@@ -39,9 +41,22 @@ impl Context {
         Self::Note,
     ];
 
+    /// How the names of its attributes begin.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::Object(_) => "kobject",
+            other => other.name(),
+        }
+    }
+
     /// The word on the wire.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Object(class) => usize::from(class)
+                .checked_sub(1)
+                .and_then(|place| OBJECTS.get(place))
+                .copied()
+                .unwrap_or("kobject"),
             Self::Customer => "customer",
             Self::Company => "company",
             Self::Conversation => "conversation",
@@ -51,9 +66,27 @@ impl Context {
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.name() == name)
+        let objects = (1..).zip(OBJECTS).map(|(class, _)| Self::Object(class));
+        let mut all = Self::ALL.into_iter().chain(objects);
+        all.find(|one| one.name() == name)
     }
 }
+
+impl From<Context> for String {
+    fn from(context: Context) -> Self {
+        context.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Context {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::from_name(&name).ok_or_else(|| format!("nothing is called {name}"))
+    }
+}
+
+/// Words for the world's custom objects.
+const OBJECTS: [&str; 3] = ["kobject_order", "kobject_order-line", "kobject_warranty"];
 
 /// A row of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,6 +189,14 @@ impl Desk {
                 one.deleted = row.deleted;
                 if is_note { &mut notes } else { &mut messages }.push(one);
             }
+        }
+        for class in self.world.object_classes() {
+            let records = self.world.object_records(class.id);
+            let context = Context::Object(u8::try_from(class.id).unwrap_or(0));
+            all.insert(
+                context,
+                records.map(|r| entry(r.id, r.created, r.updated)).collect(),
+            );
         }
         all.insert(Context::Conversation, conversations);
         all.insert(Context::Message, messages);

@@ -15,6 +15,8 @@ pub(crate) enum Of {
     Attachment,
     SubStatus,
     Form,
+    Klass,
+    Object,
 }
 
 impl Of {
@@ -31,6 +33,8 @@ impl Of {
             Self::Attachment => 0x09,
             Self::SubStatus => 0x0a,
             Self::Form => 0x0b,
+            Self::Klass => 0x0c,
+            Self::Object => 0x0d,
         }
     }
 }

@@ -15,9 +15,10 @@ const LIST_PAGE: u64 = 100;
 pub struct LeastRequests {
     /// The org and the key's roles: one each.
     pub setup: u64,
-    /// Users (four passes), teams, tags (two passes), sub-statuses, metadata of four kinds of things.
+    /// Users (four passes), teams, tags (two passes), sub-statuses, metadata of four kinds of things;
+    /// klasses (three passes) and the metadata of each.
     pub lists: u64,
-    /// Customers, companies and conversations: one search per started five hundred in each index, at least one; what an index
+    /// Customers, companies, conversations and each custom object: one search per started five hundred in each index, at least one; what an index
     /// holds must be asked even if it holds nothing.
     pub searches: u64,
     /// Messages: one per started hundred of a conversation that has any.
@@ -44,11 +45,14 @@ impl LeastRequests {
 pub(super) fn count(desk: &Desk, options: &KustomerOptions) -> LeastRequests {
     let mut least = LeastRequests {
         setup: 2,
-        lists: 4 + 1 + 2 + 1 + 4,
+        lists: 4 + 1 + 2 + 1 + 4 + 3 + desk.world.object_classes().len() as u64,
         ..LeastRequests::default()
     };
     let horizon = options.horizon().timestamp_millis();
-    for context in [Context::Customer, Context::Company, Context::Conversation] {
+    let classes = desk.world.object_classes().into_iter();
+    let objects = classes.map(|class| Context::Object(u8::try_from(class.id).unwrap_or(0)));
+    let own = [Context::Customer, Context::Company, Context::Conversation];
+    for context in own.into_iter().chain(objects) {
         let (young, old): (Vec<Entry>, Vec<Entry>) = desk.entries(context, |all| {
             all.iter().partition(|entry| entry.updated >= horizon)
         });

@@ -21,11 +21,11 @@ pub(super) fn millis(at: i64) -> String {
     time(DateTime::from_timestamp_millis(at).unwrap_or_default())
 }
 
-fn relation(kind: &str, id: &str) -> Value {
+pub(super) fn relation(kind: &str, id: &str) -> Value {
     json!({"links": {"self": format!("/v1/{kind}s/{id}")}, "data": {"type": kind, "id": id}})
 }
 
-fn org() -> Value {
+pub(super) fn org() -> Value {
     let id = id(Of::Org, 1);
     json!({"links": {"self": format!("/v1/orgs/{id}")}, "data": {"type": "org", "id": id}})
 }
@@ -464,6 +464,9 @@ pub(super) fn entry(desk: &Desk, context: Context, entry: &Entry) -> Option<Valu
         Context::Message => {
             let (conversation, row) = desk.message(entry.number)?;
             message(desk, &conversation, &row, entry, false)
+        }
+        Context::Object(_) => {
+            super::klasses::record(desk, &desk.world.object_record(entry.number)?, entry)
         }
         Context::Note if entry.conversation == 0 => {
             let row = desk.loose_note(entry.number)?;

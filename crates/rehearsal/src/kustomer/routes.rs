@@ -276,6 +276,7 @@ impl Call<'_> {
                 let all = own.map(|s| render::sub_status(s.id, &s.label, s.deleted));
                 self.listed(all, 100)
             }
+            ["klasses"] => self.klasses(),
             ["metadata", resource] => self.metadata(resource),
             ["customers"] => self.by_index(Context::Customer),
             ["companies"] => self.by_index(Context::Company),
@@ -361,7 +362,26 @@ impl Call<'_> {
         self.listed(tags.iter().map(render::tag), 100)
     }
 
+    /// Those in use, or those that are not.
+    fn klasses(&self) -> Answer {
+        let status = self.query.get("status").map_or("enabled", String::as_str);
+        let all = self.shared.desk.world.object_classes();
+        let shown = all
+            .iter()
+            .filter(|class| super::klasses::status(class) == status);
+        self.listed(shown.map(super::klasses::klass), 100)
+    }
+
     fn metadata(&self, resource: &str) -> Answer {
+        if let Some(name) = resource.strip_prefix("kobject.") {
+            let all = self.shared.desk.world.object_classes();
+            let class = all.iter().find(|class| class.name == name);
+            let properties = super::klasses::properties(class.ok_or(Denied::NotFound)?);
+            return Ok(
+                json!({"data": {"type": "metadata", "id": resource, "attributes": {"properties": properties},
+                "links": {"self": format!("/v1/metadata/{resource}")}}}),
+            );
+        }
         let owner = match resource {
             "conversation" => Some(FieldOwner::Conversation),
             "customer" => Some(FieldOwner::Person),

@@ -225,7 +225,7 @@ fn sorting(
 
 fn attribute(context: Context, index: Index, name: &str) -> Result<Attribute, Denied> {
     let own = name
-        .strip_prefix(context.name())
+        .strip_prefix(context.prefix())
         .and_then(|rest| rest.strip_prefix('_'));
     match own {
         Some("created_at") => Ok(Attribute::Created),

@@ -14,6 +14,7 @@
 //! assert_eq!(world.conversation_by_id(1), Some(first));
 //! ```
 
+mod channels;
 mod content;
 mod dice;
 mod files;
@@ -21,6 +22,7 @@ mod generate;
 mod knowledge;
 mod mail_dir;
 mod model;
+mod objects;
 mod people;
 mod scenario;
 mod scenes;
@@ -48,6 +50,10 @@ pub use self::model::{
     Mail, MailAddress, Mailbox, Message, MessageKind, NoteOn, Person, PostalAddress, Priority,
     Rating, Role, Status, StatusKind, Tag, Team,
 };
+pub(crate) use self::objects::CLASSES;
+pub use self::objects::{
+    ObjectClass, ObjectField, ObjectFieldKind, ObjectRecord, ObjectRelation, ObjectTarget,
+};
 
 /// Ids of messages of a generated conversation begin at its own id times this.
 const MESSAGES_PER_CONVERSATION: u64 = 4_096;
@@ -66,6 +72,12 @@ pub struct WorldSpec {
     /// Adds a help centre.
     #[serde(default)]
     pub knowledge: bool,
+    /// Adds custom objects with their records.
+    #[serde(default)]
+    pub objects: bool,
+    /// Adds text messages, calls and further networks.
+    #[serde(default)]
+    pub channels: bool,
 }
 
 impl WorldSpec {
@@ -76,6 +88,8 @@ impl WorldSpec {
             conversations,
             hostile: false,
             knowledge: false,
+            objects: false,
+            channels: false,
         }
     }
 
@@ -83,6 +97,20 @@ impl WorldSpec {
     #[must_use]
     pub fn knowledge(mut self) -> Self {
         self.knowledge = true;
+        self
+    }
+
+    /// The same with custom objects.
+    #[must_use]
+    pub fn with_objects(mut self) -> Self {
+        self.objects = true;
+        self
+    }
+
+    /// The same with text messages, calls and further networks.
+    #[must_use]
+    pub fn with_channels(mut self) -> Self {
+        self.channels = true;
         self
     }
 
@@ -258,7 +286,11 @@ impl World {
                 .get(usize::try_from(place).ok()?)
                 .map(Cow::Borrowed),
             Some(spec) if place < spec.conversations => {
-                Some(Cow::Owned(scenario::conversation(&self.cast(spec), place)))
+                let conversation = scenario::conversation(&self.cast(spec), place);
+                Some(Cow::Owned(match spec.channels {
+                    true => channels::spread(conversation),
+                    false => conversation,
+                }))
             }
             Some(_) => None,
         }

@@ -337,6 +337,8 @@ pub(crate) enum List<'a> {
     /// Users of a pass: `deleted`, `pending`, … (filters cannot be combined).
     Users(Option<(&'static str, &'static str)>),
     Teams,
+    /// Klasses of a state.
+    Klasses(&'static str),
     Tags {
         deleted: bool,
     },
@@ -354,6 +356,7 @@ impl<'a> List<'a> {
         match self {
             Self::Users(_) => "users",
             Self::Teams => "teams",
+            Self::Klasses(_) => "klasses",
             Self::Tags { .. } => "tags",
             Self::SubStatuses => "sub-statuses",
             Self::Messages(..) => "messages",
@@ -367,6 +370,7 @@ impl<'a> List<'a> {
         match self {
             Self::Users(Some((name, _))) => (format!("users {name}"), Some(LONG_PAGE)),
             Self::Users(None) | Self::Teams => (self.endpoint().to_owned(), Some(LONG_PAGE)),
+            Self::Klasses(state) => (format!("klasses {state}"), Some(LIST_PAGE)),
             Self::Tags { deleted: true } => ("tags deleted".to_owned(), Some(LIST_PAGE)),
             Self::Tags { .. } | Self::SubStatuses => (self.endpoint().to_owned(), Some(LIST_PAGE)),
             Self::Messages(..) | Self::Notes(..) | Self::Attachments(..) => {
@@ -379,6 +383,7 @@ impl<'a> List<'a> {
         match self {
             Self::Users(_) => "list users",
             Self::Teams => "list teams",
+            Self::Klasses(_) => "list custom objects",
             Self::Tags { .. } => "list tags",
             Self::SubStatuses => "list sub-statuses",
             Self::Messages(..) => "list messages",
@@ -401,6 +406,7 @@ impl<'a> List<'a> {
         let (path, size) = match self {
             Self::Users(_) => ("v1/users".to_owned(), LONG_PAGE),
             Self::Teams => ("v1/teams".to_owned(), LONG_PAGE),
+            Self::Klasses(_) => ("v1/klasses".to_owned(), LIST_PAGE),
             Self::Tags { .. } => ("v1/tags".to_owned(), LIST_PAGE),
             Self::SubStatuses => ("v1/sub-statuses".to_owned(), LIST_PAGE),
             Self::Messages(id, _) => (of(id, "messages"), LIST_PAGE),
@@ -411,6 +417,7 @@ impl<'a> List<'a> {
         match self {
             Self::Users(Some((name, value))) => request.query(name, value),
             Self::Tags { deleted: true } => request.query("deleted", true),
+            Self::Klasses(state) => request.query("status", state),
             Self::SubStatuses => request.query("resourceType", "conversation"),
             Self::Messages(..) | Self::Notes(..) => request.query("include", "attachments"),
             _ => request,

@@ -2,6 +2,7 @@
 
 mod entries;
 mod lists;
+mod objects;
 mod people;
 mod ready;
 mod streams;
@@ -31,6 +32,7 @@ use crate::convert::{self, Ground};
 use crate::wire::{Raw, Row};
 
 use lists::Loaded;
+use objects::Klasses;
 use people::Strangers;
 use streams::Stream;
 
@@ -51,6 +53,8 @@ const KINDS: &[RecordKind] = &[
     RecordKind::Conversation,
     RecordKind::Attachment,
     RecordKind::Message,
+    RecordKind::ObjectDefinition,
+    RecordKind::ObjectRecord,
 ];
 
 /// A Kustomer org as a source. All calls share the limits, and what was learned of tags, teams and attributes.
@@ -60,6 +64,7 @@ pub struct Kustomer {
     tenant: Mutex<Option<Tenant>>,
     loaded: Mutex<Option<Arc<Loaded>>>,
     strangers: Strangers,
+    klasses: Klasses,
     /// Mails in a row whose record could not be had.
     denials: AtomicU32,
 }
@@ -84,6 +89,7 @@ impl Kustomer {
             tenant: Mutex::new(None),
             loaded: Mutex::new(None),
             strangers: Strangers::default(),
+            klasses: Klasses::default(),
             denials: AtomicU32::new(0),
         })
     }
@@ -125,6 +131,7 @@ impl Kustomer {
             Record::Contact(r) => r.meta.raw = raw,
             Record::Conversation(r) => r.meta.raw = raw,
             Record::Message(r) => r.meta.raw = raw,
+            Record::ObjectRecord(r) => r.meta.raw = raw,
             _ => {}
         }
     }
@@ -155,6 +162,14 @@ impl Source for Kustomer {
             Shard::new("teams", [RecordKind::Team]),
             Shard::new("tags", [RecordKind::Tag]),
             Shard::new("users", [RecordKind::Agent]),
+            moving(Shard::new(
+                "klasses",
+                [
+                    RecordKind::ObjectDefinition,
+                    RecordKind::FieldDefinition,
+                    RecordKind::ObjectRecord,
+                ],
+            )),
             moving(Shard::new("companies", [RecordKind::Account])),
             moving(Shard::new("customers", [RecordKind::Contact])),
             moving(
@@ -183,6 +198,7 @@ impl Source for Kustomer {
             "attributes" => self.attributes_page(cx).await,
             "teams" => self.teams_page(cx).await,
             "tags" => self.tags_page(cx).await,
+            "klasses" => self.klasses_page(cx, shard).await,
             "users" => self.users_page(cx, after).await,
             "companies" => self.stream_page(cx, Stream::Companies, shard, after).await,
             "customers" => self.stream_page(cx, Stream::Customers, shard, after).await,
@@ -190,6 +206,7 @@ impl Source for Kustomer {
                 self.stream_page(cx, Stream::Conversations, shard, after)
                     .await
             }
+            id if id.starts_with(objects::PREFIX) => self.objects_page(cx, shard, after).await,
             id if id.starts_with(entries::PREFIX) => self.entries_page(cx, shard, after).await,
             id => Err(Error::new(
                 ErrorKind::Mismatch,

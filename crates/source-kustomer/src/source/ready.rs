@@ -8,7 +8,7 @@ use crate::config::Rate;
 use crate::wire::Row;
 
 /// What is read, with the role that opens it, by its newer and its older name.
-const ROLES: [(&str, &str, &str); 12] = [
+const ROLES: [(&str, &str, &str); 13] = [
     (
         "customers",
         "org.permission.customer.read",
@@ -47,6 +47,11 @@ const ROLES: [(&str, &str, &str); 12] = [
         "sub-statuses",
         "org.permission.sub_status.read",
         "org.user.conversation.read",
+    ),
+    (
+        "custom objects",
+        "org.permission.klass.read",
+        "org.user.klass.read",
     ),
     (
         "custom attributes",

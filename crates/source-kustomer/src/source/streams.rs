@@ -57,7 +57,7 @@ impl Kustomer {
         let tenant = self.tenant(cx).await?;
         let now = cx.now().timestamp_millis();
         let reading: Reading = read_place(after).unwrap_or_else(|| first(shard, now));
-        let query = query(stream, &reading);
+        let query = query(stream.context(), &reading);
         let listed = self.client.search(cx, &query).await?;
         let loaded = self.loaded(cx).await?;
         let ground = self.ground(&tenant, &loaded);
@@ -101,18 +101,7 @@ impl Kustomer {
             page.records.push(one.record);
         }
         page.records.extend(met);
-        let started = reading.started;
-        let advance = reading.advance(&stamps, listed.total, now);
-        page.notes.extend(
-            advance
-                .notes
-                .into_iter()
-                .map(|note| format!("{}: {note}", shard.id)),
-        );
-        page.next = match advance.next {
-            Some(next) => Next::More(cursor(&next)?),
-            None => Next::End(watermark(moment(started) - OVERLAP)),
-        };
+        go_on(reading, &stamps, listed.total, now, shard, &mut page)?;
         Ok(page)
     }
 
@@ -195,7 +184,28 @@ impl Kustomer {
     }
 }
 
-fn first(shard: &Shard, now: i64) -> Reading {
+/// Where the walk goes on after a page.
+pub(super) fn go_on(
+    reading: Reading,
+    stamps: &[Stamp],
+    total: Option<u64>,
+    now: i64,
+    shard: &Shard,
+    page: &mut Page,
+) -> Result<()> {
+    let started = reading.started;
+    let advance = reading.advance(stamps, total, now);
+    let notes = advance.notes.into_iter();
+    page.notes
+        .extend(notes.map(|note| format!("{}: {note}", shard.id)));
+    page.next = match advance.next {
+        Some(next) => Next::More(cursor(&next)?),
+        None => Next::End(watermark(moment(started) - OVERLAP)),
+    };
+    Ok(())
+}
+
+pub(super) fn first(shard: &Shard, now: i64) -> Reading {
     let since = shard.scope.get("since").and_then(|since| since.as_str());
     match since.and_then(parse_time) {
         Some(since) => Reading::since(since.timestamp_millis(), now),
@@ -203,10 +213,10 @@ fn first(shard: &Shard, now: i64) -> Reading {
     }
 }
 
-fn query(stream: Stream, reading: &Reading) -> Query<'static> {
+pub(super) fn query<'a>(context: &'a str, reading: &Reading) -> Query<'a> {
     let query = Query {
         index: reading.index,
-        context: stream.context(),
+        context,
         from: 0,
         to: None,
         made_from: None,
@@ -230,7 +240,7 @@ fn query(stream: Stream, reading: &Reading) -> Query<'static> {
     }
 }
 
-fn stamp(row: &Row) -> Result<Stamp, Defect> {
+pub(super) fn stamp(row: &Row) -> Result<Stamp, Defect> {
     let created = row.time("createdAt")?;
     let updated = row.time("updatedAt")?.or(created).ok_or_else(|| Defect {
         path: "attributes.updatedAt".to_owned(),
@@ -246,7 +256,7 @@ fn stamp_of(raw: &Raw) -> Option<Stamp> {
     stamp(&Row::read(raw).ok()?).ok()
 }
 
-fn after_last(stamps: &[Stamp], reading: &Reading) -> Stamp {
+pub(super) fn after_last(stamps: &[Stamp], reading: &Reading) -> Stamp {
     let from = match reading.step {
         Step::Slide { from } | Step::Split { from, .. } => from,
         Step::Burst { at, .. } => at,

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
-use deskferry_core::model::{AuthorRole, ChannelKind, CustomValue, Direction, StatusState};
-use deskferry_core::{RecordKind, Source as _};
+use deskferry_core::model::{
+    AuthorRole, ChannelKind, CustomValue, Direction, RelationKind, StatusState,
+};
+use deskferry_core::{Record, RecordKind, Source as _};
 use deskferry_rehearsal::kustomer::{Context, Kustomer as Desk};
 use deskferry_rehearsal::world::{ConversationState, MessageKind};
 
@@ -200,6 +202,111 @@ async fn without_the_records_behind_mails_their_previews_are_kept() {
             .into_iter()
             .all(|m| m.meta.custom.contains_key("body_incomplete"))
     );
+}
+
+#[tokio::test]
+async fn custom_objects_come_with_their_attributes_records_and_relations() {
+    let mut options = options(60);
+    options.content = deskferry_rehearsal::kustomer::Content::Made(
+        deskferry_rehearsal::world::WorldSpec::new(11, 60).with_objects(),
+    );
+    let desk = desk(options).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    assert!(read.rejects.is_empty(), "{:?}", read.rejects);
+    let definitions: Vec<_> = read
+        .records
+        .values()
+        .filter_map(|record| match record {
+            Record::ObjectDefinition(one) => Some(one),
+            _ => None,
+        })
+        .collect();
+    let named: Vec<_> = definitions
+        .iter()
+        .map(|d| (d.name.as_str(), d.active))
+        .collect();
+    assert_eq!(
+        named,
+        [("order", true), ("order-line", true), ("warranty", false)]
+    );
+    let relation = |klass: &str, field: &str| {
+        let klass = definitions.iter().find(|d| d.name == klass).unwrap();
+        klass
+            .relations
+            .iter()
+            .find(|r| r.field == field)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(relation("order", "aboutId").kind, RelationKind::Many);
+    assert_eq!(relation("order", "aboutId").to, RecordKind::Conversation);
+    let line = relation("order-line", "orderId");
+    assert_eq!(
+        (line.kind, line.to),
+        (RelationKind::Lookup, RecordKind::ObjectRecord)
+    );
+    assert!(
+        line.object
+            .unwrap()
+            .as_str()
+            .ends_with(":object-definition:order")
+    );
+
+    let records: Vec<_> = read
+        .records
+        .values()
+        .filter_map(|record| match record {
+            Record::ObjectRecord(one) => Some(one),
+            _ => None,
+        })
+        .collect();
+    let there: usize = (1..=3)
+        .map(|class| desk.world().object_records(class).count())
+        .sum();
+    assert_eq!(records.len(), there);
+    let keys: BTreeSet<_> = read.records.keys().collect();
+    for record in &records {
+        assert!(keys.contains(&record.object));
+        for relation in &record.relations {
+            let beyond = record.object.as_str().ends_with("warranty");
+            assert!(keys.contains(&relation.to) || beyond, "{}", relation.to);
+        }
+    }
+    let order = records
+        .iter()
+        .find(|r| r.name.starts_with("Order #"))
+        .unwrap();
+    let number = &order.meta.custom["orderNumberNum"];
+    assert!(matches!(number, CustomValue::Number(n) if n.starts_with("102701236")));
+    assert!(
+        matches!(&order.meta.custom["data"], CustomValue::Json(data) if data["items"].is_array())
+    );
+    assert!(!order.meta.custom.contains_key("aboutId"));
+}
+
+#[tokio::test]
+async fn every_channel_keeps_its_word() {
+    let mut options = options(60);
+    options.content = deskferry_rehearsal::kustomer::Content::Made(
+        deskferry_rehearsal::world::WorldSpec::new(11, 60).with_channels(),
+    );
+    let desk = desk(options).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    let channels: BTreeSet<&str> = read.messages().map(|m| m.channel.is.name()).collect();
+    for wanted in [
+        "sms",
+        "voice",
+        "whatsapp",
+        "instagram",
+        "twitter",
+        "facebook",
+    ] {
+        assert!(channels.contains(wanted), "{wanted}: {channels:?}");
+    }
+    let calls = read
+        .messages()
+        .filter(|m| m.channel.is == ChannelKind::Voice);
+    assert!(calls.into_iter().all(|m| m.call.is_some()));
 }
 
 #[tokio::test]

@@ -89,7 +89,10 @@ impl Platform for Kustomer {
     }
 
     fn channel(&self, channel: &Channel) -> String {
-        usual_channel(channel)
+        match channel {
+            Channel::Other(raw) => raw.to_lowercase(),
+            known => usual_channel(known),
+        }
     }
 
     fn rating(&self, rating: Rating) -> String {
