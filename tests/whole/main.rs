@@ -1,5 +1,6 @@
 //! Whole migrations from a local Kayako into a local org, judged by the oracle: one program, so that one build serves all.
 
+mod asapp;
 mod bad_input;
 mod bulk;
 mod config;

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | channels | a folder that mirrors the batch tree (what SFTP or S3 delivered), a folder of files of the File Exporter, and the File Exporter itself; any of them together |
 //! | File Exporter | values handed back as they came, links fetched at once and asked for again when they expire or break, without credentials; a pace, a daily limit, and a stop that can be resumed |
-//! | kinds | definitions of structured data, teams (queues), agents, accounts, contacts, conversations, messages |
+//! | kinds | definitions of structured data, teams (queues), agents and their figures, accounts, contacts, conversations, messages, inventory (queues, intents, segments) |
 //! | latest statement | by the documented keys without their tenant parts; by logical time, partition, read, split, line; late partitions and repeated reads change nothing |
 //! | partitions | only with `_SUCCESS` (batch tree); split files; gzip told by its bytes; `.enc` refused; a day that is not finished is named and left for later |
 //! | values | ids as numbers or text, `NULL` and blank as nothing, every spelling of times; a column that changes its type is told |
@@ -85,6 +85,7 @@
 mod channels;
 mod config;
 mod convert;
+mod inventory;
 mod reduce;
 mod settings;
 mod side;

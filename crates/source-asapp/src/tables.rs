@@ -91,6 +91,8 @@ pub(crate) mod tag {
     /// Made by us: a conversation names this agent.
     pub(crate) const REP_NAMED: u8 = 63;
     pub(crate) const REP_ACTIVITY: u8 = 64;
+    /// Made by us: how long an agent had a conversation.
+    pub(crate) const REP_HANDLED: u8 = 65;
 
     pub(crate) const PARAM: u8 = 70;
     /// Made by us: a conversation names this customer.

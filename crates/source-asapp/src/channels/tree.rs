@@ -172,7 +172,7 @@ pub(crate) async fn pieces(
             });
         }
     }
-    pieces.sort_by(|a, b| (a.partition, a.split, a.name()).cmp(&(b.partition, b.split, b.name())));
+    pieces.sort_by_key(|piece| (piece.partition, piece.split, piece.name()));
     Ok((pieces, unfinished))
 }
 

@@ -7,7 +7,7 @@ mod segment;
 mod services;
 
 pub(crate) use lookup::Lookup;
-pub(crate) use people::{agent, customer};
+pub(crate) use people::{agent, customer, statistics};
 pub(crate) use segment::Segments;
 
 use chrono::{DateTime, Utc};

@@ -1,6 +1,6 @@
 //! Customers, the companies they belong to, and agents.
 
-use deskferry_core::model::{Account, Agent, Contact, CustomValue, Email, Meta};
+use deskferry_core::model::{Account, Agent, AgentStatistics, Contact, CustomValue, Email, Meta};
 use deskferry_core::{RecordKey, RecordKind, Tenant};
 
 use super::{Ground, keep_rest, person_key, row, rows};
@@ -259,4 +259,43 @@ pub(crate) fn agent(ground: &Ground<'_>, group: &Group) -> Agent {
         role,
         teams: Vec::new(),
     }
+}
+
+/// How an agent did over all that was read: how many conversations and calls, and how long they took on average. Nothing where
+/// no assignment was read.
+pub(crate) fn statistics(ground: &Ground<'_>, group: &Group) -> Option<AgentStatistics> {
+    let handled: Vec<Row> = rows(group, tag::REP_HANDLED).map(|(row, _)| row).collect();
+    let times: Vec<_> = handled.iter().filter_map(|row| row.time("at")).collect();
+    let (from, until) = (*times.iter().min()?, *times.iter().max()?);
+    let agent = person_key(ground.tenant, RecordKind::Agent, group.family, &group.id);
+    let mut meta = Meta::new(ground.tenant.key(RecordKind::AgentStatistics, &group.id));
+    let number = |value: f64| CustomValue::Number(((value * 100.0).round() / 100.0).to_string());
+    let calls = handled.iter().filter(|row| {
+        row.text("mode")
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("voice"))
+    });
+    meta.custom
+        .insert("assignments".to_owned(), number(handled.len() as f64));
+    meta.custom
+        .insert("calls".to_owned(), number(calls.count() as f64));
+    for (name, column) in [
+        ("average_handle_seconds", "handle"),
+        ("average_wrap_up_seconds", "wrap_up"),
+        ("average_first_response_seconds", "first"),
+    ] {
+        let values: Vec<f64> = handled
+            .iter()
+            .filter_map(|row| row.number(column))
+            .collect();
+        if !values.is_empty() {
+            let average = values.iter().sum::<f64>() / values.len() as f64;
+            meta.custom.insert(name.to_owned(), number(average));
+        }
+    }
+    Some(AgentStatistics {
+        meta,
+        agent,
+        from: Some(from),
+        until: Some(until),
+    })
 }

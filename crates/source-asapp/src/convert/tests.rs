@@ -556,3 +556,53 @@ fn an_agent_who_is_in_no_list_any_more_is_still_somebody() {
     )]);
     assert!(!left.active);
 }
+
+#[test]
+fn an_agents_figures_are_averages_over_what_was_read() {
+    let (tenant, lookup, nobody, segments) = (
+        Tenant::new("asapp", "acme"),
+        Lookup::default(),
+        Side::default(),
+        Segments::default(),
+    );
+    let ground = Ground {
+        tenant: &tenant,
+        lookup: &lookup,
+        customers: &nobody,
+        agents: &nobody,
+        recordings: &nobody,
+        segments: &segments,
+        quiet_before: Utc.timestamp_opt(0, 0).unwrap(),
+    };
+    let handled = |day: u32, handle: &str, mode: &str| {
+        let row = json!({"at": format!("2026-02-0{day} 10:00:00"), "handle": handle, "mode": mode, "wrap_up": null});
+        (tag::REP_HANDLED, row)
+    };
+    let rows = [
+        handled(3, "100", "CHAT"),
+        handled(1, "50.5", "VOICE"),
+        handled(2, "NULL", "CHAT"),
+    ];
+    let found = statistics(&ground, &group(Family::Messaging, "60001", &rows)).unwrap();
+    assert_eq!(found.agent.to_string(), "asapp:acme:agent:60001");
+    assert_eq!(
+        (found.from, found.until),
+        (
+            Some(at("2026-02-01 10:00:00")),
+            Some(at("2026-02-03 10:00:00"))
+        )
+    );
+    let figures: Vec<_> = found
+        .meta
+        .custom
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_json()))
+        .collect();
+    let expected = [
+        ("assignments", json!(3)),
+        ("average_handle_seconds", json!(75.25)),
+        ("calls", json!(1)),
+    ];
+    assert_eq!(figures, expected);
+    assert!(statistics(&ground, &group(Family::Messaging, "60001", &[])).is_none());
+}

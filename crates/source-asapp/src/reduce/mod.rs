@@ -7,6 +7,7 @@
 mod entry;
 mod keys;
 mod manifest;
+mod map;
 mod merge;
 mod run;
 mod scan;

@@ -428,9 +428,13 @@ fn parts(shard: &Shard, generation: u32) -> Vec<Shard> {
     let mut parts = vec![
         part(
             "dictionaries",
-            &[RecordKind::FieldDefinition, RecordKind::Team],
+            &[
+                RecordKind::FieldDefinition,
+                RecordKind::Team,
+                RecordKind::InventoryItem,
+            ],
         ),
-        part("agents", &[RecordKind::Agent]),
+        part("agents", &[RecordKind::Agent, RecordKind::AgentStatistics]),
         part("customers", &[RecordKind::Account, RecordKind::Contact]),
     ];
     for number in 0..PARTS {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::Duration;
-use deskferry_core::model::Attachment;
+use deskferry_core::model::{Attachment, InventoryItem};
 use deskferry_core::source::{
     ByteStream, Capability, Cursor, Page, Readiness, Scope, Shard, Source, Watermark,
 };
@@ -45,6 +45,8 @@ const KINDS: &[RecordKind] = &[
     RecordKind::Contact,
     RecordKind::Conversation,
     RecordKind::Message,
+    RecordKind::AgentStatistics,
+    RecordKind::InventoryItem,
 ];
 
 /// A company's exports as a source.
@@ -67,6 +69,8 @@ struct Tables {
     agents: Side,
     recordings: Side,
     segments: Segments,
+    /// Configuration for the hand-over document.
+    inventory: Vec<InventoryItem>,
     /// What people decided of doubtful conversations.
     decisions: HashMap<String, bool>,
 }
@@ -139,16 +143,27 @@ impl Asapp {
     }
 
     fn segments(&self) -> Result<Segments> {
-        let Some(path) = self.config.segments() else {
+        let Some(definitions) = self.segment_definitions()? else {
             return Ok(Segments::default());
         };
-        let wrong = |why: String| {
-            Error::new(ErrorKind::Config, "read the definitions of segments", why)
-                .with("file", path.display())
+        Segments::new(&definitions, self.config.segment_priority())
+            .map_err(|why| self.wrong_segments(why))
+    }
+
+    fn wrong_segments(&self, why: String) -> Error {
+        let file = self.config.segments().unwrap_or(std::path::Path::new(""));
+        Error::new(ErrorKind::Config, "read the definitions of segments", why)
+            .with("file", file.display())
+    }
+
+    fn segment_definitions(&self) -> Result<Option<serde_json::Value>> {
+        let Some(path) = self.config.segments() else {
+            return Ok(None);
         };
-        let text = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-        let definitions = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
-        Segments::new(&definitions, self.config.segment_priority()).map_err(wrong)
+        let text = std::fs::read(path).map_err(|e| self.wrong_segments(e.to_string()))?;
+        let definitions =
+            serde_json::from_slice(&text).map_err(|e| self.wrong_segments(e.to_string()))?;
+        Ok(Some(definitions))
     }
 }
 

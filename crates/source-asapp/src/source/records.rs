@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asapp, Tables, blocking, cursor, place, reconcile, told, watermark};
 use crate::convert::{self, Lookup};
+use crate::inventory;
 use crate::reduce::{Group, Origin, Start, buckets, scan};
-use crate::tables::Of;
+use crate::tables::{Of, tag};
+use crate::wire::Row;
 
 /// Rows of one page.
 const ROWS: usize = 4_000;
@@ -81,9 +83,16 @@ impl Asapp {
         let (groups, _) =
             blocking(move || scan(&file, &Start::all(Of::Dictionary), |_| false)).await?;
         let (customers, agents, recordings, segments) = self.sides()?;
+        let lookup = Lookup::new(&groups);
+        let of_intents = groups.iter().flat_map(|group| group.of(tag::INTENT));
+        let intents: Vec<Row> = of_intents
+            .filter_map(|row| Row::parse(&row.line).ok())
+            .collect();
+        let definitions = self.segment_definitions()?.unwrap_or_default();
         let tables = Arc::new(Tables {
             tenant: self.tenant(),
-            lookup: Lookup::new(&groups),
+            inventory: inventory::items(&self.tenant(), &lookup, &intents, &definitions),
+            lookup,
             customers,
             agents,
             recordings,
@@ -99,7 +108,8 @@ impl Asapp {
         let tables = self.tables(generation).await?;
         let definitions = tables.lookup.definitions(&tables.tenant).map(Record::from);
         let teams = tables.lookup.teams(&tables.tenant).map(Record::from);
-        let mut records: Vec<Record> = definitions.chain(teams).collect();
+        let items = tables.inventory.iter().cloned().map(Record::from);
+        let mut records: Vec<Record> = definitions.chain(teams).chain(items).collect();
         records.retain(|record| shard.yields.contains(&record.kind()));
         Ok(Page::new(records, Next::End(watermark(generation))))
     }
@@ -115,11 +125,13 @@ impl Asapp {
             .take(shard, after.as_ref(), Start::all(Of::Agent))
             .await?;
         let ground = tables.ground(&self.config, cx);
-        let records = taken
-            .groups
-            .iter()
-            .map(|group| convert::agent(&ground, group).into());
-        Ok(Page::new(records.collect(), taken.next))
+        let mut records: Vec<Record> = Vec::new();
+        for group in &taken.groups {
+            records.push(convert::agent(&ground, group).into());
+            records.extend(convert::statistics(&ground, group).map(Record::from));
+        }
+        records.retain(|record| shard.yields.contains(&record.kind()));
+        Ok(Page::new(records, taken.next))
     }
 
     pub(super) async fn customers_page(

@@ -1,0 +1,350 @@
+//! Rows to keys and entries.
+
+use std::collections::HashSet;
+
+use deskferry_core::Result;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::entry::{Stamp, write};
+use super::keys::owner_key;
+use super::run::Input;
+use crate::tables::{Family, Of, Table, tag};
+use crate::wire::{Shape, moment, pick, scalar};
+
+/// Ids of agents and customers that a run remembers to have named already.
+const REMEMBERED: usize = 200_000;
+
+/// Takes a key and an entry.
+pub(super) type Insert<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
+/// Rows of one file to entries.
+pub(super) struct Mapper<'a> {
+    table: &'static Table,
+    number: u32,
+    stamp: Stamp,
+    wanted: Vec<&'static str>,
+    key: Vec<u8>,
+    entry: Vec<u8>,
+    /// Who was named in this run already.
+    named: &'a mut HashSet<(u8, String)>,
+}
+
+/// Columns from which we make rows of our own.
+const NAMES: &[&str] = &[
+    "customer_id",
+    "external_user_id",
+    "first_rep_id",
+    "last_rep_id",
+    "rep_id",
+    "sender_id",
+    "sender_type",
+    "merged_from_issue_id",
+    "last_agent_id",
+    "agent_id",
+    "structured_data_field_id",
+    "structured_data_field_name",
+    "structured_data_field_category",
+    "issue_id",
+    "issue_assigned_ts",
+    "client_mode",
+    "handle_time_seconds",
+    "wrap_up_time_seconds",
+    "first_response_seconds",
+];
+
+type Picked<'de> = Vec<Option<&'de RawValue>>;
+
+impl<'a> Mapper<'a> {
+    pub(super) fn new(
+        input: &Input,
+        generation: u32,
+        named: &'a mut HashSet<(u8, String)>,
+    ) -> Self {
+        let table = input.piece.table;
+        let mut wanted: Vec<&'static str> = Vec::new();
+        let own = table.owner.iter().chain(table.key);
+        for column in own
+            .copied()
+            .chain(table.unique)
+            .chain(table.logical)
+            .chain(table.constant)
+        {
+            if !wanted.contains(&column) {
+                wanted.push(column);
+            }
+        }
+        if makes_more(table.tag) {
+            for column in NAMES {
+                if !wanted.contains(column) {
+                    wanted.push(column);
+                }
+            }
+        }
+        Self {
+            table,
+            number: input.number,
+            stamp: Stamp {
+                partition: input.piece.partition,
+                generation,
+                split: input.piece.split,
+                ..Stamp::default()
+            },
+            wanted,
+            key: Vec::new(),
+            entry: Vec::new(),
+            named,
+        }
+    }
+
+    /// Inserts what a line says; why it is no row, where it is none.
+    pub(super) fn map(
+        &mut self,
+        line: &[u8],
+        number: u32,
+        shape: &mut Shape,
+        insert: &mut Insert<'_>,
+    ) -> Result<std::result::Result<(), String>> {
+        let picked = match pick(line, &self.wanted, shape) {
+            Ok(picked) => picked,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let at = |column: &str| value(&self.wanted, &picked, column);
+        let owner = match self.table.owner {
+            [] => Some(String::new()),
+            columns => columns.iter().find_map(|column| at(column)),
+        };
+        let Some(owner) = owner else {
+            return Ok(Err(format!(
+                "no value in {}",
+                self.table.owner.join(" or ")
+            )));
+        };
+        self.stamp.line = number;
+        self.stamp.logical = self
+            .table
+            .logical
+            .and_then(at)
+            .and_then(|text| moment(&text))
+            .map_or(0, |time| time.timestamp_micros());
+        owner_key(&mut self.key, self.table.of, self.table.family, &owner);
+        self.key.push(self.table.tag);
+        match self.table.unique.and_then(at) {
+            Some(unique) => self.key.extend(unique.bytes()),
+            None => {
+                for (place, column) in self.table.key.iter().enumerate() {
+                    if place > 0 {
+                        self.key.push(0x1f);
+                    }
+                    self.key.extend(at(column).unwrap_or_default().bytes());
+                }
+            }
+        }
+        let constant = self
+            .table
+            .constant
+            .and_then(at)
+            .map_or(0, |text| hash(&text));
+        write(&mut self.entry, self.stamp, constant, self.number, line);
+        insert(&self.key, &self.entry)?;
+        if makes_more(self.table.tag) {
+            self.more(&owner, line, &picked, insert)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Rows of our own: who and what a row names beside what it belongs to.
+    fn more(
+        &mut self,
+        owner: &str,
+        line: &[u8],
+        picked: &Picked<'_>,
+        insert: &mut Insert<'_>,
+    ) -> Result<()> {
+        let wanted = std::mem::take(&mut self.wanted);
+        let at = |column: &str| value(&wanted, picked, column);
+        let says = |column: &str, word: &str| {
+            at(column).is_some_and(|text| text.to_ascii_lowercase().contains(word))
+        };
+        match self.table.tag {
+            tag::METADATA | tag::METADATA_ENDED => {
+                if let Some(customer) = at("customer_id") {
+                    self.name(Of::Customer, &customer, insert)?;
+                    if let Some(external) = at("external_user_id") {
+                        let row = json!({ "external_user_id": external }).to_string();
+                        self.put(
+                            Of::Customer,
+                            &customer,
+                            tag::CUSTOMER_NAMED,
+                            "external",
+                            row.as_bytes(),
+                            insert,
+                        )?;
+                    }
+                }
+                for rep in [at("first_rep_id"), at("last_rep_id")]
+                    .into_iter()
+                    .flatten()
+                {
+                    self.name(Of::Agent, &rep, insert)?;
+                }
+            }
+            tag::REP_CONVO => {
+                if let Some(rep) = at("rep_id") {
+                    self.name(Of::Agent, &rep, insert)?;
+                    let row = json!({
+                        "at": at("issue_assigned_ts"),
+                        "mode": at("client_mode"),
+                        "handle": at("handle_time_seconds"),
+                        "wrap_up": at("wrap_up_time_seconds"),
+                        "first": at("first_response_seconds"),
+                    });
+                    let key = format!(
+                        "{owner}\u{1f}{}",
+                        at("issue_assigned_ts").unwrap_or_default()
+                    );
+                    self.put(
+                        Of::Agent,
+                        &rep,
+                        tag::REP_HANDLED,
+                        &key,
+                        row.to_string().as_bytes(),
+                        insert,
+                    )?;
+                }
+            }
+            tag::DISPOSITION => {
+                if let Some(rep) = at("rep_id") {
+                    self.name(Of::Agent, &rep, insert)?;
+                }
+            }
+            tag::UTTERANCE if says("sender_type", "rep") => {
+                if let Some(rep) = at("sender_id") {
+                    self.name(Of::Agent, &rep, insert)?;
+                }
+            }
+            tag::UTTERANCE_STATE if says("sender_type", "agent") => {
+                if let Some(agent) = at("sender_id") {
+                    self.name(Of::Agent, &agent, insert)?;
+                }
+            }
+            tag::OPPORTUNITY => {
+                if let Some(merged) = at("merged_from_issue_id").filter(|merged| merged != owner) {
+                    let row = json!({ "into": owner }).to_string();
+                    self.put(
+                        Of::Conversation,
+                        &merged,
+                        tag::MERGED,
+                        "",
+                        row.as_bytes(),
+                        insert,
+                    )?;
+                }
+            }
+            tag::PARAM => {
+                self.name(Of::Customer, owner, insert)?;
+                if let (Some(issue), Some(key)) = (at("issue_id"), at("param_key")) {
+                    self.put(
+                        Of::Conversation,
+                        &issue,
+                        tag::PARAM_OF_ISSUE,
+                        &key,
+                        line,
+                        insert,
+                    )?;
+                }
+            }
+            tag::STATE => {
+                if let Some(customer) = at("customer_id") {
+                    self.name(Of::Customer, &customer, insert)?;
+                }
+                if let Some(agent) = at("last_agent_id") {
+                    self.name(Of::Agent, &agent, insert)?;
+                }
+            }
+            tag::STRUCTURED => {
+                if let Some(field) = at("structured_data_field_id") {
+                    let row = json!({
+                        "id": field,
+                        "name": at("structured_data_field_name"),
+                        "category": at("structured_data_field_category"),
+                    });
+                    self.put(
+                        Of::Dictionary,
+                        "",
+                        tag::FIELD,
+                        &field,
+                        row.to_string().as_bytes(),
+                        insert,
+                    )?;
+                }
+            }
+            _ => {}
+        }
+        self.wanted = wanted;
+        Ok(())
+    }
+
+    fn name(&mut self, of: Of, id: &str, insert: &mut Insert<'_>) -> Result<()> {
+        let mark = match of {
+            Of::Agent => tag::REP_NAMED,
+            _ => tag::CUSTOMER_NAMED,
+        };
+        let name = (
+            mark + u8::from(self.table.family == Family::Services) * 100,
+            id.to_owned(),
+        );
+        if self.named.contains(&name) {
+            return Ok(());
+        }
+        if self.named.len() < REMEMBERED {
+            self.named.insert(name);
+        }
+        self.put(of, id, mark, "", b"{}", insert)
+    }
+
+    fn put(
+        &mut self,
+        of: Of,
+        owner: &str,
+        tag: u8,
+        row: &str,
+        line: &[u8],
+        insert: &mut Insert<'_>,
+    ) -> Result<()> {
+        owner_key(&mut self.key, of, self.table.family, owner);
+        self.key.push(tag);
+        self.key.extend(row.bytes());
+        write(&mut self.entry, self.stamp, 0, self.number, line);
+        insert(&self.key, &self.entry)
+    }
+}
+
+/// Whether rows of a table name others.
+fn makes_more(mark: u8) -> bool {
+    matches!(
+        mark,
+        tag::METADATA
+            | tag::METADATA_ENDED
+            | tag::REP_CONVO
+            | tag::DISPOSITION
+            | tag::UTTERANCE
+            | tag::UTTERANCE_STATE
+            | tag::OPPORTUNITY
+            | tag::PARAM
+            | tag::STATE
+            | tag::STRUCTURED
+    )
+}
+
+fn value(wanted: &[&str], picked: &Picked<'_>, column: &str) -> Option<String> {
+    let place = wanted.iter().position(|wanted| *wanted == column)?;
+    scalar(picked.get(place).copied().flatten()?).map(|text| text.into_owned())
+}
+
+/// Never 0, which means none.
+fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    }) | 1
+}
