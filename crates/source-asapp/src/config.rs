@@ -51,6 +51,8 @@ pub struct AsappConfigBuilder {
     allow_plain_http: bool,
     #[serde(default)]
     allow_private_hosts: bool,
+    #[serde(default)]
+    events: Option<PathBuf>,
     #[serde(default = "default_work")]
     work: PathBuf,
     #[serde(default)]
@@ -193,6 +195,10 @@ impl AsappConfig {
         self.0.exported.as_deref()
     }
 
+    pub(crate) fn events(&self) -> Option<&Path> {
+        self.0.events.as_deref()
+    }
+
     /// How the File Exporter is reached, where there is a key.
     pub(crate) fn reach(&self) -> Option<Reach> {
         let told = &self.0;
@@ -273,6 +279,7 @@ impl AsappConfigBuilder {
             requests_per_day: default_per_day(),
             allow_plain_http: false,
             allow_private_hosts: false,
+            events: None,
             work: default_work(),
             customers: None,
             agents: None,
@@ -295,6 +302,14 @@ impl AsappConfigBuilder {
     #[must_use]
     pub fn exported_files(mut self, folder: impl Into<PathBuf>) -> Self {
         self.exported = Some(folder.into());
+        self
+    }
+
+    /// A folder of archived real-time events, one body a line: uploads and summaries that files do not have, and issues that no file has, which
+    /// are listed for people to decide.
+    #[must_use]
+    pub fn events(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.events = Some(folder.into());
         self
     }
 

@@ -6,7 +6,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | channels | a folder that mirrors the batch tree (what SFTP or S3 delivered), a folder of files of the File Exporter, and the File Exporter itself; any of them together |
+//! | channels | a folder that mirrors the batch tree (what SFTP or S3 delivered), a folder of files of the File Exporter, the File Exporter itself, and a folder of archived real-time events; any of them together |
 //! | File Exporter | values handed back as they came, links fetched at once and asked for again when they expire or break, without credentials; a pace, a daily limit, and a stop that can be resumed |
 //! | kinds | definitions of structured data, teams (queues), agents and their figures, accounts, contacts, conversations, messages, inventory (queues, intents, segments) |
 //! | latest statement | by the documented keys without their tenant parts; by logical time, partition, read, split, line; late partitions and repeated reads change nothing |
@@ -18,9 +18,9 @@
 //! | segments | evaluated again from their definitions; of several only a list of priorities decides |
 //! | calls | one per agent's part, with length, disposition, and a recording where the company's own table names one |
 //! | names and addresses | not in ASAPP: from `customer_params` by configured keys, and from the company's own tables, checked on entry |
-//! | doubtful | issues without metadata, two that claim one id: listed in `reconcile/conversations.csv` of the work folder, left out unless a person decides `take` |
+//! | doubtful | issues without metadata, issues that only events know, two that claim one id: listed in `reconcile/conversations.csv` of the work folder, left out unless a person decides `take` |
 //! | changes only | a later read takes new and changed files, and yields what they touch |
-//! | not read | files' bytes and recordings (ASAPP gives none), the Conversation, AutoSummary and Configuration APIs, S3 and SFTP directly, archived real-time events, tables of bots and agents' utilisation |
+//! | not read | files' bytes and recordings (ASAPP gives none), the Conversation, AutoSummary and Configuration APIs, S3 and SFTP directly, tables of bots and agents' utilisation |
 //!
 //! What is reduced stands in the work folder, some third of the exports' size. It belongs to one migration; a read that was stopped goes on there.
 //!

@@ -26,6 +26,12 @@ pub static SETTINGS: Section = Section::new(
             "a folder of files of the File Exporter, for AI services",
         ),
         Setting::new(
+            "events",
+            Holds::Path,
+            "",
+            "a folder of archived real-time events, one body a line",
+        ),
+        Setting::new(
             "url",
             Holds::Text,
             "https://api.asapp.com",

@@ -74,6 +74,8 @@ pub(crate) mod tag {
     pub(crate) const SESSION_MERGE: u8 = 20;
     pub(crate) const SENTIMENT: u8 = 21;
     pub(crate) const GENAGENT: u8 = 22;
+    /// Archived real-time events, flattened.
+    pub(crate) const EVENT: u8 = 29;
     /// Made by us: the row of another issue says that it took this one over.
     pub(crate) const MERGED: u8 = 30;
 
@@ -161,6 +163,15 @@ const fn dictionary(
 use Family::{Messaging, Services};
 
 const WINDOW: Option<&str> = Some("instance_ts");
+
+/// Archived real-time events: of each type the latest counts, and each carries what was known by then (ASAPP reference, section 5).
+pub(crate) static EVENTS: Table = conversation(
+    "real-time events",
+    Messaging,
+    tag::EVENT,
+    &["event_type"],
+    Some("event_time"),
+);
 
 /// Every table that is read.
 pub(crate) static TABLES: &[Table] = &[

@@ -299,6 +299,69 @@ async fn what_cannot_be_read_is_refused_with_a_reason() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
+#[tokio::test]
+async fn events_add_what_files_lack_and_an_issue_that_only_they_know_is_not_invented() {
+    let folder = tempfile::tempdir().unwrap();
+    deliver(folder.path(), false);
+    let archive = folder.path().join("archive/2026/02");
+    fs::create_dir_all(&archive).unwrap();
+    let event = |issue: &str, kind: &str, minute: u32, details: &str| {
+        format!(
+            r#"{{"api_version":"1.3","name":"com.asapp.event.journey","event_id":"{issue}-{minute}","event_type":"{kind}","meta_data":{{"issue_id":"{issue}","event_time":"2026-02-03T14:{minute:02}:00.000Z"}},"data":{{}},"details":{{{details}}}}}"#
+        )
+    };
+    let lines = [
+        event(
+            "3",
+            "FILE_UPLOAD_DETECTED",
+            2,
+            r#""uploaded_files_list":[{"file_name":"b.png"}]"#,
+        ),
+        event(
+            "3",
+            "TEXT_MESSAGE",
+            1,
+            r#""uploaded_files_list":[{"file_name":"a.png"}]"#,
+        ),
+        event(
+            "4242",
+            "ISSUE_CREATED",
+            5,
+            r#""issue_start_ts":"2026-02-03T14:05:00.000Z""#,
+        ),
+        r#"{"name":"com.asapp.event.activity","event_type":"agent_activity_status_updated"}"#
+            .to_owned(),
+        "broken".to_owned(),
+    ];
+    fs::write(archive.join("events.ndjson"), lines.join("\n")).unwrap();
+    let read = read(config(folder.path()).events(folder.path().join("archive")))
+        .await
+        .unwrap();
+    let Record::Conversation(third) = &read.records["asapp:acme:conversation:3"] else {
+        panic!("no conversation")
+    };
+    assert!(
+        third.meta.custom["uploaded_files"]
+            .to_json()
+            .to_string()
+            .contains("b.png"),
+        "{:?}",
+        third.meta.custom
+    );
+    assert_eq!(
+        read.skips
+            .get("asapp:acme:conversation:4242")
+            .map(String::as_str),
+        Some("only-in-events")
+    );
+    assert_eq!(read.rejects.len(), 1, "{:?}", read.rejects);
+    let list = fs::read_to_string(folder.path().join("work/reconcile/conversations.csv")).unwrap();
+    assert!(
+        list.contains("4242,only-in-events,real-time events,1,"),
+        "{list}"
+    );
+}
+
 mod exporter {
     use super::*;
     use deskferry_rehearsal::asapp::{API_ID, API_SECRET, ExporterOptions, FileExporter};

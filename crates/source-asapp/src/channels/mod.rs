@@ -3,6 +3,7 @@
 //! The messaging tree and the File Exporter have the same shape: feed, version, format, day, interval, files. Names are
 //! opaque: what a listing answered is handed back as it came (ASAPP reference, section 2).
 
+mod events;
 mod exporter;
 mod folder;
 mod tree;
@@ -12,8 +13,9 @@ use std::io::Read;
 use async_trait::async_trait;
 use deskferry_core::{Context, Result};
 
-use crate::tables::Family;
+use crate::tables::{Family, Table};
 
+pub(crate) use events::Events;
 pub(crate) use exporter::{Exporter, Reach};
 pub(crate) use folder::Folder;
 pub(crate) use tree::{Day, Piece, days, pieces};
@@ -47,6 +49,11 @@ pub(crate) trait Channel: Send + Sync {
 
     /// Whose tables it carries.
     fn family(&self) -> Family;
+
+    /// The one table that all of its files are of, where folders do not say.
+    fn table(&self) -> Option<&'static Table> {
+        None
+    }
 
     /// Whether a folder of data is finished only when `_SUCCESS` lies in it (ASAPP reference, section 3.2).
     fn is_gated(&self) -> bool;

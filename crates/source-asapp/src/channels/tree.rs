@@ -60,6 +60,9 @@ pub(super) fn date(name: &str) -> Option<NaiveDate> {
 /// The channel failed.
 pub(crate) async fn days(cx: &Context, channel: &dyn Channel) -> Result<(Vec<Day>, Vec<String>)> {
     let (mut days, mut notes) = (Vec::new(), Vec::new());
+    if channel.table().is_some() {
+        return Ok((folders_with_files(cx, channel).await?, notes));
+    }
     for feed in channel.list(cx, &[]).await?.folders {
         if table(channel.family(), value(&feed)).is_none() {
             notes.push(format!("{}: the feed `{feed}` is not read", channel.name()));
@@ -97,6 +100,25 @@ pub(crate) async fn days(cx: &Context, channel: &dyn Channel) -> Result<(Vec<Day
     Ok((days, notes))
 }
 
+/// Every folder that has files with rows.
+async fn folders_with_files(cx: &Context, channel: &dyn Channel) -> Result<Vec<Day>> {
+    let (mut days, mut todo) = (Vec::new(), vec![Vec::new()]);
+    while let Some(path) = todo.pop() {
+        let listing = channel.list(cx, &path).await?;
+        if path.len() < DEEPEST {
+            let below = |name: &String| [&path[..], std::slice::from_ref(name)].concat();
+            todo.extend(listing.folders.iter().map(below));
+        }
+        let has_rows = listing
+            .files
+            .iter()
+            .any(|file| split_of(&file.name).is_some());
+        days.extend(has_rows.then_some(Day { path, date: None }));
+    }
+    days.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(days)
+}
+
 /// JSON Lines where there is a choice of formats.
 fn wanted(
     channel: &dyn Channel,
@@ -132,7 +154,8 @@ pub(crate) async fn pieces(
     day: &Day,
 ) -> Result<(Vec<Piece>, Vec<String>)> {
     let feed = day.path.first().map_or("", String::as_str);
-    let Some(table) = table(channel.family(), value(feed)) else {
+    let of_feed = || table(channel.family(), value(feed));
+    let Some(table) = channel.table().or_else(of_feed) else {
         return Ok((Vec::new(), Vec::new()));
     };
     let (mut pieces, mut unfinished) = (Vec::new(), Vec::new());
@@ -196,7 +219,7 @@ fn split_of(name: &str) -> Option<u16> {
         return None;
     }
     let ends = |name: &str| {
-        [".jsonl", ".json", "jsonl"]
+        [".jsonl", ".json", ".ndjson", "jsonl"]
             .iter()
             .any(|end| name.ends_with(end))
     };

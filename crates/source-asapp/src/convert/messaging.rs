@@ -70,6 +70,7 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let customer = master
         .text("customer_id")
         .or_else(|| metrics.text("customer_id"))
+        .or_else(|| rows(group, tag::EVENT).find_map(|(row, _)| row.text("customer_id")))
         .map(|id| person_key(tenant, RecordKind::Contact, Family::Messaging, &id));
     let end = master.time("conversation_end_ts");
     let (mut said, mut refused) = (Vec::new(), Vec::new());
@@ -85,6 +86,7 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let begun = master
         .time("issue_created_ts")
         .or_else(|| master.time("first_utterance_ts"))
+        .or_else(|| rows(group, tag::EVENT).find_map(|(row, _)| row.time("issue_start_ts")))
         .or(first);
     let changed = master.time("last_event_ts").or(end).or(last).or(begun);
     notes(ground, group, &master, end.or(changed), &mut said);
@@ -151,6 +153,9 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         messages: placed(tenant, &key, &channel, said),
         conversation,
         doubt: match (missing, claimed_twice) {
+            (true, _) if group.rows.iter().all(|row| row.tag == tag::EVENT) => {
+                Some("only-in-events")
+            }
             (true, _) => Some("no-metadata"),
             (_, true) => Some("two-claim-one-id"),
             _ => None,
@@ -420,6 +425,7 @@ fn custom(group: &Group, master: &Row, others: [&Row; 3], custom: &mut CustomVal
             );
         }
     }
+    events(group, custom);
     for (name, mark) in [
         ("assignments", tag::REP_CONVO),
         ("queue_visits", tag::QUEUE_VISIT),
@@ -427,6 +433,23 @@ fn custom(group: &Group, master: &Row, others: [&Row; 3], custom: &mut CustomVal
         ("survey", tag::FEEDBACK),
     ] {
         keep_list(custom, name, rows(group, mark).map(|(row, _)| row));
+    }
+}
+
+/// What only real-time events tell: files that were uploaded (by name, nothing more), fields of the disposition, and the last summary. An
+/// event carries what was known by then, and the newest value counts.
+fn events(group: &Group, custom: &mut CustomValues) {
+    let mut all: Vec<Row> = rows(group, tag::EVENT).map(|(row, _)| row).collect();
+    all.sort_by_key(|row| (row.time("event_time"), row.time("create_time")));
+    for (column, name) in [
+        ("uploaded_files_list", "uploaded_files"),
+        ("disposition_fields", "disposition_fields"),
+        ("last_assignment_summary_text", "auto_summary_txt"),
+    ] {
+        let newest = all.iter().rev().find_map(|row| row.custom(column));
+        if let Some(value) = newest.filter(|_| !custom.contains_key(name)) {
+            custom.insert(name.to_owned(), value);
+        }
     }
 }
 

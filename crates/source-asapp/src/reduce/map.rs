@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use deskferry_core::Result;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use super::entry::{Stamp, write};
 use super::keys::owner_key;
@@ -105,6 +105,18 @@ impl<'a> Mapper<'a> {
         shape: &mut Shape,
         insert: &mut Insert<'_>,
     ) -> Result<std::result::Result<(), String>> {
+        let flat;
+        let line = match self.table.tag {
+            tag::EVENT => match flattened(line) {
+                Ok(Some(row)) => {
+                    flat = row;
+                    flat.as_slice()
+                }
+                Ok(None) => return Ok(Ok(())),
+                Err(reason) => return Ok(Err(reason)),
+            },
+            _ => line,
+        };
         let picked = match pick(line, &self.wanted, shape) {
             Ok(picked) => picked,
             Err(error) => return Ok(Err(error.to_string())),
@@ -347,4 +359,50 @@ fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     }) | 1
+}
+
+/// An event as a row: what stands in its three parts side by side. Nothing for events that are about no issue: the state of agents and
+/// queues moves nowhere.
+fn flattened(line: &[u8]) -> std::result::Result<Option<Vec<u8>>, String> {
+    let mut event: Map<String, Value> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
+    let name = event.get("name").and_then(Value::as_str).unwrap_or("");
+    if name != "com.asapp.event.journey" {
+        return match name {
+            "" => Err("there is no `name`: this is no event".to_owned()),
+            _ => Ok(None),
+        };
+    }
+    let mut row = Map::new();
+    for part in ["details", "data", "meta_data"] {
+        if let Some(Value::Object(values)) = event.remove(part) {
+            row.extend(values.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+    }
+    for column in ["event_type", "event_id"] {
+        if let Some(value) = event.remove(column) {
+            row.insert(column.to_owned(), value);
+        }
+    }
+    serde_json::to_vec(&row)
+        .map(Some)
+        .map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_row_and_one_about_no_issue_is_none() {
+        let event = json!({
+            "name": "com.asapp.event.journey", "event_type": "ISSUE_ENDED", "event_id": "e-1",
+            "meta_data": {"issue_id": "7", "event_time": "2026-02-03T14:00:00.000Z"}, "data": {"customer_id": 9}, "details": {"is_resolved": null},
+        });
+        let row = flattened(event.to_string().as_bytes()).unwrap().unwrap();
+        let row: Value = serde_json::from_slice(&row).unwrap();
+        let expected = json!({"issue_id": "7", "event_time": "2026-02-03T14:00:00.000Z", "customer_id": 9, "event_type": "ISSUE_ENDED", "event_id": "e-1"});
+        assert_eq!(row, expected);
+        assert_eq!(flattened(br#"{"name":"com.asapp.event.queue"}"#), Ok(None));
+        assert!(flattened(br#"{"issue_id":7}"#).is_err());
+    }
 }

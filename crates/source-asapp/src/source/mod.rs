@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::channels::{Channel, Exporter, Folder};
+use crate::channels::{Channel, Events, Exporter, Folder};
 use crate::config::AsappConfig;
 use crate::convert::{Ground, Lookup, Segments};
 use crate::side::{About, Side};
@@ -101,6 +101,9 @@ impl Asapp {
         }
         if let Some(folder) = config.exported_folder() {
             channels.push(Arc::new(Folder::new(folder, Family::Services)));
+        }
+        if let Some(folder) = config.events() {
+            channels.push(Arc::new(Events::new(folder)));
         }
         let exporter = match config.reach() {
             Some(reach) => Some(Arc::new(Exporter::new(reach)?)),

@@ -7,7 +7,7 @@ use std::path::Path;
 use deskferry_core::{Error, ErrorKind, Result};
 
 use crate::reduce::{Group, Start, scan};
-use crate::tables::{Family, TABLES, tag};
+use crate::tables::{EVENTS, Family, TABLES, tag};
 
 /// The file's name within the work folder.
 const NAME: &str = "conversations.csv";
@@ -25,6 +25,9 @@ fn doubt(group: &Group) -> Option<&'static str> {
         .peekable();
     if masters.peek().is_none() {
         return Some(match group.family {
+            Family::Messaging if group.rows.iter().all(|row| row.tag == tag::EVENT) => {
+                "only-in-events"
+            }
             Family::Messaging => "no-metadata",
             Family::Services => "no-state",
         });
@@ -56,7 +59,8 @@ pub(super) fn write(reduced: &Path, folder: &Path) -> Result<Option<String>> {
             let names = TABLES
                 .iter()
                 .filter(|table| group.of(table.tag).next().is_some());
-            let tables: BTreeSet<&str> = names.map(|table| table.name).collect();
+            let mut tables: BTreeSet<&str> = names.map(|table| table.name).collect();
+            tables.extend(group.of(tag::EVENT).next().map(|_| EVENTS.name));
             let decision = match decided.get(&group.id) {
                 Some(true) => "take",
                 Some(false) => "leave",
