@@ -22,6 +22,8 @@ const FEW: u64 = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
     pub(crate) piece: Piece,
+    /// Which of the channels has it.
+    pub(crate) channel: usize,
     pub(crate) number: u32,
 }
 
@@ -68,7 +70,7 @@ pub(crate) struct How<'a> {
 pub(crate) fn reduce(
     how: &How<'_>,
     inputs: &[Input],
-    open: &dyn Fn(&Piece) -> Result<Bytes>,
+    open: &dyn Fn(&Input) -> Result<Bytes>,
 ) -> Result<Done> {
     let failed = |error: io::Error| Error::storage("keep the reduced exports", error);
     let mut sorter = SorterBuilder::new(Latest);
@@ -87,7 +89,7 @@ pub(crate) fn reduce(
     let mut named = HashSet::new();
     for input in inputs {
         let shape = done.shapes.entry(shape_name(&input.piece)).or_default();
-        let mut reader = plain(open(&input.piece)?).map_err(|e| unreadable(&input.piece, e))?;
+        let mut reader = plain(open(input)?).map_err(|e| unreadable(&input.piece, e))?;
         let mut mapper = Mapper::new(input, how.generation, &mut named);
         let (mut line, mut number, mut rows) = (Vec::new(), 0_u32, 0_u64);
         loop {

@@ -70,10 +70,11 @@ impl Asapp {
     ) -> Result<Page> {
         let generation = told(shard, "generation").unwrap_or(1);
         let mut at: Place = place(after.as_ref());
+        // Whoever is dropped or fails with files in hand takes the list of what is to be read along: it is made anew.
         let mut held = self.work.lock().await;
-        let work = match held.take() {
-            Some(work) if work.generation == generation => held.insert(work),
-            _ => held.insert(self.begin(cx, generation).await?),
+        let mut work = match held.take() {
+            Some(work) if work.generation == generation => work,
+            _ => self.begin(cx, generation).await?,
         };
         let mut page = Page::new(Vec::new(), Next::More(cursor(&at)?));
         page.notes.append(&mut work.notes);
@@ -85,11 +86,11 @@ impl Asapp {
                 .filter(|run| run.generation == generation);
             of_read.cloned().collect::<Vec<_>>()
         };
-        if runs(work).len() <= at.runs {
-            self.next_runs(cx, work).await?;
+        if runs(&work).len() <= at.runs {
+            self.next_runs(cx, &mut work).await?;
             page.notes.append(&mut work.notes);
         }
-        if let Some(run) = runs(work).get(at.runs) {
+        if let Some(run) = runs(&work).get(at.runs) {
             let lines = broken(self.config.work(), &run.name, at.broken, TOLD)?;
             at.broken += lines.len();
             page.rejects = lines.into_iter().map(reject).collect();
@@ -104,13 +105,12 @@ impl Asapp {
                 };
             }
             page.next = Next::More(cursor(&at)?);
+            *held = Some(work);
             return Ok(page);
         }
-        self.finish(cx, work, &mut page).await?;
+        self.finish(cx, &mut work, &mut page).await?;
         page.spawn = parts(shard, generation);
         page.next = Next::End(watermark(generation));
-        // Listings are taken anew by whoever collects again.
-        *held = None;
         Ok(page)
     }
 
@@ -159,9 +159,13 @@ impl Asapp {
         let mut number = work.manifest.next_file();
         let mut running = Vec::new();
         for chunk in chunks {
-            let inputs: Vec<(usize, Input)> = (number..)
+            let inputs: Vec<Input> = (number..)
                 .zip(chunk)
-                .map(|(number, (channel, piece))| (channel, Input { piece, number }))
+                .map(|(number, (channel, piece))| Input {
+                    piece,
+                    channel,
+                    number,
+                })
                 .collect();
             number += u32::try_from(inputs.len()).unwrap_or(0);
             let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
@@ -233,7 +237,7 @@ impl Asapp {
         cx: &Context,
         generation: u32,
         name: String,
-        inputs: Vec<(usize, Input)>,
+        inputs: Vec<Input>,
         stopped: Arc<AtomicBool>,
     ) -> Result<RunMark> {
         let channels = self.channels.clone();
@@ -251,30 +255,19 @@ impl Asapp {
                 broken_share,
                 cancelled: &cancelled,
             };
-            let channel_of = |piece: &Piece| {
-                let found = inputs.iter().find(|(_, input)| {
-                    input.piece.name() == piece.name()
-                        && std::ptr::eq(input.piece.table, piece.table)
-                });
-                found.map_or(0, |(channel, _)| *channel)
+            let open = |input: &Input| {
+                let channel = &channels[input.channel];
+                handle.block_on(channel.open(&cx, &input.piece.folder, &input.piece.entry))
             };
-            let open = |piece: &Piece| {
-                let channel = &channels[channel_of(piece)];
-                handle.block_on(channel.open(&cx, &piece.folder, &piece.entry))
-            };
-            let bare: Vec<Input> = inputs.iter().map(|(_, input)| input.clone()).collect();
-            let done = reduce(&how, &bare, &open)?;
-            let files = inputs
-                .iter()
-                .zip(&done.rows)
-                .map(|((channel, input), rows)| FileMark {
-                    number: input.number,
-                    channel: channels[*channel].name().to_owned(),
-                    path: input.piece.name(),
-                    size: input.piece.entry.size,
-                    changed: input.piece.entry.changed.clone(),
-                    rows: *rows,
-                });
+            let done = reduce(&how, &inputs, &open)?;
+            let files = inputs.iter().zip(&done.rows).map(|(input, rows)| FileMark {
+                number: input.number,
+                channel: channels[input.channel].name().to_owned(),
+                path: input.piece.name(),
+                size: input.piece.entry.size,
+                changed: input.piece.entry.changed.clone(),
+                rows: *rows,
+            });
             Ok(RunMark {
                 files: files.collect(),
                 count: inputs.len(),

@@ -56,7 +56,7 @@ pub struct Asapp {
     /// The same as among the channels.
     exporter: Option<Arc<Exporter>>,
     work: Mutex<Option<Work>>,
-    tables: Mutex<Option<Arc<Tables>>>,
+    tables: Mutex<Option<(u32, Arc<Tables>)>>,
     /// The reduced file of a read, once it is known.
     reduced: std::sync::Mutex<Option<(u32, PathBuf)>>,
 }

@@ -76,7 +76,7 @@ impl Asapp {
     /// What conversions look into: dictionaries, the customer's tables, decisions.
     async fn tables(&self, generation: u32) -> Result<Arc<Tables>> {
         let mut held = self.tables.lock().await;
-        if let Some(tables) = held.as_ref() {
+        if let Some((_, tables)) = held.as_ref().filter(|(of, _)| *of == generation) {
             return Ok(Arc::clone(tables));
         }
         let file = self.reduced(generation)?;
@@ -99,7 +99,7 @@ impl Asapp {
             segments,
             decisions: reconcile::read(&self.reconcile_folder())?,
         });
-        *held = Some(Arc::clone(&tables));
+        *held = Some((generation, Arc::clone(&tables)));
         Ok(tables)
     }
 
