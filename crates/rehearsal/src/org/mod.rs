@@ -73,7 +73,10 @@ pub use self::options::{
     OrgSettings, PicklistValue,
 };
 use crate::fault::Faults;
-use crate::serve::{Requests, ServeOptions, Server};
+use crate::serve::{RequestLog, Requests, ServeOptions, Server};
+
+/// How many of the last requests are kept in full.
+const KEPT_REQUESTS: usize = 1_000;
 
 /// Why an org could not be started or read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +114,14 @@ impl Org {
                 .map_err(|e| OrgError(e.to_string()))?
                 .map_err(OrgError)?,
         );
+        let log = RequestLog::new(KEPT_REQUESTS);
         let front = Front {
             engine: Arc::clone(&engine),
             public_url: options.public_url.clone(),
+            log: log.clone(),
         };
         let serve = ServeOptions {
+            log: Some(log),
             port: options.port,
             tls_port: options.tls_port,
             tls_names: options.tls_names,

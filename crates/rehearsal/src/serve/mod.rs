@@ -49,6 +49,8 @@ pub struct ServeOptions {
     pub faults: Faults,
     /// How many of the last requests the log keeps in full.
     pub keep_requests: usize,
+    /// A log to write into instead of a new one, for handlers that show it.
+    pub log: Option<RequestLog>,
 }
 
 impl Default for ServeOptions {
@@ -59,6 +61,7 @@ impl Default for ServeOptions {
             tls_names: Vec::new(),
             faults: Faults::default(),
             keep_requests: 1_000,
+            log: None,
         }
     }
 }
@@ -123,7 +126,9 @@ impl Server {
     /// # Errors
     /// When a port is taken, or the TLS certificate cannot be made.
     pub async fn start(router: Router, options: ServeOptions) -> std::io::Result<Self> {
-        let log = RequestLog::new(options.keep_requests);
+        let log = options
+            .log
+            .unwrap_or_else(|| RequestLog::new(options.keep_requests));
         let shared = Arc::new(Shared {
             router: router.layer(axum::middleware::from_fn(label)),
             faults: options.faults.clone(),

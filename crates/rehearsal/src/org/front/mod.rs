@@ -2,6 +2,7 @@
 
 mod login;
 mod own;
+mod pages;
 
 use std::io::SeekFrom;
 use std::ops::Range;
@@ -25,7 +26,7 @@ use super::error::Refusal;
 use super::files;
 use super::rest::{self, Reply, Request, VERSIONS};
 use super::soap;
-use crate::serve::{RouteLabel, Scheme};
+use crate::serve::{RequestLog, RouteLabel, Scheme};
 
 /// The largest body that is not multipart (Salesforce transport reference, section 3.4).
 const LARGEST_BODY: usize = 52_428_800;
@@ -35,6 +36,8 @@ pub(crate) struct Front {
     pub(crate) engine: Arc<Engine>,
     /// None: absolute URLs begin with whatever address the client used.
     pub(crate) public_url: Option<String>,
+    /// What was asked so far.
+    pub(crate) log: RequestLog,
 }
 
 pub(crate) fn router(front: Arc<Front>) -> Router {
@@ -71,6 +74,12 @@ async fn answer(State(front): State<Arc<Front>>, request: HttpRequest) -> Respon
             .and_then(|rest| rest.split_once('/'))
         {
             Some(("dump", object)) => ("/rehearsal/dump/{object}".to_owned(), front.dump(object)),
+            Some(("records", object)) => {
+                let query = request.uri().query().unwrap_or_default().to_owned();
+                let page = front.records(object, &query).await;
+                ("/rehearsal/records/{object}".to_owned(), page)
+            }
+            Some(("record", id)) => ("/rehearsal/record/{id}".to_owned(), front.record(id).await),
             Some(("blob", id)) => ("/rehearsal/blob/{id}".to_owned(), front.blob(id).await),
             _ => (
                 "-".to_owned(),

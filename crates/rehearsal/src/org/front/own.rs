@@ -64,24 +64,4 @@ impl Front {
         }
         sent(reply).await
     }
-
-    /// What a person sees who opens the address.
-    pub(super) async fn page(&self) -> Response {
-        let engine = Arc::clone(&self.engine);
-        let counts = tokio::task::spawn_blocking(move || engine.counts()).await;
-        let counts = counts.ok().and_then(Result::ok).unwrap_or_default();
-        let rows: String = counts
-            .iter()
-            .map(|(name, count)| format!("<tr><td>{name}<td>{count}"))
-            .collect();
-        let page = format!(
-            "<!DOCTYPE html><meta charset=utf-8><title>Local org</title><h1>A local Salesforce org</h1>\
-             <p>It stands in for a Service Cloud org in rehearsals and tests. Org id {}.</p>\
-             <table><tr><th>Object<th>Rows{rows}</table>\
-             <p><a href=\"/rehearsal/requests\">Requests</a>, <a href=\"/rehearsal/faults\">fault script</a>; \
-             rows of an object as JSON lines at <code>/rehearsal/dump/Case</code>.</p>\n",
-            self.engine.org_id()
-        );
-        ([(header::CONTENT_TYPE, "text/html;charset=UTF-8")], page).into_response()
-    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::component::{Change, Component};
 use crate::org::engine::Ctx;
 use crate::org::founding::add;
-use crate::org::options::{CustomField, CustomObject, OrgSettings, PicklistValue};
+use crate::org::options::{CustomField, CustomObject, FieldType, OrgSettings, PicklistValue};
 use crate::org::schema::Schema;
 use crate::org::store;
 
@@ -154,7 +154,8 @@ impl<'c> Draft<'c> {
                 known.hidden = hidden;
             }
             None => {
-                let hidden = self.settings.field_security && !field.required;
+                let must = field.required || field.field_type == FieldType::MasterDetail;
+                let hidden = self.settings.field_security && !must;
                 settings.custom_fields.push(CustomField {
                     hidden,
                     ..field.clone()

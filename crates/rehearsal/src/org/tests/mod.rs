@@ -2,11 +2,14 @@
 
 mod answers;
 mod bulk;
+mod clients;
 mod grants;
 mod objects;
 mod outside;
+mod pages;
 mod plans;
 mod queries;
+mod refusals;
 mod state;
 mod writes;
 

@@ -258,7 +258,7 @@ async fn a_dump_has_every_live_row_with_its_id_in_process_and_by_http() {
         .text()
         .await
         .unwrap();
-    assert!(page.contains("<td>Account<td>1202"), "{page}");
+    assert!(page.contains(">Account</a><td>1202"), "{page}");
 }
 
 #[tokio::test]
