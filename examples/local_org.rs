@@ -27,6 +27,8 @@ cargo run --example local_org -- [STATE-FOLDER] [PORT] [options]
   --client-id ID, --client-secret TEXT
   --token TOKEN          an access token that is valid from the start
   --refresh-token TOKEN  a refresh token that is valid from the start
+  --open FILE            begins with an org that was saved, if the state folder is empty
+  --save FILE            saves the org when it ends
   --env FILE             writes the lines that start with `export` into this file, too";
 
 #[derive(Default)]
@@ -46,6 +48,8 @@ struct Given {
     token: Option<String>,
     refresh_token: Option<String>,
     env: Option<PathBuf>,
+    open: Option<PathBuf>,
+    save: Option<PathBuf>,
 }
 
 fn given() -> Result<Option<Given>, Box<dyn std::error::Error>> {
@@ -78,6 +82,8 @@ fn given() -> Result<Option<Given>, Box<dyn std::error::Error>> {
             "--client-secret" => given.client_secret = Some(value()?),
             "--token" => given.token = Some(value()?),
             "--refresh-token" => given.refresh_token = Some(value()?),
+            "--open" => given.open = Some(value()?.into()),
+            "--save" => given.save = Some(value()?.into()),
             "--env" => given.env = Some(value()?.into()),
             other if other.starts_with("--") => {
                 return Err(format!("unknown option {other}\n\n{HELP}").into());
@@ -161,6 +167,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .folder
         .clone()
         .unwrap_or_else(|| std::env::temp_dir().join("deskferry-local-org"));
+    if let Some(file) = &given.open
+        && !folder.join("org.sqlite").exists()
+    {
+        Org::unpack(file, &folder)?;
+    }
     std::fs::create_dir_all(&folder)?;
     let (private_key, public_key) = jwt_key(&folder)?;
     let org = Org::start(options(&given, &folder)?.jwt_public_key(public_key)).await?;
@@ -212,6 +223,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::rename(half, file)?;
     }
     tokio::signal::ctrl_c().await?;
+    if let Some(file) = &given.save {
+        org.save(file).await?;
+    }
     org.stop().await;
     Ok(())
 }

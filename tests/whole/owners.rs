@@ -314,7 +314,10 @@ async fn nonsense_in_the_file_is_named_and_nothing_is_written() {
     std::fs::write(file(&scene), decided(&good, LENA, "legacy")).unwrap();
     let error = resume(&scene).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interactive, "{error}");
-    assert!(error.to_string().contains("agents who have them: 3)"), "{error}");
+    assert!(
+        error.to_string().contains("agents who have them: 3)"),
+        "{error}"
+    );
     assert_eq!(writes(), before);
 }
 

@@ -231,6 +231,19 @@ impl Engine {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes the whole state into one file; nothing is written meanwhile.
+    pub(crate) fn save(&self, file: &Path) -> Result<(), String> {
+        let db = self.db();
+        let copy = self.upload();
+        let place = copy.display().to_string();
+        let copied = db.execute("VACUUM INTO ?1", [&place]);
+        let packed = copied.map_err(|e| e.to_string()).and_then(|_| {
+            super::saved::pack(&copy, &self.folder.join("blobs"), file).map_err(|e| e.to_string())
+        });
+        let _not_there = fs::remove_file(copy);
+        packed
+    }
+
     pub(crate) fn org_id(&self) -> String {
         self.ids.id("00D", ORGANIZATION)
     }

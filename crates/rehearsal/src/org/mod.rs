@@ -48,6 +48,7 @@ mod random;
 mod read;
 mod rest;
 mod richtext;
+mod saved;
 mod schema;
 mod soap;
 mod soql;
@@ -218,6 +219,30 @@ impl Org {
     /// When there is no such file.
     pub fn blob(&self, content_version: &str) -> Result<Vec<u8>, OrgError> {
         blob(&self.engine, content_version)
+    }
+
+    /// Writes all that the org holds into one file, which [`Org::unpack`] makes a state folder of again. Calls wait as long;
+    /// uploads of bulk jobs are left out, so a job that was at work is `Failed` in the copy.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn save(&self, file: impl AsRef<Path>) -> Result<(), OrgError> {
+        let (engine, file) = (Arc::clone(&self.engine), file.as_ref().to_owned());
+        let place = file.display().to_string();
+        let saved = tokio::task::spawn_blocking(move || engine.save(&file)).await;
+        saved
+            .map_err(|e| OrgError(e.to_string()))?
+            .map_err(|e| OrgError(format!("cannot save into {place}: {e}")))
+    }
+
+    /// Makes a state folder out of a file that [`Org::save`] wrote. The folder must be empty or absent.
+    ///
+    /// # Errors
+    /// When the file is no saved org or the folder cannot be filled.
+    pub fn unpack(file: impl AsRef<Path>, folder: impl AsRef<Path>) -> Result<(), OrgError> {
+        let (file, folder) = (file.as_ref(), folder.as_ref());
+        saved::unpack(file, folder)
+            .map_err(|e| OrgError(format!("cannot open {}: {e}", file.display())))
     }
 
     /// Lets requests in flight finish, then stops. Bulk jobs go on when the folder is opened again.

@@ -321,7 +321,9 @@ fn sorted(below: Vec<Below<'_>>) -> (Vec<Below<'_>>, Vec<Below<'_>>) {
     let (files, mut entries): (Vec<_>, Vec<_>) = below
         .into_iter()
         .partition(|below| below.object.name == "ContentDocumentLink");
-    entries.retain(|below| below.object.name != "EmailMessageRelation");
+    // Files come as links, and who is in a mail stands in the mail.
+    let apart = ["EmailMessageRelation", "ContentVersion"];
+    entries.retain(|below| !apart.contains(&below.object.name.as_str()));
     entries.sort_by_key(|below| (below.date(), below.row.number));
     (files, entries)
 }

@@ -292,3 +292,35 @@ async fn a_custom_field_the_platform_would_refuse_stops_the_start() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_org_that_was_saved_to_a_file_is_the_same_when_it_is_opened() {
+    let bench = Bench::new().await;
+    let case = bench
+        .add("Case", json!({"Subject": "kept", "Source_Key__c": "k"}))
+        .await;
+    let bytes = vec![7; 1_000];
+    let file = bench
+        .upload(
+            json!({"PathOnClient": "a.bin", "FirstPublishLocationId": case}),
+            bytes.clone(),
+            true,
+        )
+        .await;
+    let saved = bench.folder.path().join("saved.tar");
+    bench.org.save(&saved).await.unwrap();
+    bench.add("Case", json!({"Subject": "too late"})).await;
+    let folder = TempDir::new().unwrap();
+    let state = folder.path().join("state");
+    Org::unpack(&saved, &state).unwrap();
+    assert!(
+        Org::unpack(&saved, &state).is_err(),
+        "a folder that is in use is not filled"
+    );
+    let org = Org::start(OrgOptions::new(&state)).await.unwrap();
+    assert_eq!(org.org_id(), bench.org.org_id());
+    let cases = org.dump("Case").unwrap();
+    assert_eq!((cases.len(), &cases[0]["Id"]), (1, &json!(case)));
+    assert_eq!(org.blob(&id(&file)).unwrap(), bytes);
+    org.stop().await;
+}
