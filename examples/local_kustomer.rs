@@ -1,13 +1,13 @@
 //! Starts a local Kustomer filled with a made-up world and prints how to reach it. Ctrl-C ends it.
 //!
 //! ```text
-//! cargo run --example local_kustomer -- [STATE-FOLDER] [CONVERSATIONS]
+//! cargo run --example local_kustomer -- [STATE-FOLDER] [CONVERSATIONS] [REQUESTS-A-MINUTE]
 //! ```
 #![expect(clippy::print_stdout, reason = "an example speaks to its reader")]
 
 use std::path::PathBuf;
 
-use deskferry::rehearsal::kustomer::{Content, Kustomer, KustomerOptions};
+use deskferry::rehearsal::kustomer::{Content, Kustomer, KustomerOptions, RateLimit};
 use deskferry::rehearsal::world::WorldSpec;
 
 #[tokio::main]
@@ -22,6 +22,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut options = KustomerOptions::default();
     options.folder = Some(folder.clone());
     options.content = Content::Made(WorldSpec::new(1, conversations));
+    if let Some(requests) = args.next() {
+        options.rate_limit = Some(RateLimit {
+            requests: requests.parse()?,
+            searches: 100,
+            window: std::time::Duration::from_secs(60),
+        });
+    }
     let (org, key) = (options.org.clone(), options.key.clone());
     let kustomer = Kustomer::start(options).await?;
     println!("org       {org}");

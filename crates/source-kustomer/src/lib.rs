@@ -6,7 +6,7 @@
 //! | | |
 //! |---|---|
 //! | account | an API key; [`check`] compares its roles with what is read, and names those that are missing by both of their names |
-//! | kinds | field definitions, teams, agents, tags, accounts, contacts, conversations, messages, attachments, custom objects and their records |
+//! | kinds | field definitions, teams, agents, tags, accounts, contacts, conversations, messages, attachments, custom objects and their records, categories, articles, inventory |
 //! | custom objects | klasses in use and not; relations by attributes with a target: lookups, and many-to-many where it holds several |
 //! | age | everything: what did not change for two years is found by the archive search |
 //! | customers | the verified address first, shared ones last; the sort of person by a custom attribute of your choice |
@@ -21,7 +21,9 @@
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limits | what the answers tell, but for a share that is left to people; and searches a minute |
 //! | changes only | companies, customers, conversations from a watermark, with what was said in those that changed |
-//! | not read | help centre, drafts, forwards, notes that stand on a customer, events, audit log, automation, sessions |
+//! | help centre | categories, articles with their published text in each language; earlier versions and pictures are not read |
+//! | inventory | queues, rules, SLAs, hours, workflows, shortcuts, searches, channels, forms, brands, hooks, odd attributes, validations; without credentials. Business rules cannot be read |
+//! | not read | drafts, forwards, notes that stand on a customer, events, audit log, sessions, exports |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
@@ -101,6 +103,7 @@
 mod client;
 mod config;
 mod convert;
+mod inventory;
 mod settings;
 mod source;
 mod wire;

@@ -56,7 +56,7 @@ mod local {
         judged: |legacy_owner| {
             OracleOptions::new(LocalKustomer::org_id(), legacy_owner).platform(Judged)
         },
-        world: |spec| spec.with_objects().with_channels(),
+        world: |spec| spec.with_objects().with_channels().knowledge(),
         // What a conversation's custom attributes say is kept beside its fields.
         lines: &[],
     };

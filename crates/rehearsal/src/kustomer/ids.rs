@@ -17,6 +17,9 @@ pub(crate) enum Of {
     Form,
     Klass,
     Object,
+    Category,
+    Article,
+    Setting,
 }
 
 impl Of {
@@ -35,6 +38,9 @@ impl Of {
             Self::Form => 0x0b,
             Self::Klass => 0x0c,
             Self::Object => 0x0d,
+            Self::Category => 0x0e,
+            Self::Article => 0x0f,
+            Self::Setting => 0x10,
         }
     }
 }

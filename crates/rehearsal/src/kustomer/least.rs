@@ -16,7 +16,8 @@ pub struct LeastRequests {
     /// The org and the key's roles: one each.
     pub setup: u64,
     /// Users (four passes), teams, tags (two passes), sub-statuses, metadata of four kinds of things;
-    /// klasses (three passes) and the metadata of each.
+    /// klasses (three passes) and the metadata of each; twelve lists of configuration; the knowledge base, its articles in each
+    /// language.
     pub lists: u64,
     /// Customers, companies, conversations and each custom object: one search per started five hundred in each index, at least one; what an index
     /// holds must be asked even if it holds nothing.
@@ -45,7 +46,7 @@ impl LeastRequests {
 pub(super) fn count(desk: &Desk, options: &KustomerOptions) -> LeastRequests {
     let mut least = LeastRequests {
         setup: 2,
-        lists: 4 + 1 + 2 + 1 + 4 + 3 + desk.world.object_classes().len() as u64,
+        lists: 4 + 1 + 2 + 1 + 4 + 3 + desk.world.object_classes().len() as u64 + aside(desk),
         ..LeastRequests::default()
     };
     let horizon = options.horizon().timestamp_millis();
@@ -75,6 +76,15 @@ pub(super) fn count(desk: &Desk, options: &KustomerOptions) -> LeastRequests {
     }
     least.bytes = least.links;
     least
+}
+
+/// Lists of configuration, the categories of the knowledge base, and its articles in each language, at least one.
+fn aside(desk: &Desk) -> u64 {
+    let knowledge = &desk.lists.knowledge;
+    let languages = knowledge.categories.iter().flat_map(|one| one.names.keys());
+    let languages: std::collections::BTreeSet<_> = languages.collect();
+    12 + pages(knowledge.categories.len(), 200).max(1)
+        + (languages.len() as u64).max(1) * pages(knowledge.articles.len(), 200).max(1)
 }
 
 fn pages(rows: usize, size: u64) -> u64 {

@@ -2,7 +2,7 @@
 //!
 //! Written from the Kustomer reference, sections 1 to 3, and from nothing that the connector contains. What it answers:
 //! `/v1/orgs/current`, `/v1/auth/tokens/current`, users (active, deleted), teams, tags, sub-statuses, metadata of custom attributes,
-//! klasses with their records (where the world has custom objects), page lists of customers, companies, conversations, messages and notes and single ones of the first three, messages,
+//! configuration, the knowledge base, klasses with their records (where the world has custom objects), page lists of customers, companies, conversations, messages and notes and single ones of the first three, messages,
 //! notes and attachments of a conversation, single attachments, the record behind a mail (`/v1/postmark/messages/{id}`), and
 //! `POST /v1/customers/search` and `/archive/search` with their caps. Links to bytes are signed, live for ten minutes and
 //! refuse credentials.
@@ -25,6 +25,7 @@
 //! Beside the faults of [`fault`](crate::fault), these are known by name: `timed-out` (half the hits of a search; key: the
 //! context), `unsorted` (a search forgets its order; key: the context), `standing-still` (a page leads to itself; key: the path).
 
+mod aside;
 mod desk;
 mod fields;
 mod ids;

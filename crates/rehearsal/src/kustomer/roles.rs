@@ -29,6 +29,7 @@ fn needed(pieces: &[&str], method: &Method) -> Option<(&'static str, &'static st
             "org.permission.sub_status.read",
             "org.user.conversation.read",
         ),
+        ["kb", ..] => ("org.permission.kb.read", "org.user.kb.read"),
         ["klasses", ..] => ("org.permission.klass.read", "org.user.klass.read"),
         ["metadata", ..] => ("org.permission.metadata.read", "org.user.metadata.read"),
         _ => return None,

@@ -277,6 +277,28 @@ impl Call<'_> {
                 self.listed(all, 100)
             }
             ["klasses"] => self.klasses(),
+            ["kb", "categories"] => {
+                let categories = super::aside::categories(desk);
+                self.listed(categories.into_iter(), 200)
+            }
+            ["kb", "articles"] => {
+                let language = self.query.get("includeLang").map_or("en", String::as_str);
+                let body = self
+                    .query
+                    .get("includeBody")
+                    .is_some_and(|value| value == "true");
+                let articles = super::aside::articles(desk, language, body);
+                self.listed(articles.into_iter(), 500)
+            }
+            ["slas"] => {
+                let mut page = self.listed(super::aside::slas().into_iter(), 100)?;
+                page["included"] = super::aside::sla_versions();
+                Ok(page)
+            }
+            [..] if super::aside::configuration(desk, self.path).is_some() => {
+                let rows = super::aside::configuration(desk, self.path).unwrap_or_default();
+                self.listed(rows.into_iter(), 100)
+            }
             ["metadata", resource] => self.metadata(resource),
             ["customers"] => self.by_index(Context::Customer),
             ["companies"] => self.by_index(Context::Company),

@@ -25,6 +25,8 @@ pub(crate) const MOST_HITS: u64 = 10_000;
 const LIST_PAGE: usize = 100;
 /// Rows of the lists of users and teams.
 const LONG_PAGE: usize = 500;
+/// Rows of the lists of a help centre: the most that was seen to work (Kustomer reference, section 2.1).
+const KB_PAGE: usize = 200;
 
 /// Requests of a window to begin with, until the first answer tells: the smallest plan's half.
 const FIRST_RATE: u32 = 150;
@@ -337,6 +339,11 @@ pub(crate) enum List<'a> {
     /// Users of a pass: `deleted`, `pending`, … (filters cannot be combined).
     Users(Option<(&'static str, &'static str)>),
     Teams,
+    KbCategories,
+    /// Articles in a language.
+    KbArticles(&'a str),
+    /// A list of configuration.
+    Inventory(&'static str),
     /// Klasses of a state.
     Klasses(&'static str),
     Tags {
@@ -357,6 +364,8 @@ impl<'a> List<'a> {
             Self::Users(_) => "users",
             Self::Teams => "teams",
             Self::Klasses(_) => "klasses",
+            Self::KbCategories | Self::KbArticles(_) => "kb",
+            Self::Inventory(_) => "inventory",
             Self::Tags { .. } => "tags",
             Self::SubStatuses => "sub-statuses",
             Self::Messages(..) => "messages",
@@ -371,6 +380,9 @@ impl<'a> List<'a> {
             Self::Users(Some((name, _))) => (format!("users {name}"), Some(LONG_PAGE)),
             Self::Users(None) | Self::Teams => (self.endpoint().to_owned(), Some(LONG_PAGE)),
             Self::Klasses(state) => (format!("klasses {state}"), Some(LIST_PAGE)),
+            Self::KbCategories => ("categories".to_owned(), Some(KB_PAGE)),
+            Self::KbArticles(language) => (format!("articles {language}"), Some(KB_PAGE)),
+            Self::Inventory(path) => (path.to_owned(), Some(LIST_PAGE)),
             Self::Tags { deleted: true } => ("tags deleted".to_owned(), Some(LIST_PAGE)),
             Self::Tags { .. } | Self::SubStatuses => (self.endpoint().to_owned(), Some(LIST_PAGE)),
             Self::Messages(..) | Self::Notes(..) | Self::Attachments(..) => {
@@ -384,6 +396,9 @@ impl<'a> List<'a> {
             Self::Users(_) => "list users",
             Self::Teams => "list teams",
             Self::Klasses(_) => "list custom objects",
+            Self::KbCategories => "list categories",
+            Self::KbArticles(_) => "list articles",
+            Self::Inventory(_) => "list configuration",
             Self::Tags { .. } => "list tags",
             Self::SubStatuses => "list sub-statuses",
             Self::Messages(..) => "list messages",
@@ -407,6 +422,9 @@ impl<'a> List<'a> {
             Self::Users(_) => ("v1/users".to_owned(), LONG_PAGE),
             Self::Teams => ("v1/teams".to_owned(), LONG_PAGE),
             Self::Klasses(_) => ("v1/klasses".to_owned(), LIST_PAGE),
+            Self::KbCategories => ("v1/kb/categories".to_owned(), KB_PAGE),
+            Self::KbArticles(_) => ("v1/kb/articles".to_owned(), KB_PAGE),
+            Self::Inventory(path) => (format!("v1/{path}"), LIST_PAGE),
             Self::Tags { .. } => ("v1/tags".to_owned(), LIST_PAGE),
             Self::SubStatuses => ("v1/sub-statuses".to_owned(), LIST_PAGE),
             Self::Messages(id, _) => (of(id, "messages"), LIST_PAGE),
@@ -418,6 +436,10 @@ impl<'a> List<'a> {
             Self::Users(Some((name, value))) => request.query(name, value),
             Self::Tags { deleted: true } => request.query("deleted", true),
             Self::Klasses(state) => request.query("status", state),
+            Self::KbArticles(language) => request
+                .query("includeLang", language)
+                .query("includeBody", true),
+            Self::Inventory("slas") => request.query("versions", "all"),
             Self::SubStatuses => request.query("resourceType", "conversation"),
             Self::Messages(..) | Self::Notes(..) => request.query("include", "attachments"),
             _ => request,

@@ -4,6 +4,7 @@ mod address;
 mod conversation;
 mod fields;
 mod files;
+mod knowledge;
 mod message;
 mod objects;
 mod people;
@@ -11,6 +12,7 @@ mod people;
 pub(crate) use conversation::{Standing, conversation};
 pub(crate) use fields::{Definitions, RESOURCES, definitions};
 pub(crate) use files::locate;
+pub(crate) use knowledge::{article, categories, languages};
 pub(crate) use message::{Converted, MailBody, message, note};
 pub(crate) use objects::{Target, klass_name, object_definition, object_record};
 pub(crate) use people::{account, agent, contact, departed, tag, team};
@@ -109,3 +111,6 @@ fn keep(meta: &mut CustomValues, row: &Row, names: &[&str]) {
         meta.entry((*name).to_owned()).or_insert(value);
     }
 }
+
+#[cfg(test)]
+mod tests;

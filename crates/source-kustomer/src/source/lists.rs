@@ -18,7 +18,7 @@ use crate::wire::{Defect, Raw, Row};
 pub(super) struct Loaded {
     pub(super) names: Names,
     pub(super) definitions: Definitions,
-    attributes: Vec<(&'static str, RecordKind, Row)>,
+    pub(super) attributes: Vec<(&'static str, RecordKind, Row)>,
     tags: Vec<Raw>,
     teams: Vec<Raw>,
     /// Teams by the id of their member.
@@ -107,7 +107,18 @@ impl Kustomer {
         what: &str,
         notes: &mut Vec<String>,
     ) -> Result<Vec<Raw>> {
-        let mut rows = Vec::new();
+        Ok(self.whole_with(cx, list, what, notes).await?.0)
+    }
+
+    /// The same with what came beside the rows.
+    pub(super) async fn whole_with(
+        &self,
+        cx: &Context,
+        list: List<'_>,
+        what: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<Raw>, Vec<Raw>)> {
+        let (mut rows, mut beside) = (Vec::new(), Vec::new());
         let mut pager = Pager::new(list.operation());
         let mut next: Option<String> = None;
         loop {
@@ -116,7 +127,7 @@ impl Kustomer {
                     if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) =>
                 {
                     notes.push(format!("{what} could not be read: {error}"));
-                    return Ok(rows);
+                    return Ok((rows, beside));
                 }
                 listed => listed?,
             };
@@ -125,8 +136,9 @@ impl Kustomer {
             next = listed.next.filter(|_| !listed.rows.is_empty());
             pager.accept(ids.iter().map(String::as_str), next.as_deref())?;
             rows.extend(listed.rows);
+            beside.extend(listed.included.into_iter().flatten());
             if next.is_none() {
-                return Ok(rows);
+                return Ok((rows, beside));
             }
         }
     }

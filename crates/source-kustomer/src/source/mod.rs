@@ -1,5 +1,6 @@
 //! What is read in which order, with which cursor.
 
+mod aside;
 mod entries;
 mod lists;
 mod objects;
@@ -55,6 +56,9 @@ const KINDS: &[RecordKind] = &[
     RecordKind::Message,
     RecordKind::ObjectDefinition,
     RecordKind::ObjectRecord,
+    RecordKind::Category,
+    RecordKind::Article,
+    RecordKind::InventoryItem,
 ];
 
 /// A Kustomer org as a source. All calls share the limits, and what was learned of tags, teams and attributes.
@@ -162,6 +166,8 @@ impl Source for Kustomer {
             Shard::new("teams", [RecordKind::Team]),
             Shard::new("tags", [RecordKind::Tag]),
             Shard::new("users", [RecordKind::Agent]),
+            Shard::new("knowledge", [RecordKind::Category, RecordKind::Article]),
+            Shard::new("inventory", [RecordKind::InventoryItem]),
             moving(Shard::new(
                 "klasses",
                 [
@@ -199,6 +205,8 @@ impl Source for Kustomer {
             "teams" => self.teams_page(cx).await,
             "tags" => self.tags_page(cx).await,
             "klasses" => self.klasses_page(cx, shard).await,
+            "knowledge" => self.knowledge_page(cx).await,
+            "inventory" => self.inventory_page(cx).await,
             "users" => self.users_page(cx, after).await,
             "companies" => self.stream_page(cx, Stream::Companies, shard, after).await,
             "customers" => self.stream_page(cx, Stream::Customers, shard, after).await,

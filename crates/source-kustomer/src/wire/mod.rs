@@ -85,6 +85,16 @@ impl Row {
         }
     }
 
+    /// The same for rows that may have no id.
+    pub(crate) fn lenient(raw: &RawValue) -> Result<Self, Defect> {
+        serde_json::from_str(raw.get()).map_err(|error| Defect::new(".", plain(&error.to_string())))
+    }
+
+    /// All attributes.
+    pub(crate) fn whole(&self) -> Value {
+        self.attributes.clone()
+    }
+
     fn id_or_link(&self) -> Option<&str> {
         // The documented list of attachments has no ids: they stand at the end of the address.
         text_of(&self.id).or_else(|| self.link("self")?.rsplit('/').next())

@@ -325,3 +325,71 @@ async fn notes_on_a_customer_are_in_no_conversation() {
         .filter(|m| m.direction == Direction::Internal);
     assert!(notes.count() > 0);
 }
+
+#[tokio::test]
+async fn the_help_centre_comes_in_all_its_languages() {
+    let mut options = options(60);
+    options.content = deskferry_rehearsal::kustomer::Content::Made(
+        deskferry_rehearsal::world::WorldSpec::new(11, 60).knowledge(),
+    );
+    let desk = desk(options).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    let knowledge = &desk.world().lists().knowledge;
+    assert_eq!(read.count(RecordKind::Category), knowledge.categories.len());
+    assert_eq!(read.count(RecordKind::Article), knowledge.articles.len());
+    let texts: usize = knowledge.articles.iter().map(|one| one.texts.len()).sum();
+    let (mut found, mut nested) = (0, 0);
+    for record in read.records.values() {
+        match record {
+            Record::Article(one) => {
+                found += one.translations.len();
+                assert!(one.translations.iter().all(|text| !text.title.is_empty()));
+                assert!(read.records.contains_key(&one.categories[0]));
+            }
+            Record::Category(one) => nested += usize::from(one.parent.is_some()),
+            _ => {}
+        }
+    }
+    assert_eq!(found, texts);
+    let wanted = knowledge
+        .categories
+        .iter()
+        .filter(|one| one.parent.is_some());
+    assert_eq!(nested, wanted.count());
+}
+
+#[tokio::test]
+async fn configuration_is_handed_over_without_its_credentials() {
+    let desk = desk(options(12)).await;
+    let read = read_all(&source(config(&desk))).await.unwrap();
+    let items: Vec<_> = read
+        .records
+        .values()
+        .filter_map(|record| match record {
+            Record::InventoryItem(item) => Some(item),
+            _ => None,
+        })
+        .collect();
+    let kinds: BTreeSet<&str> = items.iter().map(|item| item.kind.is.name()).collect();
+    for kind in [
+        "queue",
+        "sla",
+        "business-hours",
+        "automation",
+        "macro",
+        "channel",
+        "form",
+        "webhook",
+        "field",
+    ] {
+        assert!(kinds.contains(kind), "{kind}: {kinds:?}");
+    }
+    let whole = serde_json::to_string(&items).unwrap();
+    assert!(!whole.contains("canary"), "{whole}");
+    assert!(items.iter().any(|item| item.name == "Mails within a day"));
+    let tree = items
+        .iter()
+        .find(|item| item.name == "conversation: menuTree")
+        .unwrap();
+    assert!(tree.parts[0].lines[0].contains("tree"));
+}

@@ -1,0 +1,168 @@
+//! Articles and categories of knowledge bases (Kustomer reference, section 3.11).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deskferry_core::RecordKind;
+use deskferry_core::model::{Article, ArticleState, Category, Named, Translation, Visibility};
+use serde_json::Value;
+
+use super::{Ground, keep};
+use crate::wire::{Defect, Row, ids_in, parse_time, text_of};
+
+/// The languages that categories name.
+pub(crate) fn languages(categories: &[Row]) -> BTreeSet<String> {
+    let all = categories
+        .iter()
+        .filter_map(|row| row.value("langs")?.as_object());
+    all.flat_map(|langs| langs.keys().cloned()).collect()
+}
+
+/// All categories, parents before what stands in them. Which one stands in which is told by the parent's ordered children.
+pub(crate) fn categories(ground: &Ground<'_>, rows: &[Row]) -> Vec<Result<Category, Defect>> {
+    let mut places: BTreeMap<&str, (&str, i64)> = BTreeMap::new();
+    for row in rows {
+        for (position, child) in (0..).zip(ids_in(row.list("categoryPositions"))) {
+            places.entry(child).or_insert((row.id(), position));
+        }
+    }
+    let depth = |row: &Row| {
+        let (mut at, mut steps) = (row.id(), 0);
+        while let Some((parent, _)) = places.get(at) {
+            at = parent;
+            steps += 1;
+            // A circle has no depth.
+            if steps > rows.len() {
+                break;
+            }
+        }
+        steps
+    };
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    sorted.sort_by_key(|row| depth(row));
+    sorted
+        .into_iter()
+        .map(|row| category(ground, row, places.get(row.id()).copied()))
+        .collect()
+}
+
+fn category(
+    ground: &Ground<'_>,
+    row: &Row,
+    place: Option<(&str, i64)>,
+) -> Result<Category, Defect> {
+    let mut meta = ground.meta(RecordKind::Category, row, "kb_category")?;
+    keep(
+        &mut meta.custom,
+        row,
+        &["hash", "root", "knowledgeBase", "deleted"],
+    );
+    let langs = row.value("langs").and_then(Value::as_object);
+    let names: BTreeMap<String, String> = langs
+        .into_iter()
+        .flatten()
+        .filter_map(|(lang, one)| Some((lang.clone(), text_of(one.get("title")?)?.to_owned())))
+        .collect();
+    let name = row
+        .text("title")
+        .or_else(|| names.values().next().map(String::as_str))
+        .unwrap_or_default()
+        .to_owned();
+    Ok(Category {
+        meta,
+        name,
+        names,
+        parent: place.map(|(parent, _)| ground.key(RecordKind::Category, parent)),
+        position: place.map_or(0, |(_, position)| position),
+        visibility: row
+            .value("published")
+            .and_then(Value::as_bool)
+            .map(|shown| match shown {
+                true => Named::new(Visibility::Public, "published"),
+                false => Named::new(Visibility::Internal, "unpublished"),
+            }),
+    })
+}
+
+/// An article out of its rows, one per language.
+pub(crate) fn article(ground: &Ground<'_>, rows: &[&Row]) -> Result<Article, Defect> {
+    let first = rows.first().ok_or_else(|| Defect {
+        path: "data".to_owned(),
+        reason: "an article without a row".to_owned(),
+    })?;
+    let mut meta = ground.meta(RecordKind::Article, first, "kb_article")?;
+    keep(
+        &mut meta.custom,
+        first,
+        &[
+            "hash",
+            "metaTitle",
+            "metaDescription",
+            "metaKeywords",
+            "knowledgeBases",
+            "deleted",
+        ],
+    );
+    let scope = first.text("scope").unwrap_or_default();
+    let visibility = match scope {
+        "public" => Visibility::Public,
+        _ => Visibility::Internal,
+    };
+    let main = first.text("source").unwrap_or_default();
+    let mut translations = BTreeMap::new();
+    for row in rows {
+        let versions = row.value("langVersions").and_then(Value::as_object);
+        for (lang, one) in versions.into_iter().flatten() {
+            // With its text the id is the version itself; without, an id, or null where nothing was ever published.
+            let version = one.pointer("/currentVersion/id").filter(|v| v.is_object());
+            if let Some(version) = version {
+                translations.insert(lang.clone(), translation(lang, version, row));
+            }
+        }
+    }
+    let mut translations: Vec<Translation> = translations.into_values().collect();
+    translations.sort_by_key(|one| one.locale != main);
+    Ok(Article {
+        categories: ids_in(first.list("categories"))
+            .map(|id| ground.key(RecordKind::Category, id))
+            .collect(),
+        author: first
+            .related("createdBy")
+            .map(|id| ground.key(RecordKind::Agent, id)),
+        visibility: Named::new(visibility, scope),
+        translations,
+        tags: ground.names.tags(first.texts("tags")),
+        files: Vec::new(),
+        meta,
+    })
+}
+
+fn translation(lang: &str, version: &Value, row: &Row) -> Translation {
+    let text = |name: &str| version.get(name).and_then(text_of).map(str::to_owned);
+    let status = text("status").or_else(|| row.text("status").map(str::to_owned));
+    let status = status.unwrap_or_default();
+    let state = match status.as_str() {
+        "published" => ArticleState::Published,
+        "draft" => ArticleState::Draft,
+        "archived" => ArticleState::Archived,
+        _ => ArticleState::Other,
+    };
+    let at = |name: &str| {
+        version
+            .get(name)
+            .and_then(Value::as_str)
+            .and_then(parse_time)
+    };
+    Translation {
+        locale: lang.to_owned(),
+        title: text("title")
+            .or_else(|| row.text("title").map(str::to_owned))
+            .unwrap_or_default(),
+        summary: text("metaDescription"),
+        html: text("htmlBody").unwrap_or_default(),
+        state: Named::new(state, status),
+        slug: text("slug"),
+        url: None,
+        updated_at: at("updatedAt"),
+        published_at: row.time("publishedAt").ok().flatten(),
+    }
+}
