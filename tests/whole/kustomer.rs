@@ -72,7 +72,8 @@ async fn a_kustomer_is_moved_exactly_and_with_the_fewest_requests() {
     let scene = Scene::new(
         WorldSpec::new(7, ALL_SCENARIOS)
             .with_objects()
-            .with_channels(),
+            .with_channels()
+            .knowledge(),
     )
     .await;
     let report = scene.migration().run(&Context::new()).await.unwrap();
