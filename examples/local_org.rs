@@ -20,6 +20,8 @@ cargo run --example local_org -- [STATE-FOLDER] [PORT] [options]
   --tls-name NAME        a further host name of its certificate (repeatable)
   --public-url URL       what absolute URLs in answers begin with
   --no-audit-fields      the user may not set audit fields
+  --multi-currency       records have a currency
+  --state-country        states and countries are picklists
   --field-security       deployed fields stay hidden until a permission set shows them
   --bare                 without the custom fields of the shipped mapping
   --username NAME        a further user (the integration user is always there)
@@ -39,6 +41,8 @@ struct Given {
     tls_names: Vec<String>,
     public_url: Option<String>,
     no_audit_fields: bool,
+    multi_currency: bool,
+    state_country: bool,
     field_security: bool,
     bare: bool,
     username: Option<String>,
@@ -74,6 +78,8 @@ fn given() -> Result<Option<Given>, Box<dyn std::error::Error>> {
             "--tls-name" => given.tls_names.push(value()?),
             "--public-url" => given.public_url = Some(value()?),
             "--no-audit-fields" => given.no_audit_fields = true,
+            "--multi-currency" => given.multi_currency = true,
+            "--state-country" => given.state_country = true,
             "--field-security" => given.field_security = true,
             "--bare" => given.bare = true,
             "--username" => given.username = Some(value()?),
@@ -114,6 +120,8 @@ fn options(given: &Given, folder: &Path) -> Result<OrgOptions, Box<dyn std::erro
     let mut options = OrgOptions::new(folder)
         .port(given.port)
         .audit_fields(!given.no_audit_fields)
+        .multi_currency(given.multi_currency)
+        .state_country_picklists(given.state_country)
         .field_security(given.field_security)
         .password(given.password.as_deref().unwrap_or("rehearsal"))
         .access_token(

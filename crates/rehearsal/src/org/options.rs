@@ -78,6 +78,20 @@ impl OrgOptions {
         self
     }
 
+    /// Whether amounts have a currency.
+    #[must_use]
+    pub fn multi_currency(mut self, on: bool) -> Self {
+        self.settings.multi_currency = on;
+        self
+    }
+
+    /// Whether states and countries are picklists.
+    #[must_use]
+    pub fn state_country_picklists(mut self, on: bool) -> Self {
+        self.settings.state_country_picklists = on;
+        self
+    }
+
     /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed.
     #[must_use]
     pub fn field_security(mut self, strict: bool) -> Self {
@@ -271,6 +285,10 @@ pub struct OrgSettings {
     pub refuse_html_uploads: bool,
     /// Doubled blanks inside a Subject become one: a change that no documentation explains.
     pub extra_normalisation: bool,
+    /// Whether amounts have a currency: records then have `CurrencyIsoCode`.
+    pub multi_currency: bool,
+    /// Whether states and countries are picklists: addresses then have codes, and take no others.
+    pub state_country_picklists: bool,
     /// Objects beside the standard ones.
     pub custom_objects: Vec<CustomObject>,
     /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed too, as the platform
@@ -329,6 +347,8 @@ impl Default for OrgSettings {
             query_all_files: false,
             refuse_html_uploads: false,
             extra_normalisation: false,
+            multi_currency: false,
+            state_country_picklists: false,
             custom_objects: Vec::new(),
             field_security: false,
             custom_fields: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod custom;
 mod describe;
+mod features;
 mod table;
 
 use std::collections::HashMap;
@@ -130,6 +131,7 @@ impl Schema {
             }
             objects.push(object);
         }
+        features::add(&mut objects, settings)?;
         let mut schema = Self::of(objects);
         for addition in &settings.picklist_values {
             let object = schema.named(&addition.object)?;

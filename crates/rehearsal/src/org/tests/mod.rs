@@ -8,6 +8,7 @@ mod objects;
 mod outside;
 mod pages;
 mod plans;
+mod profiles;
 mod queries;
 mod refusals;
 mod state;

@@ -10,6 +10,7 @@ pub(crate) mod file;
 mod given;
 mod objects;
 mod people;
+mod places;
 mod references;
 
 use std::path::PathBuf;
@@ -241,6 +242,7 @@ fn insert(ctx: &Ctx<'_>, call: &Call, object: &Object, values: &Fields) -> Resul
     }
     let mut given = Given::read(ctx, object, values, given::Purpose::Insert)?;
     objects::before_insert(ctx, call, object, &mut given)?;
+    places::complete(object, None, &mut given)?;
     given.defaults(object);
     given.required(object)?;
     given.audit(ctx)?;
@@ -277,6 +279,7 @@ fn update(
     }
     let mut given = Given::read(ctx, object, values, given::Purpose::Update)?;
     objects::before_update(ctx, call, object, &row, &mut given)?;
+    places::complete(object, Some(&row), &mut given)?;
     given.still_required(object)?;
     references::check(ctx, object, &mut given.values)?;
     given::unique(ctx, object, &given.values, Some(row.number))?;
