@@ -21,9 +21,10 @@
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limits | what the answers tell, but for a share that is left to people; and searches a minute |
 //! | changes only | companies, customers, conversations from a watermark, with what was said in those that changed |
+//! | notes | of conversations; one that stands on a customer alone is rejected by name as `note-on-customer`, as far as search shows it |
 //! | help centre | categories, articles with their published text in each language; earlier versions and pictures are not read |
 //! | inventory | queues, rules, SLAs, hours, workflows, shortcuts, searches, channels, forms, brands, hooks, odd attributes, validations; without credentials. Business rules cannot be read |
-//! | not read | drafts, forwards, notes that stand on a customer, events, audit log, sessions, exports |
+//! | not read | drafts, forwards, events, audit log, sessions, exports |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!

@@ -19,7 +19,7 @@ pub struct LeastRequests {
     /// klasses (three passes) and the metadata of each; twelve lists of configuration; the knowledge base, its articles in each
     /// language.
     pub lists: u64,
-    /// Customers, companies, conversations and each custom object: one search per started five hundred in each index, at least one; what an index
+    /// Notes, customers, companies, conversations and each custom object: one search per started five hundred in each index, at least one; what an index
     /// holds must be asked even if it holds nothing.
     pub searches: u64,
     /// Messages: one per started hundred of a conversation that has any.
@@ -61,6 +61,11 @@ pub(super) fn count(desk: &Desk, options: &KustomerOptions) -> LeastRequests {
             least.searches += pages(part.len(), SEARCH_PAGE).max(1);
         }
     }
+    // The archive knows no notes.
+    let notes = desk.entries(Context::Note, |all| {
+        all.iter().filter(|entry| entry.updated >= horizon).count()
+    });
+    least.searches += pages(notes, SEARCH_PAGE).max(1);
     for raw in desk.world.conversations() {
         if raw.state != ConversationState::Active {
             continue;

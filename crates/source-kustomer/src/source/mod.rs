@@ -166,6 +166,7 @@ impl Source for Kustomer {
             Shard::new("teams", [RecordKind::Team]),
             Shard::new("tags", [RecordKind::Tag]),
             Shard::new("users", [RecordKind::Agent]),
+            moving(Shard::new("notes on customers", [RecordKind::Message])),
             Shard::new("knowledge", [RecordKind::Category, RecordKind::Article]),
             Shard::new("inventory", [RecordKind::InventoryItem]),
             moving(Shard::new(
@@ -205,6 +206,7 @@ impl Source for Kustomer {
             "teams" => self.teams_page(cx).await,
             "tags" => self.tags_page(cx).await,
             "klasses" => self.klasses_page(cx, shard).await,
+            "notes on customers" => self.loose_notes_page(cx, shard, after).await,
             "knowledge" => self.knowledge_page(cx).await,
             "inventory" => self.inventory_page(cx).await,
             "users" => self.users_page(cx, after).await,

@@ -7,7 +7,7 @@ use deskferry_core::{Context, RecordKey, RecordKind, Result, Tenant};
 
 use super::window::{Reading, Stamp, Step};
 use super::{Kustomer, OVERLAP, cursor, entries, id_of, read_place, watermark};
-use crate::client::Query;
+use crate::client::{Index, Query};
 use crate::config::Take;
 use crate::convert::{self, Ground, Standing};
 use crate::wire::{Defect, Raw, Row, parse_time};
@@ -101,6 +101,41 @@ impl Kustomer {
             page.records.push(one.record);
         }
         page.records.extend(met);
+        go_on(reading, &stamps, listed.total, now, shard, &mut page)?;
+        Ok(page)
+    }
+
+    /// Notes that stand on a customer and in no conversation: nothing that is loaded can carry them, so each is named. The archive
+    /// knows no notes: those that did not change for two years stay unnamed.
+    pub(super) async fn loose_notes_page(
+        &self,
+        cx: &Context,
+        shard: &Shard,
+        after: Option<Cursor>,
+    ) -> Result<Page> {
+        let now = cx.now().timestamp_millis();
+        let reading: Reading = read_place(after).unwrap_or_else(|| {
+            let mut reading = first(shard, now);
+            reading.index = Index::Young;
+            reading
+        });
+        let listed = self.client.search(cx, &query("note", &reading)).await?;
+        let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
+        let mut stamps: Vec<Stamp> = Vec::with_capacity(listed.rows.len());
+        for raw in &listed.rows {
+            let stamp = stamp_of(raw).unwrap_or_else(|| after_last(&stamps, &reading));
+            stamps.push(stamp);
+            let Ok(row) = Row::read(raw) else { continue };
+            if row.related("conversation").is_none() {
+                let defect = Defect {
+                    path: "relationships.conversation".to_owned(),
+                    reason: "note-on-customer: it stands in no conversation".to_owned(),
+                };
+                let id = Some(row.id().to_owned());
+                page.rejects
+                    .push(convert::reject(RecordKind::Message, id, defect, raw));
+            }
+        }
         go_on(reading, &stamps, listed.total, now, shard, &mut page)?;
         Ok(page)
     }

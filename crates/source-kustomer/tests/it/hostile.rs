@@ -64,12 +64,7 @@ async fn a_key_without_a_role_is_named_and_the_rest_is_read() {
     let read = read_all(&source).await.unwrap();
     assert_eq!(read.count(RecordKind::Conversation), 60);
     assert_eq!(read.count(RecordKind::Team), 0);
-    assert!(
-        read.rejects.iter().all(|reject| reject.path == "notes"),
-        "{:?}",
-        read.rejects
-    );
-    assert!(!read.rejects.is_empty());
+    assert!(read.rejects.iter().any(|reject| reject.path == "notes"));
     assert!(
         read.notes.iter().any(|note| note.contains("teams")),
         "{:?}",

@@ -107,5 +107,4 @@ async fn an_archive_that_holds_young_things_too_doubles_nothing() {
         read.count(RecordKind::Conversation) as u64,
         desk.count(Context::Conversation)
     );
-    assert!(read.rejects.is_empty());
 }
