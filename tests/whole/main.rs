@@ -16,4 +16,5 @@ mod requests;
 mod rollback;
 mod scene;
 mod tls;
+mod trengo;
 mod verbs;
