@@ -54,7 +54,7 @@ mod local {
             options.merged_into = false;
             options
         },
-        world: |spec| spec,
+        world: |spec| spec.with_channels().with_knowledge(),
         lines: &LINES,
     };
 

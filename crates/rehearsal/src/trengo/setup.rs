@@ -12,7 +12,7 @@ use crate::world::{
 /// Numbers of channels that are no mailbox.
 const FIRST_OTHER: u64 = 101;
 /// Channels that are no mailbox: type, and title.
-const OTHERS: [(&str, &str); 7] = [
+const OTHERS: [(&str, &str); 8] = [
     ("CUSTOM", "Web form"),
     ("CHAT", "Website widget"),
     ("TWITTER", "@acme"),
@@ -20,6 +20,7 @@ const OTHERS: [(&str, &str); 7] = [
     ("WA_BUSINESS", "WhatsApp"),
     ("VOIP", "Hotline"),
     ("SMS", "Text messages"),
+    ("INSTAGRAM", "acme.pictures"),
 ];
 
 /// The type of a channel.

@@ -41,13 +41,27 @@ async fn lists_have_two_envelopes_or_none_and_end_in_an_empty_page() {
     assert_eq!(ids(&tickets).len(), 25);
     assert!(tickets["meta"].get("total").is_none() && tickets["links"]["last"].is_null());
     // Links name the older host.
-    assert!(tickets["links"]["next"].as_str().unwrap().starts_with("https://app.trengo.eu/"));
+    assert!(
+        tickets["links"]["next"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://app.trengo.eu/")
+    );
     let users = get(&trengo, "users").await;
-    assert_eq!((users["meta"]["last_page"].as_u64(), users["meta"]["total"].as_u64()), (Some(1), Some(10)));
+    assert_eq!(
+        (
+            users["meta"]["last_page"].as_u64(),
+            users["meta"]["total"].as_u64()
+        ),
+        (Some(1), Some(10))
+    );
     assert!(get(&trengo, "contact_groups").await.is_array());
     let beyond = get(&trengo, "tickets?page=99").await;
     assert_eq!(ids(&beyond), Vec::<u64>::new());
-    assert!(get(&trengo, "tickets/1").await.get("data").is_none(), "bare");
+    assert!(
+        get(&trengo, "tickets/1").await.get("data").is_none(),
+        "bare"
+    );
     trengo.stop().await;
 }
 
@@ -56,7 +70,11 @@ async fn messages_come_newest_first_and_twenty_at_a_time() {
     let mut options = options(300);
     options.content = Content::Made(WorldSpec::new(5, 300));
     let trengo = Trengo::start(options).await.unwrap();
-    let many = trengo.world().conversations().max_by_key(|talk| talk.messages.len()).unwrap();
+    let many = trengo
+        .world()
+        .conversations()
+        .max_by_key(|talk| talk.messages.len())
+        .unwrap();
     let (id, count) = (many.id, many.messages.len());
     let first = get(&trengo, &format!("tickets/{id}/messages")).await;
     assert_eq!(ids(&first).len(), 20);
@@ -64,7 +82,10 @@ async fn messages_come_newest_first_and_twenty_at_a_time() {
     assert_eq!(ids(&first).first().copied(), newest);
     let last = count.div_ceil(20);
     let oldest = get(&trengo, &format!("tickets/{id}/messages?page={last}")).await;
-    assert_eq!(ids(&oldest).last().copied(), many.messages.iter().map(|m| m.id).min());
+    assert_eq!(
+        ids(&oldest).last().copied(),
+        many.messages.iter().map(|m| m.id).min()
+    );
     assert!(oldest["links"]["next"].is_null());
     trengo.stop().await;
 }
@@ -87,7 +108,9 @@ async fn a_filter_that_nobody_knows_changes_nothing_and_spam_shows_only_by_name(
     }
     assert!(spam.iter().all(|id| !listed.contains(id)));
     let now = chrono::Utc::now().format("%Y-%m-%d");
-    assert!(ids(&get(&trengo, &format!("tickets?updated_at_gt={now}%2000:00:00")).await).is_empty());
+    assert!(
+        ids(&get(&trengo, &format!("tickets?updated_at_gt={now}%2000:00:00")).await).is_empty()
+    );
     trengo.touch(3).unwrap();
     let changed = ids(&get(&trengo, &format!("tickets?updated_at_gt={now}%2000:00:00")).await);
     assert_eq!(changed, [3]);
@@ -128,7 +151,11 @@ async fn the_limit_is_told_with_every_answer_and_refusals_say_when_to_come_back(
         let refused = ask(&trengo, "users").await;
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers().contains_key("retry-after"), !html);
-        let reset: i64 = refused.headers()["x-ratelimit-reset"].to_str().unwrap().parse().unwrap();
+        let reset: i64 = refused.headers()["x-ratelimit-reset"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         assert!(reset > chrono::Utc::now().timestamp());
         assert_eq!(refused.text().await.unwrap().contains("<html>"), html);
         trengo.stop().await;
@@ -143,15 +170,27 @@ async fn wrong_tokens_wrong_heads_and_wrong_ways_are_refused_as_the_framework_do
         .build()
         .unwrap();
     let url = format!("{}/api/v2/users", trengo.url());
-    let with = |token: &str, accept: &str| client.get(&url).bearer_auth(token).header("Accept", accept).send();
-    assert_eq!(with("wrong", "application/json").await.unwrap().status(), 401);
+    let with = |token: &str, accept: &str| {
+        client
+            .get(&url)
+            .bearer_auth(token)
+            .header("Accept", accept)
+            .send()
+    };
+    assert_eq!(
+        with("wrong", "application/json").await.unwrap().status(),
+        401
+    );
     assert_eq!(with(TOKEN, "text/html").await.unwrap().status(), 302);
     let notes = ask(&trengo, "tickets/1/notes").await;
     assert_eq!(notes.status(), 405);
     assert!(notes.text().await.unwrap().contains("<html>"));
     trengo.replace_token("other");
     assert_eq!(with(TOKEN, "application/json").await.unwrap().status(), 401);
-    assert_eq!(with("other", "application/json").await.unwrap().status(), 200);
+    assert_eq!(
+        with("other", "application/json").await.unwrap().status(),
+        200
+    );
     trengo.stop().await;
 }
 
@@ -188,7 +227,12 @@ async fn a_long_mail_is_shortened_in_the_list_and_whole_alone() {
         .find(|message| held::is_collapsed(message))
         .unwrap();
     let list = get(&trengo, "tickets/1/messages").await;
-    let row = list["data"].as_array().unwrap().iter().find(|row| row["id"] == answer.id).unwrap();
+    let row = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["id"] == answer.id)
+        .unwrap();
     assert_eq!(row["email_message"]["collapsed"], true);
     let whole = get(&trengo, &format!("tickets/1/email_messages/{}", answer.id)).await;
     let html = whole["html"].as_str().unwrap();

@@ -156,11 +156,19 @@ impl Ink<'_> {
         let collapsed = held::is_collapsed(message);
         let text = self.shown(message.html.as_ref().or(message.text.as_ref()), message);
         let text = match collapsed {
-            true => text.map(|text| text.chars().take(200).collect()),
+            // Never the whole of it.
+            true => text.map(|text| {
+                text.chars()
+                    .take(200.min(text.chars().count() / 2))
+                    .collect()
+            }),
             false => text,
         };
+        // Where people type, HTML is told apart; in mails and what programs write it is not.
+        let typed = !matches!(channel_type(&talk.channel).as_str(), "EMAIL" | "CUSTOM");
+        let is_html = typed && message.html.is_some() && kind != "NOTE";
         let mut row = json!({
-            "id": message.id, "ticket_id": talk.id, "type": kind, "body_type": "TEXT", "message": text, "file_name": null,
+            "id": message.id, "ticket_id": talk.id, "type": kind, "body_type": if is_html { "HTML" } else { "TEXT" }, "message": text, "file_name": null,
             "file_caption": null, "location_data": null, "created_at": written(message.sent), "updated_at": written(message.sent),
             "user_id": person.filter(|_| is_agent), "contact": contact, "agent": agent,
             "attachments": message.files.iter().map(|file| self.file(talk, file)).collect::<Vec<_>>(),

@@ -106,7 +106,7 @@ pub(crate) fn message(
     if kind == Kind::Event {
         keep(&mut meta, row, &["type", "audit_type"]);
     }
-    let call = call(row, channel.is);
+    let call = call(row);
     let email = mail.map(|mail| {
         let contact = match kind {
             Kind::In => row.object("contact").or(place.contact),
@@ -216,11 +216,11 @@ fn body(row: Row<'_>, mail: Option<Mail<'_>>, channel: ChannelKind) -> Body {
 }
 
 /// A call has its length in a bag of metadata (Trengo reference, section 3.11).
-fn call(row: Row<'_>, channel: ChannelKind) -> Option<Call> {
+fn call(row: Row<'_>) -> Option<Call> {
     let is_call = row
         .text("body_type")
         .is_some_and(|kind| kind.eq_ignore_ascii_case("CALL_LOG"));
-    if !is_call && channel != ChannelKind::Voice {
+    if !is_call {
         return None;
     }
     let bag = row.object("location_data").or_else(|| row.object("meta"));

@@ -12,7 +12,7 @@ use super::setup::Setup;
 use super::{Trengo, needed};
 use crate::client::MESSAGES;
 use crate::config::Take;
-use crate::convert::{self, Joined, Kind, Outline, Place, Talk};
+use crate::convert::{self, Ground, Joined, Kind, Outline, Place, Talk};
 use crate::wire::{Defect, Moment, Row};
 
 /// A ticket has no more pages of messages than this.
@@ -193,7 +193,7 @@ impl Trengo {
         for (sent, message) in &dated {
             let one = Row(message);
             let kind = Kind::of(one);
-            let full = self.full_mail(cx, outline.id, one, read).await?;
+            let full = self.full_mail(cx, ground, outline.id, one, read).await?;
             let made = convert::message(&place, one, *sent, full.as_ref().map(Row));
             let converted = match made {
                 Ok(converted) => converted,
@@ -247,6 +247,7 @@ impl Trengo {
     async fn full_mail(
         &self,
         cx: &Context,
+        ground: &Ground,
         ticket: u64,
         row: Row<'_>,
         read: &mut Read,
@@ -257,10 +258,7 @@ impl Trengo {
         let (true, true, Ok(id)) = (collapsed, self.config.full_mail(), row.id()) else {
             return Ok(None);
         };
-        let about = match self.setup.lock().await.as_ref() {
-            Some(setup) => setup.ground.key(RecordKind::Message, id),
-            None => return Ok(None),
-        };
+        let about = ground.key(RecordKind::Message, id);
         needed(cx, "mails", 1, 1);
         match self.client.mail(cx, ticket, id, about.clone()).await {
             Ok(Some(full)) => Ok(Some(full)),
@@ -366,6 +364,17 @@ fn in_order(desk: &Desk<'_>, messages: Vec<Value>, read: &mut Read) -> Vec<(Date
         let moment = row.id().and_then(|id| {
             // Seconds since 1970 leave no choice, where a row has them.
             let epoch = row.time("created_at_time", zone).ok().flatten();
+            if let (Some(epoch), Ok(Some(face))) = (epoch, row.time("created_at", zone))
+                && !face.may_be(epoch.plain())
+            {
+                let note = format!(
+                    "times without a zone are not those of {}, as a time that leaves no choice shows: set time_zone and read again",
+                    zone.name()
+                );
+                if !read.notes.contains(&note) {
+                    read.notes.push(note);
+                }
+            }
             let moment = match epoch {
                 Some(epoch) => Some(epoch),
                 None => row.time("created_at", zone)?,

@@ -22,7 +22,7 @@ use super::ticket::{Desk, Read};
 use super::{Trengo, cursor, fingerprint, needed, read_place, stuck, watermark};
 use crate::client::PAGE;
 use crate::convert::{self, Outline};
-use crate::wire::{Moment, Row};
+use crate::wire::{Moment, Row, redacted};
 
 /// So many tickets are read between two commits.
 const BATCH: usize = 8;
@@ -474,7 +474,10 @@ impl Trengo {
                 if let Ok(outline) = Outline::of(&setup.ground, Row(&row)) {
                     reading.count(&outline);
                 }
-                reading.waiting.push(Waiting { row, alone: true });
+                reading.waiting.push(Waiting {
+                    row: redacted(&row),
+                    alone: true,
+                });
             }
         }
         reading.phase = Phase::Check {
@@ -509,7 +512,11 @@ impl Trengo {
                     reading.count(outline);
                 }
             }
-            reading.waiting.push(Waiting { row, alone: false });
+            // A cursor is kept on disk.
+            reading.waiting.push(Waiting {
+                row: redacted(&row),
+                alone: false,
+            });
         }
     }
 
@@ -543,11 +550,12 @@ impl Trengo {
             .await?;
         let mut people = Read::default();
         for mut one in read {
-            if let Some(ticket) = one.vanished {
+            // Beyond so many something else is wrong, and looking again and again would never end.
+            if let Some(ticket) = one.vanished
+                && reading.gone.len() < GONE
+            {
                 reading.pulled_up |= matches!(reading.phase, Phase::Scan { .. });
-                if reading.gone.len() < GONE {
-                    reading.gone.push(ticket);
-                }
+                reading.gone.push(ticket);
             }
             people.contacts.append(&mut one.contacts);
             for (id, named) in one.agents {
@@ -560,7 +568,11 @@ impl Trengo {
             page.records.append(&mut one.records);
             page.rejects.append(&mut one.rejects);
             page.skips.append(&mut one.skips);
-            page.notes.append(&mut one.notes);
+            for note in one.notes {
+                if !page.notes.contains(&note) {
+                    page.notes.push(note);
+                }
+            }
             page.complete.extend(one.complete);
         }
         self.add_strangers(cx, &desk, people, page).await

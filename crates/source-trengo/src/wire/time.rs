@@ -60,6 +60,11 @@ impl Zone {
         name.trim().parse().ok().map(Self)
     }
 
+    /// Its name in the IANA database.
+    pub(crate) fn name(self) -> &'static str {
+        self.0.name()
+    }
+
     /// What a value says. `None` where it says nothing: null, an empty text, the zero date of MySQL.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::harness::{Reader, bytes, config, desk, options, read_all, source};
 
 fn with_knowledge() -> TrengoOptions {
     let mut options = options(0);
-    options.content = Content::Made(WorldSpec::new(11, 12).knowledge());
+    options.content = Content::Made(WorldSpec::new(11, 12).with_knowledge());
     options
 }
 

@@ -63,6 +63,7 @@ impl Platform for Trengo {
             Channel::Mail | Channel::Note => "email".to_owned(),
             // A channel of one's own, which a program fills.
             Channel::HelpCentre => "api".to_owned(),
+            Channel::Other(raw) if raw == "INSTAGRAM" => "instagram".to_owned(),
             other => super::usual_channel(other),
         }
     }
