@@ -51,7 +51,7 @@ pub struct TrengoConfigBuilder {
     time_zone: String,
     #[serde(default, rename = "rate", alias = "requests_per_minute")]
     requests_per_minute: Rate,
-    #[serde(default)]
+    #[serde(default = "default_keep_free")]
     keep_free: f64,
     #[serde(default = "default_parallel")]
     parallel: usize,
@@ -146,6 +146,11 @@ const fn yes() -> bool {
     true
 }
 
+/// Windows begin when the platform says so and not when we think: a little room keeps the last request of one out of it.
+const fn default_keep_free() -> f64 {
+    2.0
+}
+
 const fn default_parallel() -> usize {
     4
 }
@@ -160,7 +165,7 @@ impl TrengoConfig {
             workspace: String::new(),
             time_zone: zone(),
             requests_per_minute: Rate::Told,
-            keep_free: 0.0,
+            keep_free: default_keep_free(),
             parallel: default_parallel(),
             profiles: Profiles::Person,
             spam: Take::Skip,
@@ -298,7 +303,8 @@ impl TrengoConfigBuilder {
         self
     }
 
-    /// The share of the limit in percent, 0 to 90, that is left to others who use the same token. Default 0.
+    /// The share of the limit in percent, 0 to 90, that is left to others who use the same token. Default 2: with less, a request in
+    /// a few minutes is refused, since nothing tells when a window begins.
     #[must_use]
     pub fn keep_free(mut self, percent: f64) -> Self {
         self.keep_free = percent;

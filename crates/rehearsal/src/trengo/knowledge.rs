@@ -70,7 +70,7 @@ pub(super) fn article(
     let text = text_in(article, locale)?;
     let mut html = text.html.clone();
     for image in &article.images {
-        let address = format!("{base}/media/image/{}.png", image.token);
+        let address = format!("{base}/media/url/{}", image.token);
         html = html.replace(&format!("media:{}", image.token), &address);
     }
     let slug = &desk

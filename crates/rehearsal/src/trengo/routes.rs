@@ -62,15 +62,15 @@ fn label(path: &str) -> String {
     format!("/api/v2/{}", pieces.collect::<Vec<_>>().join("/"))
 }
 
-/// `file/<message>/<file>` and `image/<token>.png`, for everybody.
+/// `file/<message>/<file>` and `url/<token>`, for everybody.
 fn media(shared: &Shared, rest: &str) -> Response {
     let desk = &shared.desk;
     let pieces: Vec<&str> = rest.split('/').collect();
     let found = match pieces[..] {
         ["file", message, file] => file_of(desk, message, file),
-        ["image", name] => desk
+        ["url", token] => desk
             .world
-            .image(name.trim_end_matches(".png"))
+            .image(token)
             .filter(|image| !image.lost)
             .map(|image| (image.content.bytes(), image.media_type)),
         _ => None,

@@ -217,7 +217,7 @@ impl Ink<'_> {
     fn shown(&self, text: Option<&String>, message: &Message) -> Option<String> {
         let mut text = text?.clone();
         for image in &message.images {
-            let address = format!("{}/media/image/{}.png", self.base, image.token);
+            let address = format!("{}/media/url/{}", self.base, image.token);
             text = text.replace(&format!("media:{}", image.token), &address);
         }
         for file in &message.files {
