@@ -6,9 +6,10 @@ use super::*;
 use crate::world::{ConversationState, WorldSpec};
 
 fn options(conversations: u64) -> TrengoOptions {
-    let mut options = TrengoOptions::default();
-    options.content = Content::Made(WorldSpec::new(5, conversations));
-    options
+    TrengoOptions {
+        content: Content::Made(WorldSpec::new(5, conversations)),
+        ..TrengoOptions::default()
+    }
 }
 
 async fn ask(trengo: &Trengo, path: &str) -> reqwest::Response {
@@ -67,9 +68,7 @@ async fn lists_have_two_envelopes_or_none_and_end_in_an_empty_page() {
 
 #[tokio::test]
 async fn messages_come_newest_first_and_twenty_at_a_time() {
-    let mut options = options(300);
-    options.content = Content::Made(WorldSpec::new(5, 300));
-    let trengo = Trengo::start(options).await.unwrap();
+    let trengo = Trengo::start(options(300)).await.unwrap();
     let many = trengo
         .world()
         .conversations()
