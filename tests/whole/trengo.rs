@@ -89,7 +89,7 @@ fn mapping() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trengo_is_moved_exactly_and_with_the_fewest_requests() {
-    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS).with_channels().with_knowledge()).await;
+    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS).with_channels().knowledge()).await;
     let migration = scene.migration(TOKEN, Take::Skip);
     let report = migration.run(&Context::new()).await.unwrap();
     assert!(report.complete, "{}", report.summary());

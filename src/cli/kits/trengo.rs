@@ -54,7 +54,7 @@ mod local {
             options.merged_into = false;
             options
         },
-        world: |spec| spec.with_channels().with_knowledge(),
+        world: |spec| spec.with_channels().knowledge(),
         lines: &LINES,
     };
 

@@ -95,7 +95,7 @@ impl WorldSpec {
 
     /// The same with a help centre.
     #[must_use]
-    pub fn with_knowledge(mut self) -> Self {
+    pub fn knowledge(mut self) -> Self {
         self.knowledge = true;
         self
     }

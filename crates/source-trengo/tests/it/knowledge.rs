@@ -10,9 +10,9 @@ use deskferry_rehearsal::world::{Content, Readers, TextState, WorldSpec};
 
 use crate::harness::{Reader, bytes, config, desk, options, read_all, source};
 
-fn with_knowledge() -> TrengoOptions {
+fn knowledge() -> TrengoOptions {
     let mut options = options(0);
-    options.content = Content::Made(WorldSpec::new(11, 12).with_knowledge());
+    options.content = Content::Made(WorldSpec::new(11, 12).knowledge());
     options
 }
 
@@ -51,7 +51,7 @@ fn inventory(reader: &Reader) -> impl Iterator<Item = &InventoryItem> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_article_is_read_in_all_its_languages_and_stands_in_its_section() {
-    let desk = desk(with_knowledge()).await;
+    let desk = desk(knowledge()).await;
     let source = source(config(&desk));
     let reader = read_all(&source).await.unwrap();
     assert_eq!(reader.read.rejects, Vec::new());
@@ -114,7 +114,7 @@ async fn every_article_is_read_in_all_its_languages_and_stands_in_its_section() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_help_centre_costs_no_more_requests_than_it_must() {
-    let desk = desk(with_knowledge()).await;
+    let desk = desk(knowledge()).await;
     let reader = read_all(&source(config(&desk))).await.unwrap();
     let mut wanted = LeastOptions::default();
     wanted.files = false;
@@ -131,7 +131,7 @@ async fn a_help_centre_costs_no_more_requests_than_it_must() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_set_up_is_told_without_its_secrets() {
-    let desk = desk(with_knowledge()).await;
+    let desk = desk(knowledge()).await;
     let reader = read_all(&source(config(&desk))).await.unwrap();
     for kind in [
         InventoryKind::Channel,
@@ -158,7 +158,7 @@ async fn what_people_set_up_is_told_without_its_secrets() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_help_centres_or_rights_is_told_and_read_on() {
-    let desk = desk(with_knowledge()).await;
+    let desk = desk(knowledge()).await;
     let denied = || Action::Status {
         code: 403,
         headers: Vec::new(),
