@@ -13,7 +13,13 @@ pub(crate) fn named_by(record: &Record) -> impl Iterator<Item = &RecordKey> {
         Record::Conversation(c) => [c.requester.as_ref(), c.assignee.as_ref(), c.team.as_ref()],
         _ => [None; 3],
     };
-    keys.into_iter().flatten()
+    let lists: [&[RecordKey]; 2] = match record {
+        Record::Conversation(c) => [&c.also_assigned, &c.also_teams],
+        _ => [&[], &[]],
+    };
+    keys.into_iter()
+        .flatten()
+        .chain(lists.into_iter().flatten())
 }
 
 /// Fills in what the source left to its people: the author's name, the requester's first company.

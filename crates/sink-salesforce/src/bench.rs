@@ -11,7 +11,8 @@ use deskferry_core::model::{Message, Record};
 
 use crate::Salesforce;
 use crate::bulk::csv;
-use crate::load::{comments, mails, messages};
+use crate::load::{comments, mails};
+use crate::mapping::Route;
 use crate::mapping::build::{self, Fields, Leftovers, payload_hash};
 use crate::mapping::facts::{
     Bodies, CommentFacts, CommentLinks, Common, MailFacts, MailLinks, comment_text,
@@ -53,7 +54,7 @@ impl<'a> Mapper<'a> {
         let Record::Message(message) = record else {
             return Err(Error::bug("map a message", "another kind of record"));
         };
-        let rows = if messages::is_mail(&message) {
+        let rows = if self.sink.mapping().route(&message) == Route::Mail {
             vec![self.mail(&message)?]
         } else {
             self.comments(&message)?

@@ -9,10 +9,10 @@ use deskferry_core::sink::{FileState, Loaded};
 
 use crate::client::collections::{BYTES, ROWS};
 use crate::client::query::{RETRIEVED, address_length, literal, pieces_of};
-use crate::load::messages::is_mail;
 use crate::mapping::facts::{comment_text, contact_email, file_key};
 use crate::mapping::people::host;
 use crate::mapping::text;
+use crate::mapping::{Route, Routes};
 use crate::sink::Salesforce;
 
 /// What a row takes of the org's data storage, whatever it holds; mails may take more (Salesforce objects, section 10.5).
@@ -49,11 +49,11 @@ impl Forecast for Salesforce {
     }
 
     fn write(&self, phase: &str, records: &[Loaded]) -> Effort {
-        self.ways().write(phase, records)
+        self.ways().write(self.mapping().routes(), phase, records)
     }
 
     fn verify(&self, phase: &str, records: &[Loaded]) -> Effort {
-        self.ways().verify(phase, records)
+        self.ways().verify(self.mapping().routes(), phase, records)
     }
 
     fn assumptions(&self) -> Vec<String> {
@@ -82,7 +82,7 @@ impl Forecast for Salesforce {
 }
 
 impl Ways {
-    fn write(self, phase: &str, records: &[Loaded]) -> Effort {
+    fn write(self, routes: &Routes, phase: &str, records: &[Loaded]) -> Effort {
         let n = records.len() as u64;
         match phase {
             "accounts" => {
@@ -115,22 +115,31 @@ impl Ways {
             }
             "cases" => self.inserts(n, 0, n * ROW_BYTES),
             "files" => files(records),
-            "messages" => self.messages(records),
+            "messages" => self.messages(routes, records),
             // Agents are matched and values kept as text: neither asks the org.
             _ => Effort::default(),
         }
     }
 
-    fn messages(self, records: &[Loaded]) -> Effort {
+    fn messages(self, routes: &Routes, records: &[Loaded]) -> Effort {
         let (mut mails, mut with_lists, mut with_people, mut bytes) = (0, 0, 0, 0);
         let mut stored = 0;
         let (mut comments, mut comment_bytes, mut overflows, mut overflow_bytes) = (0, 0, 0, 0);
+        let (mut rows, mut row_bytes) = (0, 0);
         for message in records.iter().filter_map(message_of) {
-            if !is_mail(message) {
-                let (rows, length) = comments_of(message);
-                comments += rows;
-                comment_bytes += length;
-                continue;
+            match routes.of(message) {
+                Route::Mail => {}
+                Route::Comment => {
+                    let (rows, length) = comments_of(message);
+                    comments += rows;
+                    comment_bytes += length;
+                    continue;
+                }
+                Route::Row => {
+                    rows += 1;
+                    row_bytes += size_of(message);
+                    continue;
+                }
             }
             mails += 1;
             bytes += size_of(message);
@@ -155,19 +164,21 @@ impl Ways {
         mails.data_bytes = stored;
         mails
             .plus(self.inserts(comments, 0, comment_bytes))
+            .plus(self.inserts(rows, 0, row_bytes))
             .plus(uploads)
     }
 
-    fn verify(self, phase: &str, records: &[Loaded]) -> Effort {
+    fn verify(self, routes: &Routes, phase: &str, records: &[Loaded]) -> Effort {
         let n = records.len() as u64;
         match phase {
             "accounts" | "contacts" | "cases" => self.reads(n, RETRIEVED as u64),
             "files" => self.reads(distinct(records).0, RETRIEVED as u64),
             "messages" => {
                 let messages = || records.iter().filter_map(message_of);
-                let mails = messages().filter(|m| is_mail(m)).count() as u64;
+                let count = |route| messages().filter(|m| routes.of(m) == route).count() as u64;
+                let (mails, rows) = (count(Route::Mail), count(Route::Row));
                 let comments = messages()
-                    .filter(|m| !is_mail(m))
+                    .filter(|m| routes.of(m) == Route::Comment)
                     .map(|m| comments_of(m).0)
                     .sum();
                 // People and documents of mails stand in rows of their own.
@@ -175,6 +186,7 @@ impl Ways {
                 self.reads(mails, MAILS_AT_ONCE)
                     .plus(lists)
                     .plus(self.reads(comments, RETRIEVED as u64))
+                    .plus(self.reads(rows, MAILS_AT_ONCE))
             }
             _ => Effort::default(),
         }

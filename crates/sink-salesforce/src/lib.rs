@@ -67,6 +67,9 @@
 //!     title: None,
 //!     locale: None,
 //!     time_zone: None,
+//!     kind: None,
+//!     groups: Vec::new(),
+//!     addresses: Vec::new(),
 //!     tags: Vec::new(),
 //! };
 //! let journal = Arc::new(MemoryJournal::new("first-pass"));

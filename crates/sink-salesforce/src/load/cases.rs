@@ -80,6 +80,9 @@ fn link(
         ..CaseLinks::default()
     };
     links.team_name = c.team.as_ref().and_then(|team| name_of(run, team));
+    let named = |key: &RecordKey| name_of(run, key).unwrap_or_else(|| key.as_str().to_owned());
+    links.also_assigned = c.also_assigned.iter().map(named).collect();
+    links.also_teams = c.also_teams.iter().map(named).collect();
     if let Some(requester) = &c.requester {
         if requester.record_kind() == Some(RecordKind::Agent) {
             links.requester_name = name_of(run, requester);

@@ -76,7 +76,8 @@ pub(crate) fn fields(
     Ok(Ok((0..).zip(&parts).map(row).collect()))
 }
 
-fn named(file: &ShownFile) -> String {
+/// A file's name, with the reason where it could not come.
+pub(super) fn named(file: &ShownFile) -> String {
     match file.state {
         ShownState::Stands(..) => file.name.clone(),
         ShownState::Missing(why) => format!("{} ({why})", file.name),

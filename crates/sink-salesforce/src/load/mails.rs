@@ -12,9 +12,10 @@ use md5::{Digest, Md5};
 use serde_json::json;
 
 use super::files::{OBJECT as VERSION, ask_documents, upload};
-use super::messages::{ShownFile, ShownState, Surroundings, is_mail, key_of, message};
+use super::messages::{ShownFile, ShownState, Surroundings, key_of, message};
 use super::{Landed, Outgoing, Run};
 use crate::files::Content;
+use crate::mapping::Route;
 use crate::mapping::build::{self, Fields, Leftovers};
 use crate::mapping::facts::{Bodies, Common, FileFacts, MailFacts, MailLinks};
 
@@ -39,8 +40,8 @@ pub(super) async fn write_overflows(
             continue;
         }
         // What keeps the mail back is said when its own row is planned.
-        let (true, Ok(files), Ok(case)) = (is_mail(mail), around.files(mail), around.case(mail))
-        else {
+        let is_mail = run.mapping.route(mail) == Route::Mail;
+        let (true, Ok(files), Ok(case)) = (is_mail, around.files(mail), around.case(mail)) else {
             continue;
         };
         let Some(row) = overflow(run, loaded, mail, &bodies(run, mail, &files), &case)? else {
@@ -159,6 +160,15 @@ pub(crate) fn fields(
 
 /// A mail's words, its images at their new addresses.
 pub(crate) fn bodies(run: &Run<'_>, mail: &Message, files: &[ShownFile]) -> Bodies {
+    Bodies::of(mail, &images(run, mail, files))
+}
+
+/// The new addresses of a message's images, by the old ones.
+pub(super) fn images<'a>(
+    run: &Run<'_>,
+    mail: &'a Message,
+    files: &[ShownFile],
+) -> HashMap<&'a str, String> {
     let base = run.api.config().image_base.trim_end_matches('/');
     let images = mail.files.iter().zip(files).filter_map(|(file, shown)| {
         match (&file.shown_as, &shown.state) {
@@ -169,7 +179,7 @@ pub(crate) fn bodies(run: &Run<'_>, mail: &Message, files: &[ShownFile]) -> Bodi
             _ => None,
         }
     });
-    Bodies::of(mail, &images.collect())
+    images.collect()
 }
 
 fn links(

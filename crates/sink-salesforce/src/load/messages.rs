@@ -1,19 +1,20 @@
-//! Messages: mails as EmailMessage, everything else as CaseComment.
+//! Messages: mails as EmailMessage, everything else as the mapping's policy has it.
 
 use std::collections::HashMap;
 
 use deskferry_core::error::Result;
 use deskferry_core::journal::Known;
 use deskferry_core::key::{RecordId, RecordKey};
-use deskferry_core::model::{ChannelKind, Direction, EmailHeaders, Message, MessageFile, Record};
+use deskferry_core::model::{EmailHeaders, Message, MessageFile, Record};
 use deskferry_core::sink::{Loaded, Outcome, Verdict};
 
 use super::files::{DOCUMENT, OBJECT as VERSION, case_of};
 use super::people::People;
 use super::{
-    Collections, Identity, Landed, Lookup, Outgoing, Run, agents, comments, mails, outcome,
+    Collections, Identity, Landed, Lookup, Outgoing, Run, agents, comments, mails, outcome, rows,
     strange, verdict,
 };
+use crate::mapping::Route;
 use crate::mapping::facts::file_name;
 
 /// What the messages of a batch refer to.
@@ -58,7 +59,7 @@ impl Surroundings {
             .await?;
         let mails = messages
             .iter()
-            .filter(|m| is_mail(m))
+            .filter(|m| run.mapping.route(m) == Route::Mail)
             .filter_map(|m| m.email.as_ref());
         let people = People::of(run, mails.flat_map(addresses)).await?;
         let parents: Vec<RecordId> = run
@@ -92,6 +93,12 @@ impl Surroundings {
             .key
             .as_ref()
             .and_then(|key| agents::identity(self.authors.get(key)))
+    }
+
+    /// The author's contact, if the author is one.
+    pub(crate) fn contact(&self, message: &Message) -> Option<&str> {
+        let key = message.author.key.as_ref()?;
+        self.authors.get(key).id_of("Contact")
     }
 
     /// The row of a mail's sender, if the address is that row's.
@@ -151,26 +158,23 @@ pub(crate) fn message(loaded: &Loaded) -> Result<&Message> {
     }
 }
 
-/// Whether a message becomes an EmailMessage.
-pub(crate) fn is_mail(message: &Message) -> bool {
-    message.channel.is == ChannelKind::Email && message.direction != Direction::Internal
-}
-
 pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let around = Surroundings::of(run).await?;
     let mut verdicts: HashMap<(RecordId, u32), Verdict> = HashMap::new();
     let overflows = mails::write_overflows(run, &around, &mut verdicts).await?;
-    let (mut mail_rows, mut comment_rows) = (Vec::new(), Vec::new());
+    let (mut mail_rows, mut comment_rows, mut other_rows) = (Vec::new(), Vec::new(), Vec::new());
     for loaded in &run.batch.records {
         if verdicts.contains_key(&(loaded.id, loaded.part)) {
             continue;
         }
-        let planned = match message(loaded)? {
-            message if is_mail(message) => {
+        let message = message(loaded)?;
+        let planned = match run.mapping.route(message) {
+            Route::Mail => {
                 let document = overflows.get(&(loaded.id, loaded.part)).map(String::as_str);
                 mails::row(run, &around, loaded, message, document)?.map(|row| mail_rows.push(row))
             }
-            message => {
+            Route::Row => rows::row(run, &around, loaded, message)?.map(|row| other_rows.push(row)),
+            Route::Comment => {
                 comments::rows(run, &around, loaded, message)?.map(|rows| comment_rows.extend(rows))
             }
         };
@@ -179,6 +183,7 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         }
     }
     let mut landed = write_rows(run, mail_rows, Identity::Key).await?;
+    landed.extend(write_rows(run, other_rows, Identity::Key).await?);
     landed.extend(write_rows(run, comment_rows, Identity::Comment).await?);
     let outcomes = run.batch.records.iter().map(|loaded| {
         let place = (loaded.id, loaded.part);

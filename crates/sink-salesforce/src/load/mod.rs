@@ -11,6 +11,7 @@ pub(crate) mod find;
 pub(crate) mod mails;
 pub(crate) mod messages;
 pub(crate) mod people;
+pub(crate) mod rows;
 pub(crate) mod values;
 mod writer;
 

@@ -175,6 +175,7 @@ mod tests {
             Shape::Id(_) => "reference",
             Shape::Ids => "complexvalue",
             Shape::Text => "string",
+            Shape::Number => "double",
         };
         let key = line.field == SOURCE_KEY;
         json!({"name": line.field, "type": kind, "createable": true, "nillable": true, "picklistValues": values,
@@ -225,6 +226,9 @@ mod tests {
     fn what_the_org_does_not_have_is_named_with_its_line() {
         let text = Mapping::default_text();
         let line_of = |needle: &str| text[..text.find(needle).unwrap()].matches('\n').count() + 1;
+        let contacts = text.find("[Contact.fields]").unwrap();
+        let key = contacts + text[contacts..].find("Source_Key__c").unwrap();
+        let key_of_contacts = text[..key].matches('\n').count() + 1;
         let required = |name: &str, fields: &mut Vec<Value>| {
             if name == "Case" {
                 fields.push(json!({"name": "Region__c", "type": "string", "createable": true}));
@@ -232,8 +236,8 @@ mod tests {
         };
         let cases: Vec<(Vec<Problem>, usize, &str)> = vec![
             (
-                problems(text, without("Case", "Source_Tags__c")),
-                line_of("Source_Tags__c"),
+                problems(text, without("Case", "Source_Team__c")),
+                line_of("Source_Team__c"),
                 "does not exist",
             ),
             (
@@ -267,7 +271,7 @@ mod tests {
                     text,
                     set("Contact", "Source_Key__c", "unique", json!(false)),
                 ),
-                line_of("[Contact.fields]") + 13,
+                key_of_contacts,
                 "unique",
             ),
             (

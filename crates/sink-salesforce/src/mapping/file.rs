@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use super::required::Create;
+use super::policy::{Route, Routes};
+use super::required::{Create, CreateObject};
 use super::{FieldLine, Mapping, ObjectMapping, facts};
 
 /// The format that this version writes and reads.
@@ -39,6 +40,8 @@ struct File {
     email_message: Option<Spanned<Table>>,
     #[serde(rename = "CaseComment")]
     case_comment: Option<Spanned<Table>>,
+    #[serde(rename = "Conversation_Message__c")]
+    conversation_message: Option<Spanned<Table>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -46,12 +49,15 @@ struct File {
 struct Policy {
     chat: Option<Spanned<String>>,
     notes: Option<Spanned<String>>,
+    #[serde(default)]
+    channels: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     from: Spanned<String>,
+    create: Option<Spanned<CreateObject>>,
     #[serde(default)]
     fields: BTreeMap<Spanned<String>, Line>,
 }
@@ -101,12 +107,7 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         Some(_) => {}
     }
     let file: File = read(text)?;
-    for policy in [file.policy.chat, file.policy.notes].into_iter().flatten() {
-        if policy.get_ref() != "case-comment" {
-            let said = format!("`{}` is not offered; `case-comment` is", policy.get_ref());
-            return Err(wrong(text, policy.span().start, said));
-        }
-    }
+    let routes = read_policy(text, &file.policy)?;
     let tables = [
         ("Account", file.account),
         ("Contact", file.contact),
@@ -114,11 +115,18 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         ("ContentVersion", file.content_version),
         ("EmailMessage", file.email_message),
         ("CaseComment", file.case_comment),
+        (facts::MESSAGES, file.conversation_message),
     ];
     let mut objects = BTreeMap::new();
     let mut missing = None;
     for (object, table) in tables {
         match table {
+            // It is written by choice alone: an org that does not need it need not have it.
+            table if object == facts::MESSAGES && !routes.uses(Route::Row) => {
+                table
+                    .map(|table| read_table(text, object, table))
+                    .transpose()?;
+            }
             Some(table) => _ = objects.insert(object, read_table(text, object, table)?),
             None => missing = missing.or(Some(object)),
         }
@@ -130,8 +138,47 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
             format!("the table `[{object}]` is missing"),
         ));
     }
-    let hash = hash(&objects);
-    Ok(Mapping { objects, hash })
+    let hash = hash(&objects, &routes);
+    Ok(Mapping {
+        objects,
+        routes,
+        hash,
+    })
+}
+
+fn read_policy(text: &str, policy: &Policy) -> Result<Routes> {
+    let mut routes = Routes::default();
+    let route = |said: &Spanned<String>, notes: bool| match Route::named(said.get_ref()) {
+        Some(route) if !(notes && route == Route::Mail) => Ok(route),
+        _ => {
+            let offered = if notes { "" } else { ", `email-message`" };
+            let said_ = format!(
+                "`{}` is not offered; `case-comment`, `conversation-message`{offered} are",
+                said.get_ref()
+            );
+            Err(wrong(text, said.span().start, said_))
+        }
+    };
+    if let Some(said) = &policy.chat {
+        routes.chat = route(said, false)?;
+    }
+    if let Some(said) = &policy.notes {
+        routes.notes = route(said, true)?;
+    }
+    for (channel, said) in &policy.channels {
+        let name = channel.get_ref();
+        let known = facts::channels().filter(|known| !matches!(*known, "email" | "internal"));
+        if !name.starts_with("label:") && !known.clone().any(|known| known == name) {
+            let known: Vec<&str> = known.collect();
+            let said = format!(
+                "`{name}` is no channel that can be chosen for; {} are",
+                known.join(", ")
+            );
+            return Err(wrong(text, channel.span().start, said));
+        }
+        routes.channels.insert(name.clone(), route(said, false)?);
+    }
+    Ok(routes)
 }
 
 fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result<ObjectMapping> {
@@ -144,6 +191,10 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
             table.from.get_ref()
         );
         return Err(wrong(text, table.from.span().start, said));
+    }
+    if let Some(create) = table.create.as_ref().filter(|_| !object.ends_with("__c")) {
+        let said = format!("{object} is the platform's own and is never made");
+        return Err(wrong(text, create.span().start, said));
     }
     let mut lines = table
         .fields
@@ -161,6 +212,9 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
         lines,
         named,
         line: place(text, at).0,
+        create: object
+            .ends_with("__c")
+            .then(|| table.create.map(Spanned::into_inner).unwrap_or_default()),
     })
 }
 
@@ -220,12 +274,12 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     )
 }
 
-fn hash(objects: &BTreeMap<&'static str, ObjectMapping>) -> [u8; 16] {
+fn hash(objects: &BTreeMap<&'static str, ObjectMapping>, routes: &Routes) -> [u8; 16] {
     let mut sorted = objects.clone();
     for object in sorted.values_mut() {
         object.lines.sort_by(|a, b| a.field.cmp(&b.field));
     }
-    let text = serde_json::to_vec(&sorted).unwrap_or_default();
+    let text = serde_json::to_vec(&(&sorted, routes)).unwrap_or_default();
     Md5::digest(text).into()
 }
 
@@ -275,6 +329,27 @@ mod tests {
                 "`email` is not offered",
             ),
             (
+                with("notes = \"email-message\"", "notes = \"case-comment\""),
+                line_of("notes = "),
+                "`email-message` is not offered",
+            ),
+            (
+                with(
+                    "[Account]\nfrom = \"account\"\ncreate = {}",
+                    "[Account]\nfrom = \"account\"",
+                ),
+                line_of("[Account]") + 2,
+                "is never made",
+            ),
+            (
+                with(
+                    "[policy.channels]\nsmoke = \"case-comment\"\n[Account]",
+                    "[Account]",
+                ),
+                line_of("[Account]") + 1,
+                "`smoke` is no channel",
+            ),
+            (
                 with("format = 0", "format = 1"),
                 line_of("format = 1"),
                 "no such format",
@@ -287,6 +362,33 @@ mod tests {
             assert!(shown.contains(said), "{shown}");
             assert!(shown.contains(&format!("line {line},")), "{line}: {shown}");
         }
+    }
+
+    #[test]
+    fn the_object_for_messages_is_needed_where_something_goes_there_and_nowhere_else() {
+        let chosen = with("chat = \"conversation_message\"", "chat = \"case-comment\"");
+        let mapping = Mapping::parse(&chosen).unwrap();
+        assert!(mapping.objects().any(|object| object == facts::MESSAGES));
+        let made = mapping.required_objects();
+        assert_eq!(made.len(), 1);
+        assert_eq!(made[0].name, facts::MESSAGES);
+        let shipped = Mapping::parse(Mapping::default_text()).unwrap();
+        assert!(shipped.required_objects().is_empty());
+        assert_ne!(mapping.version_hash(), shipped.version_hash());
+        let table = chosen.find("[Conversation_Message__c]").unwrap();
+        let error = Mapping::parse(&chosen[..table]).unwrap_err().to_string();
+        assert!(
+            error.contains("`[Conversation_Message__c]` is missing"),
+            "{error}"
+        );
+        assert!(
+            Mapping::parse(
+                &Mapping::default_text()[..Mapping::default_text()
+                    .find("[Conversation_Message__c]")
+                    .unwrap()]
+            )
+            .is_ok()
+        );
     }
 
     #[test]

@@ -6,20 +6,23 @@ pub(crate) mod facts;
 mod file;
 pub(crate) mod html;
 pub(crate) mod people;
+mod policy;
 mod required;
 pub(crate) mod text;
 pub(crate) mod value;
 
 pub use check::Problem;
-pub use required::FieldSpec;
+pub(crate) use policy::{Route, Routes};
+pub use required::{FieldSpec, ObjectSpec};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use deskferry_core::error::Result;
+use deskferry_core::model::Message;
 use serde::Serialize;
 use serde_json::Value;
 
-use required::Create;
+use required::{Create, CreateObject};
 
 /// The field that carries a row's identity.
 pub(crate) const SOURCE_KEY: &str = "Source_Key__c";
@@ -40,6 +43,7 @@ pub(crate) const BATCH_MARK: &str = "Migration_Batch__c";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
     objects: BTreeMap<&'static str, ObjectMapping>,
+    routes: Routes,
     hash: [u8; 16],
 }
 
@@ -54,6 +58,9 @@ pub(crate) struct ObjectMapping {
     /// Where the object's table begins.
     #[serde(skip)]
     pub(crate) line: usize,
+    /// How the object is made where the org has none.
+    #[serde(skip)]
+    pub(crate) create: Option<CreateObject>,
 }
 
 /// One field's line.
@@ -107,6 +114,13 @@ impl Mapping {
             .collect()
     }
 
+    /// Every custom object that the mapping writes, as an org must have it. Its fields are among the
+    /// [required ones](Self::required_fields).
+    #[must_use]
+    pub fn required_objects(&self) -> Vec<ObjectSpec> {
+        self.objects.values().filter_map(required::object).collect()
+    }
+
     /// The hash of what the mapping says (comments and order do not count), 32 hex digits.
     #[must_use]
     pub fn version_hash(&self) -> String {
@@ -120,6 +134,16 @@ impl Mapping {
 
     pub(crate) fn object(&self, name: &str) -> Option<&ObjectMapping> {
         self.objects.get(name)
+    }
+
+    /// Where messages go.
+    pub(crate) const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// What a message becomes.
+    pub(crate) fn route(&self, message: &Message) -> Route {
+        self.routes.of(message)
     }
 
     pub(crate) fn hash(&self) -> &[u8; 16] {

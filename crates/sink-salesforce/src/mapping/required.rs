@@ -34,6 +34,46 @@ pub struct FieldSpec {
     /// The values of a picklist.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub values: Vec<String>,
+    /// The object that a Lookup or MasterDetail points at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reference_to: Option<String>,
+    /// How that object calls the rows that point at it: unique among those.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relationship_name: Option<String>,
+}
+
+/// A custom object as an org must have it, in the words of the Metadata API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectSpec {
+    /// API name, ending in `__c`.
+    pub name: String,
+    /// What people see.
+    pub label: String,
+    /// What people see of several.
+    pub plural_label: String,
+    /// How its rows are numbered, `M-{0000000}`; they are named by a text that the load sends where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub auto_number: Option<String>,
+}
+
+/// How the mapping file says how an object is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateObject {
+    label: Option<String>,
+    plural: Option<String>,
+    auto_number: Option<String>,
+}
+
+pub(super) fn object(object: &ObjectMapping) -> Option<ObjectSpec> {
+    let create = object.create.clone()?;
+    let label = create.label.unwrap_or_else(|| spoken(object.object));
+    Some(ObjectSpec {
+        name: object.object.to_owned(),
+        plural_label: create.plural.unwrap_or_else(|| label.clone()),
+        label,
+        auto_number: create.auto_number,
+    })
 }
 
 /// How the mapping file says it.
@@ -54,6 +94,8 @@ pub(crate) struct Create {
     case_sensitive: bool,
     #[serde(default)]
     values: Vec<String>,
+    to: Option<String>,
+    relationship: Option<String>,
 }
 
 impl Default for Create {
@@ -69,6 +111,8 @@ impl Default for Create {
             unique: false,
             case_sensitive: false,
             values: Vec::new(),
+            to: None,
+            relationship: None,
         }
     }
 }
@@ -93,6 +137,8 @@ pub(super) fn of_object(object: &ObjectMapping) -> Vec<FieldSpec> {
                 unique: create.unique,
                 case_sensitive: create.case_sensitive,
                 values: create.values,
+                reference_to: create.to,
+                relationship_name: create.relationship,
             }
         })
         .collect()

@@ -23,6 +23,8 @@ pub(crate) enum Fact<'a> {
     Bool(bool),
     /// A number in plain notation.
     Number(&'a str),
+    /// A whole number that is counted.
+    Count(u64),
     /// A day.
     Date(NaiveDate),
     /// A moment.
@@ -50,6 +52,10 @@ impl<'a> Fact<'a> {
         time.map_or(Self::Nothing, Self::Time)
     }
 
+    pub(crate) fn maybe_count(count: Option<u64>) -> Self {
+        count.map_or(Self::Nothing, Self::Count)
+    }
+
     pub(crate) fn maybe_id(id: Option<&'a str>) -> Self {
         id.map_or(Self::Nothing, |id| Self::Id(Cow::Borrowed(id)))
     }
@@ -75,6 +81,7 @@ impl<'a> Fact<'a> {
             Self::Text(text) | Self::Id(text) => text::clean(text),
             Self::Choice { raw, .. } => text::clean(raw),
             Self::Number(number) => Cow::Borrowed(number),
+            Self::Count(count) => Cow::Owned(count.to_string()),
             Self::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
             Self::Date(day) => Cow::Owned(day.to_string()),
             Self::Time(time) => Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Secs, true)),
@@ -277,6 +284,9 @@ mod tests {
             (Fact::text("Yes"), FieldKind::Checkbox, value(json!(true))),
             (Fact::text("maybe"), FieldKind::Checkbox, unfit("maybe")),
             (Fact::Number("12"), FieldKind::Number, value(json!(12))),
+            (Fact::Count(12), FieldKind::Number, value(json!(12))),
+            (Fact::Count(1_000), FieldKind::Number, unfit("1000")),
+            (Fact::Count(7), FieldKind::Text, value(json!("7"))),
             (
                 Fact::Number("-12.5"),
                 FieldKind::Number,

@@ -1,4 +1,4 @@
-//! What an administrator installs before a load: the custom fields that a mapping names, and a permission set that shows
+//! What an administrator installs before a load: the custom objects and fields that a mapping names, and a permission set that shows
 //! them to the migration user, in the Metadata API's own format (Salesforce reference, section 11.1).
 
 mod xml;
@@ -34,22 +34,23 @@ pub struct PackageFile {
 #[must_use]
 pub fn package(mapping: &Mapping) -> Vec<PackageFile> {
     let fields = mapping.required_fields();
+    let made = mapping.required_objects();
     let mut objects: BTreeMap<&str, Vec<&FieldSpec>> = BTreeMap::new();
     for field in &fields {
         objects.entry(&field.object).or_default().push(field);
     }
     let file = |path: String, content: String| PackageFile { path, content };
-    let mut files = vec![file("package.xml".into(), xml::manifest(&fields))];
+    let mut files = vec![file("package.xml".into(), xml::manifest(&fields, &made))];
     for (object, fields) in &objects {
         files.push(file(
             format!("objects/{object}.object"),
-            xml::object(fields),
+            xml::object(fields, made.iter().find(|made| made.name == *object)),
         ));
     }
     let writes: Vec<&str> = mapping.objects().collect();
     files.push(file(
         format!("permissionsets/{PERMISSION_SET}.permissionset"),
-        xml::permission_set(&fields, &writes),
+        xml::permission_set(&fields, &writes, &made),
     ));
     files
 }

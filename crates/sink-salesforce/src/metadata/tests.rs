@@ -13,6 +13,8 @@ fn field(kind: &str) -> FieldSpec {
         unique: false,
         case_sensitive: false,
         values: Vec::new(),
+        reference_to: None,
+        relationship_name: None,
     }
 }
 
@@ -43,7 +45,7 @@ fn each_type_carries_what_the_metadata_api_demands_of_it() {
             &["<type>Date</type>", "<label>Some &amp; Field</label>"],
         ),
     ] {
-        let text = xml::object(&[&field(kind)]);
+        let text = xml::object(&[&field(kind)], None);
         for wanted in wanted {
             assert!(text.contains(wanted), "{kind} lacks {wanted}:\n{text}");
         }
@@ -55,7 +57,7 @@ fn what_a_type_must_not_say_is_left_out() {
     let mut checkbox = field("Checkbox");
     checkbox.unique = true;
     checkbox.external_id = true;
-    let text = xml::object(&[&checkbox]);
+    let text = xml::object(&[&checkbox], None);
     for refused in ["unique", "externalId", "length", "required"] {
         assert!(!text.contains(refused), "{refused} in:\n{text}");
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::config::API_VERSION;
-use crate::mapping::FieldSpec;
+use crate::mapping::{FieldSpec, ObjectSpec};
 
 use super::PERMISSION_SET;
 
@@ -12,6 +12,9 @@ const SPACE: &str = "xmlns=\"http://soap.sforce.com/2006/04/metadata\"";
 
 /// Objects whose rights a permission set can give; the others follow from these or from nothing.
 const GRANTABLE: [&str; 3] = ["Account", "Case", "Contact"];
+
+/// The type of a field that points at the row without which its own cannot be.
+const MASTER: &str = "MasterDetail";
 
 /// Nested elements, by indent. Writing to a string cannot fail.
 struct Xml(String);
@@ -53,14 +56,19 @@ fn escaped(text: &str) -> String {
     out
 }
 
-pub(super) fn manifest(fields: &[FieldSpec]) -> String {
+pub(super) fn manifest(fields: &[FieldSpec], objects: &[ObjectSpec]) -> String {
     let mut names: Vec<String> = fields.iter().map(full_name).collect();
     names.sort();
     let mut xml = Xml::new("Package");
+    let objects: Vec<String> = objects.iter().map(|object| object.name.clone()).collect();
     for (members, name) in [
         (names, "CustomField"),
+        (objects, "CustomObject"),
         (vec![PERMISSION_SET.to_owned()], "PermissionSet"),
     ] {
+        if members.is_empty() {
+            continue;
+        }
         xml.line(1, "<types>");
         for member in members {
             xml.value(2, "members", member);
@@ -73,21 +81,47 @@ pub(super) fn manifest(fields: &[FieldSpec]) -> String {
 }
 
 /// A file that names some fields of an object changes these only.
-pub(super) fn object(fields: &[&FieldSpec]) -> String {
+/// One of our own is described whole.
+pub(super) fn object(fields: &[&FieldSpec], made: Option<&ObjectSpec>) -> String {
     let mut xml = Xml::new("CustomObject");
+    if made.is_some() {
+        xml.value(1, "deploymentStatus", "Deployed");
+    }
     for field in fields {
         xml.line(1, "<fields>");
         one_field(&mut xml, field);
         xml.line(1, "</fields>");
+    }
+    if let Some(made) = made {
+        xml.value(1, "label", label(&made.label));
+        xml.line(1, "<nameField>");
+        if let Some(format) = &made.auto_number {
+            xml.value(2, "displayFormat", format);
+        }
+        xml.value(2, "label", label(&format!("{} Name", made.label)));
+        let kind = if made.auto_number.is_some() {
+            "AutoNumber"
+        } else {
+            "Text"
+        };
+        xml.value(2, "type", kind);
+        xml.line(1, "</nameField>");
+        xml.value(1, "pluralLabel", label(&made.plural_label));
+        // Rows of a detail are seen by whoever sees their master.
+        let detail = fields.iter().any(|field| field.kind == MASTER);
+        let sharing = if detail {
+            "ControlledByParent"
+        } else {
+            "ReadWrite"
+        };
+        xml.value(1, "sharingModel", sharing);
     }
     xml.end("CustomObject")
 }
 
 fn one_field(xml: &mut Xml, field: &FieldSpec) {
     xml.value(2, "fullName", &field.name);
-    // Longer labels are refused.
-    let label: String = field.label.chars().take(40).collect();
-    xml.value(2, "label", label);
+    xml.value(2, "label", label(&field.label));
     xml.value(2, "type", &field.kind);
     match field.kind.as_str() {
         "Text" => xml.value(2, "length", field.length.unwrap_or(255).clamp(1, 255)),
@@ -102,6 +136,16 @@ fn one_field(xml: &mut Xml, field: &FieldSpec) {
         "Number" | "Currency" | "Percent" => {
             xml.value(2, "precision", field.precision.unwrap_or(18).clamp(1, 18));
             xml.value(2, "scale", field.scale.unwrap_or(0).min(17));
+        }
+        "Lookup" => {
+            xml.value(2, "deleteConstraint", "SetNull");
+            reference(xml, field);
+        }
+        MASTER => {
+            reference(xml, field);
+            xml.value(2, "relationshipOrder", 0);
+            xml.value(2, "reparentableMasterDetail", false);
+            xml.value(2, "writeRequiresMasterRead", false);
         }
         // Neither `required` nor `unique` may be said of it.
         "Checkbox" => xml.value(2, "defaultValue", false),
@@ -124,6 +168,23 @@ fn one_field(xml: &mut Xml, field: &FieldSpec) {
     }
 }
 
+/// Longer labels are refused.
+fn label(label: &str) -> String {
+    label.chars().take(40).collect()
+}
+
+fn reference(xml: &mut Xml, field: &FieldSpec) {
+    xml.value(
+        2,
+        "referenceTo",
+        field.reference_to.as_deref().unwrap_or_default(),
+    );
+    if let Some(name) = &field.relationship_name {
+        xml.value(2, "relationshipLabel", label(&name.replace('_', " ")));
+        xml.value(2, "relationshipName", name);
+    }
+}
+
 /// Not restricted: a value that the mapping does not name is kept rather than refused.
 fn values(xml: &mut Xml, values: &[String]) {
     xml.line(2, "<valueSet>");
@@ -143,14 +204,19 @@ fn values(xml: &mut Xml, values: &[String]) {
 
 /// Fields that the API makes are invisible to everybody, to their maker too, until somebody is given them
 /// (Salesforce reference, section 11.3).
-pub(super) fn permission_set(fields: &[FieldSpec], objects: &[&str]) -> String {
+pub(super) fn permission_set(
+    fields: &[FieldSpec],
+    objects: &[&str],
+    made: &[ObjectSpec],
+) -> String {
     let mut xml = Xml::new("PermissionSet");
     xml.value(
         1,
         "description",
         "What Deskferry needs to load: the fields of its mapping, and the objects that carry them. Take it from the user when the migration is over.",
     );
-    let mut fields: Vec<&FieldSpec> = fields.iter().collect();
+    // What every row must have is seen by everybody, and may not be named.
+    let mut fields: Vec<&FieldSpec> = fields.iter().filter(|f| f.kind != MASTER).collect();
     fields.sort_by_key(|f| full_name(f));
     for field in fields {
         xml.line(1, "<fieldPermissions>");
@@ -161,7 +227,8 @@ pub(super) fn permission_set(fields: &[FieldSpec], objects: &[&str]) -> String {
     }
     xml.value(1, "hasActivationRequired", false);
     xml.value(1, "label", PERMISSION_SET.replace('_', " "));
-    for object in GRANTABLE.into_iter().filter(|o| objects.contains(o)) {
+    let grantable = GRANTABLE.into_iter().filter(|o| objects.contains(o));
+    for object in grantable.chain(made.iter().map(|made| made.name.as_str())) {
         xml.line(1, "<objectPermissions>");
         for (name, granted) in [
             ("allowCreate", true),

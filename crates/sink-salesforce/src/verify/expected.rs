@@ -8,7 +8,8 @@ use deskferry_core::sink::{FileState, Loaded, Verdict};
 
 use crate::load::files::{self, FilePlan};
 use crate::load::messages::{self, Surroundings};
-use crate::load::{Needed, Run, accounts, cases, comments, contacts, mails};
+use crate::load::{Needed, Run, accounts, cases, comments, contacts, mails, rows};
+use crate::mapping::Route;
 use crate::mapping::build::Fields;
 use crate::mapping::facts::file_key;
 
@@ -31,7 +32,7 @@ pub(super) enum Wanted<'a> {
 }
 
 /// The rows of these records. `now` is when the verification began.
-pub(super) async fn rows<'a>(
+pub(super) async fn of<'a>(
     run: &Run<'_>,
     records: &[&'a Loaded],
     now: DateTime<Utc>,
@@ -163,13 +164,20 @@ async fn timeline<'a>(
     let mut wanted = Vec::new();
     for loaded in records.iter().copied() {
         let message = messages::message(loaded)?;
-        let (object, rows) = if messages::is_mail(message) {
-            (mails::OBJECT, mail(run, &around, loaded, message, now)?)
-        } else {
-            (
+        let (object, rows) = match run.mapping.route(message) {
+            Route::Mail => (mails::OBJECT, mail(run, &around, loaded, message, now)?),
+            Route::Comment => (
                 comments::OBJECT,
                 comment(run, &around, loaded, message, now)?,
-            )
+            ),
+            Route::Row => {
+                let row = rows::fields(run, &around, loaded, message, now)?;
+                wanted.push(match row {
+                    Ok(fields) => one(loaded, rows::OBJECT, fields),
+                    Err(verdict) => Wanted::Unbuildable(loaded, rows::OBJECT, verdict),
+                });
+                continue;
+            }
         };
         wanted.push(rows.map_or_else(
             |verdict| Wanted::Unbuildable(loaded, object, verdict),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::bulk::query::stretches;
 use crate::client::query::RETRIEVED;
-use crate::load::{Run, files, mails};
+use crate::load::{Run, files, mails, rows};
 use crate::mapping::build::is_id_list;
 use expected::{Expected, Wanted};
 use rules::{Place, explain, same};
@@ -27,7 +27,7 @@ const SHOWN: usize = 200;
 /// Compares the rows of a batch's records with what the records say.
 pub(crate) async fn batch(run: &Run<'_>) -> Result<Vec<Checked>> {
     let records = standing(run).await?;
-    let wanted = expected::rows(run, &records, run.cx.now()).await?;
+    let wanted = expected::of(run, &records, run.cx.now()).await?;
     let mut checked = Vec::new();
     let mut rows = Vec::new();
     for wanted in wanted {
@@ -216,7 +216,7 @@ fn of_the_job_alone(kind: ErrorKind) -> bool {
 
 /// How many rows are read in one request: those with long texts in fewer, so that an answer stays within memory.
 fn at_once(object: &str) -> usize {
-    if object == mails::OBJECT {
+    if [mails::OBJECT, rows::OBJECT].contains(&object) {
         MAILS_AT_ONCE
     } else {
         RETRIEVED

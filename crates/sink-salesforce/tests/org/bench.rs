@@ -62,8 +62,10 @@ fn user(email: &str, active: bool) -> NewUser {
 
 pub(crate) fn options(folder: &TempDir, mapping: &Mapping) -> OrgOptions {
     let fields = serde_json::to_value(mapping.required_fields()).unwrap();
+    let objects = serde_json::to_value(mapping.required_objects()).unwrap();
     OrgOptions::new(folder.path())
         .access_token(TOKEN)
+        .custom_objects(serde_json::from_value::<Vec<_>>(objects).unwrap())
         .custom_fields(serde_json::from_value::<Vec<_>>(fields).unwrap())
         .user(user("ben@example.org", true))
         .user(user("gone@example.org", false))
@@ -78,7 +80,12 @@ impl Bench {
     pub(crate) async fn with(change: impl FnOnce(OrgOptions) -> OrgOptions, lines: &str) -> Self {
         let text = Mapping::default_text()
             .replace("[Case.fields]\n", &format!("[Case.fields]\n{lines}\n"));
-        let mapping = Mapping::parse(&text).unwrap();
+        Self::mapped(change, &text).await
+    }
+
+    /// A bench with another mapping.
+    pub(crate) async fn mapped(change: impl FnOnce(OrgOptions) -> OrgOptions, text: &str) -> Self {
+        let mapping = Mapping::parse(text).unwrap();
         let folder = TempDir::new().unwrap();
         let org = Org::start(change(options(&folder, &mapping)))
             .await

@@ -2,7 +2,9 @@
 
 mod bench;
 mod bulk;
+mod channels;
 mod faults;
+mod figures;
 mod landing;
 mod matching;
 mod refusals;

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use deskferry_core::model::{ChannelKind, Conversation, CustomValues};
 
 use super::account::tags;
@@ -16,6 +18,9 @@ pub(crate) struct CaseLinks {
     pub(crate) lost_parent: Option<String>,
     pub(crate) assignee_name: Option<String>,
     pub(crate) team_name: Option<String>,
+    /// Names of the further agents and teams that have it; the key of one that has no name.
+    pub(crate) also_assigned: Vec<String>,
+    pub(crate) also_teams: Vec<String>,
     /// Name and address of a requester who is no contact.
     pub(crate) requester_name: Option<String>,
     pub(crate) requester_email: Option<String>,
@@ -26,6 +31,35 @@ pub(crate) struct CaseFacts<'a> {
     pub(crate) common: Common<'a>,
     pub(crate) conversation: &'a Conversation,
     pub(crate) links: &'a CaseLinks,
+}
+
+impl CaseFacts<'_> {
+    /// What is known of how long things took.
+    fn figure(&self, name: &str) -> Option<Fact<'_>> {
+        let f = &self.conversation.figures;
+        Some(match name {
+            "first-response.at" => Fact::maybe_time(f.first_response_at),
+            "first-response.seconds" => Fact::maybe_count(f.first_response_seconds),
+            "resolved" => Fact::maybe_time(f.resolved_at),
+            "due" => Fact::maybe_time(f.due_at),
+            "breached" => f.breached.map_or(Fact::Nothing, Fact::Bool),
+            "sla" => Fact::maybe_text(f.sla.as_deref()),
+            "last-activity" => {
+                Fact::maybe_time(f.last_activity_at.or(self.conversation.meta.updated_at))
+            }
+            "messages" => Fact::maybe_count(f.messages),
+            "reopened" => Fact::maybe_count(f.reopened),
+            "wait.seconds" => Fact::maybe_count(f.wait_seconds),
+            "handle.seconds" => Fact::maybe_count(f.handle_seconds),
+            "wrap-up.seconds" => Fact::maybe_count(f.wrap_up_seconds),
+            _ => return None,
+        })
+    }
+}
+
+/// One a line.
+fn lines(texts: &[String]) -> Fact<'static> {
+    Fact::Text(Cow::Owned(texts.join("\n")))
 }
 
 impl Facts for CaseFacts<'_> {
@@ -71,7 +105,17 @@ impl Facts for CaseFacts<'_> {
             "satisfaction.comment" => {
                 Fact::maybe_text(c.satisfaction.as_ref().and_then(|s| s.comment.as_deref()))
             }
-            _ => self.common.fact(name),
+            "satisfaction.score" => {
+                match c.satisfaction.as_ref().and_then(|s| s.score.as_deref()) {
+                    Some(score) => Fact::Number(score),
+                    None => Fact::Nothing,
+                }
+            }
+            "satisfaction.at" => Fact::maybe_time(c.satisfaction.as_ref().and_then(|s| s.at)),
+            "segment" => Fact::maybe_text(c.segment.as_deref()),
+            "also-assigned" => lines(&l.also_assigned),
+            "also-teams" => lines(&l.also_teams),
+            _ => self.figure(name).unwrap_or_else(|| self.common.fact(name)),
         }
     }
 

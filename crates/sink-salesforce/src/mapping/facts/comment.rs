@@ -64,7 +64,8 @@ pub(crate) fn comment_text(
     Some(lines.join("\n"))
 }
 
-fn words(message: &Message) -> String {
+/// What a message says, as text.
+pub(super) fn words(message: &Message) -> String {
     let filled = |body: &Option<String>| {
         body.as_deref()
             .map(text::clean)

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use deskferry_core::model::{Contact, CustomValues};
+use deskferry_core::model::{Address, Contact, CustomValues};
 
 use super::account::tags;
 use super::{Common, Facts};
@@ -30,6 +30,27 @@ impl<'a> ContactFacts<'a> {
             account,
             name,
         }
+    }
+
+    fn address(&self, part: impl Fn(&Address) -> Cow<'_, str>) -> Fact<'_> {
+        let first = self.contact.addresses.first();
+        first.map_or(Fact::Nothing, |address| Fact::Text(part(address)))
+    }
+
+    /// The addresses after the first, one a line.
+    fn other_addresses(&self) -> String {
+        let others = self.contact.addresses.iter().skip(1).map(|a| {
+            let parts = a.street.iter().map(String::as_str);
+            let parts = parts.chain([
+                a.postal_code.as_str(),
+                a.city.as_str(),
+                a.state.as_str(),
+                a.country.as_str(),
+            ]);
+            let parts: Vec<&str> = parts.map(str::trim).filter(|p| !p.is_empty()).collect();
+            parts.join(", ")
+        });
+        others.collect::<Vec<_>>().join("\n")
     }
 
     fn handles(&self) -> String {
@@ -80,6 +101,14 @@ impl Facts for ContactFacts<'_> {
             "account" => Fact::maybe_id(self.account),
             "tags" => tags(&c.tags),
             "locale" => Fact::maybe_text(c.locale.as_deref()),
+            "type" => Fact::maybe_text(c.kind.as_deref()),
+            "groups" => Fact::Text(Cow::Owned(c.groups.join("\n"))),
+            "address.street" => self.address(|a| Cow::Owned(a.street.join("\n"))),
+            "address.city" => self.address(|a| Cow::Borrowed(&a.city)),
+            "address.state" => self.address(|a| Cow::Borrowed(&a.state)),
+            "address.postal-code" => self.address(|a| Cow::Borrowed(&a.postal_code)),
+            "address.country" => self.address(|a| Cow::Borrowed(&a.country)),
+            "addresses.other" => Fact::Text(Cow::Owned(self.other_addresses())),
             "time-zone" => Fact::maybe_text(c.time_zone.as_deref()),
             _ => self.common.fact(name),
         }

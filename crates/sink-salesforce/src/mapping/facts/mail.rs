@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use deskferry_core::model::{CustomValues, Direction, EmailHeaders, Message};
+use deskferry_core::model::{ChannelKind, CustomValues, Direction, EmailHeaders, Message};
 
 use super::{Common, Facts};
 use crate::mapping::html::{replace_images, to_text};
@@ -164,10 +164,12 @@ impl Facts for MailFacts<'_> {
             "to.people" => people(&l.to),
             "cc.people" => people(&l.cc),
             "bcc.people" => people(&l.bcc),
-            "subject" => m
-                .subject
-                .as_deref()
-                .map_or(Fact::Nothing, |s| Fact::Text(text::one_line(s))),
+            "subject" => match m.subject.as_deref() {
+                Some(subject) => Fact::Text(text::one_line(subject)),
+                None if m.channel.is == ChannelKind::Email => Fact::Nothing,
+                // In a list of mails a chat is told by its channel.
+                None => Fact::Text(Cow::Owned(format!("[{}]", m.channel.is.name()))),
+            },
             "html" => Fact::maybe_text(self.bodies.html.as_deref()),
             "text" => Fact::maybe_text(self.bodies.text.as_deref()),
             "sent" => Fact::Time(m.sent_at),

@@ -6,6 +6,7 @@ pub(crate) mod comment;
 mod contact;
 mod file;
 mod mail;
+mod message;
 
 pub(crate) use account::AccountFacts;
 pub(crate) use case::{CaseFacts, CaseLinks};
@@ -13,6 +14,7 @@ pub(crate) use comment::{CommentFacts, CommentLinks, comment_text};
 pub(crate) use contact::{ContactFacts, contact_email};
 pub(crate) use file::{FileFacts, file_key, file_name};
 pub(crate) use mail::{Bodies, MailFacts, MailLinks, Recipients};
+pub(crate) use message::{MessageFacts, MessageLinks};
 
 use chrono::{DateTime, Utc};
 use deskferry_core::model::{CustomValues, Meta};
@@ -69,6 +71,7 @@ pub(crate) enum Shape {
     Text,
     Choice(&'static [&'static str]),
     Bool,
+    Number,
     Time,
     Id(&'static [&'static str]),
     Ids,
@@ -94,6 +97,7 @@ impl Shape {
             }
             Self::Choice(_) => text || matches!(field, FieldKind::Picklist),
             Self::Bool => text || field == FieldKind::Checkbox,
+            Self::Number => text || field == FieldKind::Number,
             Self::Time => text || matches!(field, FieldKind::DateTime | FieldKind::Date),
             Self::Id(_) => text || field == FieldKind::Reference,
             Self::Ids => true,
@@ -105,6 +109,7 @@ impl Shape {
             Self::Text => "text",
             Self::Choice(_) => "a choice",
             Self::Bool => "yes or no",
+            Self::Number => "a number",
             Self::Time => "a date with time",
             Self::Id(_) => "a reference",
             Self::Ids => "references",
@@ -116,10 +121,26 @@ const STATUS: Shape = Shape::Choice(&[
     "new", "open", "pending", "snoozed", "resolved", "closed", "other",
 ]);
 const PRIORITY: Shape = Shape::Choice(&["low", "normal", "high", "urgent"]);
-const CHANNEL: Shape = Shape::Choice(&[
-    "email", "web", "chat", "twitter", "facebook", "voice", "sms", "whatsapp", "api", "internal",
+const CHANNELS: &[&str] = &[
+    "email",
+    "web",
+    "chat",
+    "twitter",
+    "facebook",
+    "voice",
+    "sms",
+    "whatsapp",
+    "instagram",
+    "telegram",
+    "viber",
+    "line",
+    "apple",
+    "google",
+    "api",
+    "internal",
     "other",
-]);
+];
+const CHANNEL: Shape = Shape::Choice(CHANNELS);
 const DIRECTION: Shape = Shape::Choice(&["in", "out", "internal"]);
 const PERSON: Shape = Shape::Id(&["Contact", "User"]);
 
@@ -158,6 +179,14 @@ const CONTACT: &[(&str, Shape)] = &[
     ("tags", Shape::Text),
     ("locale", Shape::Text),
     ("time-zone", Shape::Text),
+    ("type", Shape::Text),
+    ("groups", Shape::Text),
+    ("address.street", Shape::Text),
+    ("address.city", Shape::Text),
+    ("address.state", Shape::Text),
+    ("address.postal-code", Shape::Text),
+    ("address.country", Shape::Text),
+    ("addresses.other", Shape::Text),
 ];
 const CASE: &[(&str, Shape)] = &[
     ("subject", Shape::Text),
@@ -181,7 +210,24 @@ const CASE: &[(&str, Shape)] = &[
     ("team.name", Shape::Text),
     ("tags", Shape::Text),
     ("satisfaction", Shape::Text),
+    ("satisfaction.score", Shape::Number),
+    ("satisfaction.at", Shape::Time),
     ("satisfaction.comment", Shape::Text),
+    ("segment", Shape::Text),
+    ("also-assigned", Shape::Text),
+    ("also-teams", Shape::Text),
+    ("first-response.at", Shape::Time),
+    ("first-response.seconds", Shape::Number),
+    ("resolved", Shape::Time),
+    ("due", Shape::Time),
+    ("breached", Shape::Bool),
+    ("sla", Shape::Text),
+    ("last-activity", Shape::Time),
+    ("messages", Shape::Number),
+    ("reopened", Shape::Number),
+    ("wait.seconds", Shape::Number),
+    ("handle.seconds", Shape::Number),
+    ("wrap-up.seconds", Shape::Number),
 ];
 const FILE: &[(&str, Shape)] = &[
     ("path", Shape::Text),
@@ -219,6 +265,37 @@ const COMMENT: &[(&str, Shape)] = &[
     ("sent", Shape::Time),
 ];
 
+const MESSAGE: &[(&str, Shape)] = &[
+    ("case", Shape::Id(&["Case"])),
+    ("direction", DIRECTION),
+    ("published", Shape::Bool),
+    ("channel", CHANNEL),
+    ("channel.name", Shape::Text),
+    ("author.name", Shape::Text),
+    ("author.role", Shape::Text),
+    ("author.contact", Shape::Id(&["Contact"])),
+    ("author.user", Shape::Id(&["User"])),
+    ("sent", Shape::Time),
+    ("sequence", Shape::Number),
+    ("subject", Shape::Text),
+    ("text", Shape::Text),
+    ("html", Shape::Text),
+    ("files", Shape::Text),
+    ("call.seconds", Shape::Number),
+    ("call.disposition", Shape::Text),
+    ("call.from", Shape::Text),
+    ("call.to", Shape::Text),
+    ("call.recording", Shape::Text),
+];
+
+/// The custom object whose rows are messages.
+pub(crate) const MESSAGES: &str = "Conversation_Message__c";
+
+/// The channels, by their meaning.
+pub(crate) fn channels() -> impl Iterator<Item = &'static str> + Clone {
+    CHANNELS.iter().copied()
+}
+
 /// The kind of record that an object's rows are made from, as mapping files name it.
 pub(crate) fn kind_of(object: &str) -> &'static str {
     match object {
@@ -238,6 +315,7 @@ fn own(object: &str) -> &'static [(&'static str, Shape)] {
         "ContentVersion" => FILE,
         "EmailMessage" => MAIL,
         "CaseComment" => COMMENT,
+        MESSAGES => MESSAGE,
         _ => &[],
     }
 }

@@ -1,0 +1,127 @@
+//! Where messages go that are no mails, by the mapping's `[policy]`.
+
+use std::collections::BTreeMap;
+
+use deskferry_core::model::{ChannelKind, Direction, Message};
+use serde::Serialize;
+
+/// What a message becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Route {
+    /// An EmailMessage.
+    Mail,
+    /// CaseComments.
+    Comment,
+    /// A row of the custom object for messages.
+    Row,
+}
+
+impl Route {
+    /// The route of that name, written with hyphens or underscores.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name.replace('_', "-").as_str() {
+            "email-message" => Some(Self::Mail),
+            "case-comment" => Some(Self::Comment),
+            "conversation-message" => Some(Self::Row),
+            _ => None,
+        }
+    }
+}
+
+/// What the policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Routes {
+    /// Messages of channels about which nothing is said.
+    pub(super) chat: Route,
+    /// Internal notes, whatever their channel.
+    pub(super) notes: Route,
+    /// By the meaning of a channel, or by `label:` and the source's word for it.
+    pub(super) channels: BTreeMap<String, Route>,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self {
+            chat: Route::Comment,
+            notes: Route::Comment,
+            channels: BTreeMap::new(),
+        }
+    }
+}
+
+impl Routes {
+    /// What a message becomes. Mails are mails, whatever is said of other channels.
+    pub(crate) fn of(&self, message: &Message) -> Route {
+        if message.direction == Direction::Internal {
+            return self.notes;
+        }
+        if message.channel.is == ChannelKind::Email {
+            return Route::Mail;
+        }
+        let by_label = self.channels.iter().find(|(name, _)| {
+            name.strip_prefix("label:").is_some_and(|label| {
+                label.trim().to_lowercase() == message.channel.raw.trim().to_lowercase()
+            })
+        });
+        by_label
+            .map(|(_, route)| *route)
+            .or_else(|| self.channels.get(message.channel.is.name()).copied())
+            .unwrap_or(self.chat)
+    }
+
+    /// Whether anything may go this way.
+    pub(super) fn uses(&self, route: Route) -> bool {
+        self.chat == route
+            || self.notes == route
+            || self.channels.values().any(|known| *known == route)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::facts::comment::tests::message;
+    use deskferry_core::model::Named;
+
+    #[test]
+    fn each_message_goes_the_way_that_its_channel_was_given() {
+        let routes = Routes {
+            chat: Route::Row,
+            notes: Route::Comment,
+            channels: BTreeMap::from([
+                ("whatsapp".to_owned(), Route::Mail),
+                ("label:Line of business".to_owned(), Route::Comment),
+            ]),
+        };
+        for (channel, raw, direction, route) in [
+            (ChannelKind::Email, "MAIL", Direction::In, Route::Mail),
+            (
+                ChannelKind::Email,
+                "MAIL",
+                Direction::Internal,
+                Route::Comment,
+            ),
+            (ChannelKind::Whatsapp, "WA", Direction::Out, Route::Mail),
+            (
+                ChannelKind::Whatsapp,
+                "WA",
+                Direction::Internal,
+                Route::Comment,
+            ),
+            (ChannelKind::Chat, "CHAT", Direction::In, Route::Row),
+            (
+                ChannelKind::Other,
+                "line of Business",
+                Direction::In,
+                Route::Comment,
+            ),
+        ] {
+            let mut message = message("Ann");
+            message.channel = Named::new(channel, raw);
+            message.direction = direction;
+            assert_eq!(routes.of(&message), route, "{channel:?} {direction:?}");
+        }
+        assert!(routes.uses(Route::Row) && !Routes::default().uses(Route::Row));
+    }
+}
