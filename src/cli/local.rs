@@ -16,7 +16,7 @@ use deskferry_core::migration::{self, Workspace};
 use deskferry_core::owners::Decision;
 use deskferry_core::{Error, ErrorKind, RecordKey, Result};
 use deskferry_rehearsal::oracle::{Oracle, OracleOptions, OrgDump, RemoteOrg};
-use deskferry_rehearsal::org::{CustomField, NewUser, Org, OrgOptions};
+use deskferry_rehearsal::org::{CustomField, CustomObject, NewUser, Org, OrgOptions};
 use deskferry_rehearsal::world::{Content, World, WorldSpec};
 use futures_core::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,8 @@ pub(super) fn mapping_with(shipped: &str, lines: &[(&str, &str)]) -> String {
 enum Told {
     Helpdesk(Content),
     Org {
+        #[serde(default)]
+        objects: Vec<CustomObject>,
         fields: Vec<CustomField>,
         users: Vec<NewUser>,
         port: u16,
@@ -172,6 +174,7 @@ impl Local {
         let org = match org {
             true => {
                 let told = Told::Org {
+                    objects: objects(app, &folder)?,
                     fields: fields(app, &folder)?,
                     users: users(&content)?,
                     port: 0,
@@ -341,6 +344,12 @@ fn fields(app: &App, rehearsal: &Path) -> Result<Vec<CustomField>> {
         .map_err(|e| Error::bug("give the local org its fields", e.to_string()))
 }
 
+fn objects(app: &App, rehearsal: &Path) -> Result<Vec<CustomObject>> {
+    let mapping = rehearsal.with_file_name("mapping.toml");
+    serde_json::from_value((app.sink.objects)(&mapping)?)
+        .map_err(|e| Error::bug("give the local org its objects", e.to_string()))
+}
+
 /// Those of the helpdesk's agents whom the org knows.
 fn users(content: &Content) -> Result<Vec<NewUser>> {
     let users = world(content)?.suggested_users();
@@ -417,11 +426,12 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
             desk.end.await;
         }
         Told::Org {
+            objects,
             fields,
             users,
             port,
         } => {
-            let options = org_options(folder, fields, users).port(port);
+            let options = org_options(folder, objects, fields, users).port(port);
             let org = Org::start(options)
                 .await
                 .map_err(|e| failed(e.to_string()))?;
@@ -436,10 +446,16 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
     Ok(Done::Well)
 }
 
-fn org_options(folder: &Path, fields: Vec<CustomField>, users: Vec<NewUser>) -> OrgOptions {
+fn org_options(
+    folder: &Path,
+    objects: Vec<CustomObject>,
+    fields: Vec<CustomField>,
+    users: Vec<NewUser>,
+) -> OrgOptions {
     let options = OrgOptions::new(folder)
         .audit_fields(true)
         .client(CLIENT_ID, CLIENT_SECRET)
+        .custom_objects(objects)
         .custom_fields(fields);
     users.into_iter().fold(options, OrgOptions::user)
 }

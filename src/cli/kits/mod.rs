@@ -83,6 +83,9 @@ pub struct SinkKit {
     /// The custom fields that a mapping file needs, as the local org takes them (JSON).
     #[cfg(feature = "rehearsal")]
     pub fields: fn(&Path) -> Result<serde_json::Value>,
+    /// The custom objects that a mapping file needs, as the local org takes them (JSON).
+    #[cfg(feature = "rehearsal")]
+    pub objects: fn(&Path) -> Result<serde_json::Value>,
     /// Makes a sink for the local org at this address.
     #[cfg(feature = "rehearsal")]
     pub local: fn(&str, &Path) -> Result<Arc<dyn Sink>>,

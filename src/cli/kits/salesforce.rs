@@ -40,6 +40,12 @@ pub fn salesforce() -> SinkKit {
             })
         },
         #[cfg(feature = "rehearsal")]
+        objects: |mapping| {
+            serde_json::to_value(read_mapping(mapping)?.required_objects()).map_err(|e| {
+                deskferry_core::Error::bug("describe the mapping's objects", e.to_string())
+            })
+        },
+        #[cfg(feature = "rehearsal")]
         local: |url, mapping| {
             let config = SalesforceConfig::builder(url)
                 .client_credentials(local::CLIENT_ID, local::CLIENT_SECRET)

@@ -39,10 +39,14 @@ pub(crate) fn fields(
     };
     let html = message.body.html.as_deref();
     let shown = html.and_then(|html| replace_images(html, &mails::images(run, message, &files)));
+    let contact = around.contact(message);
     let links = MessageLinks {
         case,
-        contact: around.contact(message).map(str::to_owned),
-        user: around.author(message).map(str::to_owned),
+        contact: contact.map(str::to_owned),
+        user: around
+            .author(message)
+            .filter(|_| contact.is_none())
+            .map(str::to_owned),
         html: shown.or_else(|| html.map(str::to_owned)),
         files: files.iter().map(named).collect(),
     };

@@ -121,8 +121,6 @@ async fn a_contact_carries_its_sort_its_groups_and_all_its_addresses() {
     ann.kind = Some("prospect".into());
     ann.groups = vec!["Beta".into(), "Partners".into()];
     ann.tags = vec!["vip".into()];
-    ann.locale = Some("nb-no".into());
-    ann.time_zone = Some("Europe/Oslo".into());
     ann.addresses = vec![
         address(&["Storgata 1", "c/o Lee"], "Oslo"),
         address(&["Havna 2"], "Bergen"),
@@ -137,8 +135,6 @@ async fn a_contact_carries_its_sort_its_groups_and_all_its_addresses() {
         ("Customer_Type__c", "prospect"),
         ("Source_Groups__c", "Beta\nPartners"),
         ("Source_Tags__c", "|vip|"),
-        ("Source_Locale__c", "nb-no"),
-        ("Source_Time_Zone__c", "Europe/Oslo"),
         ("MailingStreet", "Storgata 1\nc/o Lee"),
         ("MailingCity", "Oslo"),
         ("MailingPostalCode", "1234"),
