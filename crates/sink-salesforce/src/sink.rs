@@ -28,6 +28,8 @@ pub struct Salesforce {
     api: Api,
     mapping: Mapping,
     org: Mutex<Option<Arc<Org>>>,
+    /// Records of custom objects that wait for others of theirs, batch by batch.
+    waiting: Mutex<Vec<Batch>>,
     pub(crate) relations: Relations,
 }
 
@@ -41,6 +43,7 @@ impl Salesforce {
             api: Api::new(config.validated()?)?,
             mapping,
             org: Mutex::new(None),
+            waiting: Mutex::new(Vec::new()),
             relations: Relations::default(),
         })
     }
@@ -104,6 +107,15 @@ impl Sink for Salesforce {
             "cases" => load::cases::write(&run).await,
             "files" => load::files::write(&run).await,
             "messages" => load::messages::write(&run).await,
+            "objects" => {
+                let (outcomes, waiting) = load::objects::write(&run).await?;
+                if !waiting.is_empty() {
+                    let mut batch = batch.clone();
+                    batch.records = waiting;
+                    self.waiting.lock().await.push(batch);
+                }
+                Ok(outcomes)
+            }
             other => Err(Error::bug(
                 "write a batch",
                 format!("there is no phase `{other}`"),
@@ -111,9 +123,16 @@ impl Sink for Salesforce {
         }
     }
 
-    async fn flush(&self, _cx: &Context) -> Result<Vec<Outcome>> {
-        // Every write answers all of its batch.
-        Ok(Vec::new())
+    async fn flush(&self, cx: &Context) -> Result<Vec<Outcome>> {
+        // Every write answers all of its batch, but for what waits for others.
+        let mut waiting = std::mem::take(&mut *self.waiting.lock().await).into_iter();
+        let Some(mut batch) = waiting.next() else {
+            return Ok(Vec::new());
+        };
+        batch.records.extend(waiting.flat_map(|more| more.records));
+        let org = self.org_for(cx, &batch).await?;
+        let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
+        load::objects::finish(&run).await
     }
 
     async fn allowances(&self, cx: &Context) -> Result<Vec<Allowance>> {

@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod find;
 pub(crate) mod mails;
 pub(crate) mod messages;
+pub(crate) mod objects;
 pub(crate) mod people;
 pub(crate) mod rows;
 pub(crate) mod values;
@@ -42,7 +43,8 @@ const IN_BULK: (usize, usize) = (10_000, 12 << 20);
 /// The steps of a load, in dependency order. Where jobs are used, batches grow once there are records enough for one.
 pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
     use RecordKind::{
-        Account, Agent, Attachment, Contact, Conversation, FieldDefinition, Message, Tag, Team,
+        Account, Agent, Attachment, Contact, Conversation, FieldDefinition, Message,
+        ObjectDefinition, ObjectRecord, Tag, Team,
     };
     let sized = |phase: Phase, records: usize, bytes: usize, parallel: usize| {
         let phase = phase.sized(records, bytes, parallel);
@@ -67,8 +69,16 @@ pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
     let messages = Phase::new("messages", &[Message])
         .needing(&[Conversation])
         .ordered(Order::Timeline);
+    // What they point at stands by then; among each other they wait where they must.
+    let objects = Phase::new("objects", &[ObjectRecord]).needing(&[
+        ObjectRecord,
+        Account,
+        Contact,
+        Conversation,
+        Agent,
+    ]);
     vec![
-        Phase::new("values", &[FieldDefinition, Team, Tag]),
+        Phase::new("values", &[FieldDefinition, ObjectDefinition, Team, Tag]),
         sized(Phase::new("accounts", &[Account]), 200, 8 << 20, 1),
         sized(contacts, 200, 8 << 20, 1),
         agents,
@@ -78,6 +88,7 @@ pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
             .ordered(Order::Timeline)
             .sized(200, 8 << 20, 4),
         sized(messages, 1_000, 16 << 20, 2),
+        sized(objects, 200, 8 << 20, 1),
     ]
 }
 

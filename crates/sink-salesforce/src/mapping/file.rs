@@ -42,6 +42,9 @@ struct File {
     case_comment: Option<Spanned<Table>>,
     #[serde(rename = "Conversation_Message__c")]
     conversation_message: Option<Spanned<Table>>,
+    /// Custom objects of the source, by the API name that they get.
+    #[serde(default)]
+    objects: BTreeMap<Spanned<String>, Spanned<Table>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -138,12 +141,34 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
             format!("the table `[{object}]` is missing"),
         ));
     }
+    for (name, table) in file.objects {
+        let object = own_name(text, &name)?;
+        objects.insert(object, read_table(text, object, table)?);
+    }
     let hash = hash(&objects, &routes);
     Ok(Mapping {
         objects,
         routes,
         hash,
     })
+}
+
+/// The API name of an object for records of a custom object of the source.
+fn own_name(text: &str, name: &Spanned<String>) -> Result<&'static str> {
+    let stem = name.get_ref().strip_suffix("__c").unwrap_or_default();
+    let right = stem.starts_with(|c: char| c.is_ascii_alphabetic())
+        && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && stem.len() <= 40
+        && !stem.contains("__")
+        && !stem.ends_with('_');
+    if right && name.get_ref() != facts::MESSAGES {
+        return Ok(super::lasting(name.get_ref()));
+    }
+    let said = format!(
+        "`{}` is no name for an object of one's own: up to 40 letters, digits and single underscores, and `__c`",
+        name.get_ref()
+    );
+    Err(wrong(text, name.span().start, said))
 }
 
 fn read_policy(text: &str, policy: &Policy) -> Result<Routes> {
@@ -185,7 +210,19 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
     let at = table.span().start;
     let table = table.into_inner();
     let kind = facts::kind_of(object);
-    if table.from.get_ref() != kind {
+    let from = table.from.get_ref().clone();
+    if kind == facts::OWN {
+        let of = from.strip_prefix("object:").map(|of| !of.is_empty());
+        let pairs = from
+            .strip_prefix("relation:")
+            .and_then(|of| of.rsplit_once('.'));
+        if !of.unwrap_or_else(|| pairs.is_some()) {
+            let said = format!(
+                "{object} is made from `object:<custom object>` or `relation:<custom object>.<relation>`, not from `{from}`"
+            );
+            return Err(wrong(text, table.from.span().start, said));
+        }
+    } else if from != kind {
         let said = format!(
             "{object} is made from `{kind}`, not from `{}`",
             table.from.get_ref()
@@ -209,6 +246,7 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
         .collect();
     Ok(ObjectMapping {
         object,
+        from,
         lines,
         named,
         line: place(text, at).0,

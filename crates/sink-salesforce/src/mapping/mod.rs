@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod check;
 pub(crate) mod facts;
 mod file;
+mod generate;
 pub(crate) mod html;
 pub(crate) mod people;
 mod policy;
@@ -12,10 +13,12 @@ pub(crate) mod text;
 pub(crate) mod value;
 
 pub use check::Problem;
+pub use generate::objects_text;
 pub(crate) use policy::{Route, Routes};
 pub use required::{FieldSpec, ObjectSpec};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use deskferry_core::error::Result;
 use deskferry_core::model::Message;
@@ -51,6 +54,8 @@ pub struct Mapping {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct ObjectMapping {
     pub(crate) object: &'static str,
+    /// What its rows are made from: a kind of record, `object:<definition>` or `relation:<definition>.<relation>`.
+    pub(crate) from: String,
     pub(crate) lines: Vec<FieldLine>,
     /// Keys of the source's custom fields that a line names.
     #[serde(skip)]
@@ -81,6 +86,18 @@ impl FieldLine {
     pub(crate) fn custom(&self) -> Option<&str> {
         self.from.strip_prefix("custom.")
     }
+}
+
+/// A name that lives as long as the program: there are as many as objects that mappings name.
+pub(crate) fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let lasting: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(lasting);
+    lasting
 }
 
 impl Mapping {
@@ -130,6 +147,24 @@ impl Mapping {
     /// The API names of the objects that it writes.
     pub fn objects(&self) -> impl Iterator<Item = &'static str> {
         self.objects.keys().copied()
+    }
+
+    /// The object that holds the records of a custom object of the source.
+    pub(crate) fn object_of(&self, definition: &str) -> Option<&ObjectMapping> {
+        let from = |o: &&ObjectMapping| o.from.strip_prefix("object:") == Some(definition);
+        self.objects.values().find(from)
+    }
+
+    /// The object whose rows are the pairs of a relation that is many on both sides.
+    pub(crate) fn pairs_of(&self, definition: &str, relation: &str) -> Option<&ObjectMapping> {
+        let from = |o: &&ObjectMapping| {
+            let pair = o
+                .from
+                .strip_prefix("relation:")
+                .and_then(|f| f.rsplit_once('.'));
+            pair == Some((definition, relation))
+        };
+        self.objects.values().find(from)
     }
 
     pub(crate) fn object(&self, name: &str) -> Option<&ObjectMapping> {

@@ -8,7 +8,7 @@ use deskferry_core::sink::{FileState, Loaded, Verdict};
 
 use crate::load::files::{self, FilePlan};
 use crate::load::messages::{self, Surroundings};
-use crate::load::{Needed, Run, accounts, cases, comments, contacts, mails, rows};
+use crate::load::{Needed, Run, accounts, cases, comments, contacts, mails, objects, rows};
 use crate::mapping::Route;
 use crate::mapping::build::Fields;
 use crate::mapping::facts::file_key;
@@ -49,6 +49,7 @@ pub(super) async fn of<'a>(
         Record::Conversation(_) => conversations(run, records, now).await,
         Record::Attachment(_) => attachments(run, records, now).await,
         Record::Message(_) => timeline(run, records, now).await,
+        Record::ObjectRecord(_) => own_objects(run, records, now).await,
         _ => Ok(Vec::new()),
     }
 }
@@ -114,6 +115,44 @@ async fn conversations<'a>(
             Some(Err(verdict)) => wanted.push(Wanted::Unbuildable(mine, cases::OBJECT, verdict)),
             None => {}
         }
+    }
+    Ok(wanted)
+}
+
+async fn own_objects<'a>(
+    run: &Run<'_>,
+    records: &[&'a Loaded],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wanted<'a>>> {
+    let around = objects::around(run).await?;
+    let mut wanted = Vec::new();
+    for loaded in records.iter().copied() {
+        let (object, fields) = match objects::as_sent(run, &around, loaded, now)? {
+            Ok(row) => row,
+            Err(verdict) => {
+                wanted.push(Wanted::Unbuildable(loaded, objects::KIND, verdict));
+                continue;
+            }
+        };
+        let mut rows = vec![Expected {
+            loaded,
+            object,
+            n: 0,
+            fields,
+            bytes: None,
+        }];
+        let own = run.standing(loaded, 0).unwrap_or_default();
+        match objects::pair_rows(run, &around, loaded, own, now)? {
+            Ok(pairs) => rows.extend(pairs.into_iter().map(|(n, object, fields)| Expected {
+                loaded,
+                object,
+                n,
+                fields,
+                bytes: None,
+            })),
+            Err(verdict) => wanted.push(Wanted::Unbuildable(loaded, objects::KIND, verdict)),
+        }
+        wanted.push(Wanted::Rows(rows));
     }
     Ok(wanted)
 }

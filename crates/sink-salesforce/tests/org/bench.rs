@@ -177,6 +177,23 @@ impl Bench {
         self.try_load(phase, records).await.unwrap()
     }
 
+    /// Makes records known as read, without loading them.
+    pub(crate) fn register(&self, records: &[Record]) {
+        self.journal.memory.register(records.to_vec());
+    }
+
+    /// Has the sink finish what waits.
+    pub(crate) async fn flush(&self) -> Vec<Verdict> {
+        let outcomes = self.sink.flush(&self.cx).await.unwrap();
+        let finish = |outcome: deskferry_core::sink::Outcome| {
+            self.journal
+                .memory
+                .finish(outcome.record, outcome.verdict.clone());
+            outcome.verdict
+        };
+        outcomes.into_iter().map(finish).collect()
+    }
+
     pub(crate) async fn verify(&self, phase: &'static str, records: Vec<Record>) -> Vec<Checked> {
         let batch = self.batch(phase, records).await;
         self.sink

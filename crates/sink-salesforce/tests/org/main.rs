@@ -7,6 +7,7 @@ mod faults;
 mod figures;
 mod landing;
 mod matching;
+mod objects;
 mod refusals;
 mod signing;
 mod verifying;

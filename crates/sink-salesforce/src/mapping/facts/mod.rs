@@ -7,6 +7,7 @@ mod contact;
 mod file;
 mod mail;
 mod message;
+mod object;
 
 pub(crate) use account::AccountFacts;
 pub(crate) use case::{CaseFacts, CaseLinks};
@@ -15,6 +16,7 @@ pub(crate) use contact::{ContactFacts, contact_email};
 pub(crate) use file::{FileFacts, file_key, file_name};
 pub(crate) use mail::{Bodies, MailFacts, MailLinks, Recipients};
 pub(crate) use message::{MessageFacts, MessageLinks};
+pub(crate) use object::{ObjectFacts, PairFacts};
 
 use chrono::{DateTime, Utc};
 use deskferry_core::model::{CustomValues, Meta};
@@ -288,6 +290,15 @@ const MESSAGE: &[(&str, Shape)] = &[
     ("call.recording", Shape::Text),
 ];
 
+const RECORD: &[(&str, Shape)] = &[
+    ("name", Shape::Text),
+    ("record", Shape::Id(&[])),
+    ("other", Shape::Id(&[])),
+];
+
+/// Rows of custom objects of the source.
+pub(crate) const OWN: &str = "object-record";
+
 /// The custom object whose rows are messages.
 pub(crate) const MESSAGES: &str = "Conversation_Message__c";
 
@@ -303,7 +314,8 @@ pub(crate) fn kind_of(object: &str) -> &'static str {
         "Contact" => "contact",
         "Case" => "conversation",
         "ContentVersion" => "attachment",
-        _ => "message",
+        "EmailMessage" | "CaseComment" | MESSAGES => "message",
+        _ => OWN,
     }
 }
 
@@ -316,7 +328,7 @@ fn own(object: &str) -> &'static [(&'static str, Shape)] {
         "EmailMessage" => MAIL,
         "CaseComment" => COMMENT,
         MESSAGES => MESSAGE,
-        _ => &[],
+        _ => RECORD,
     }
 }
 
@@ -340,6 +352,9 @@ pub(crate) fn is_fact(object: &str, name: &str) -> bool {
 }
 
 pub(crate) fn shape(object: &str, name: &str) -> Option<Shape> {
+    if kind_of(object) == OWN && name.starts_with("relation.") {
+        return Some(Shape::Id(&[]));
+    }
     all(object)
         .find(|(n, _)| *n == name)
         .map(|(_, shape)| *shape)
