@@ -12,7 +12,7 @@ use crate::client::query::{RETRIEVED, address_length, literal, pieces_of};
 use crate::mapping::facts::{comment_text, contact_email, file_key};
 use crate::mapping::people::host;
 use crate::mapping::text;
-use crate::mapping::{Route, Routes};
+use crate::mapping::{Mapping, Route};
 use crate::sink::Salesforce;
 
 /// What a row takes of the org's data storage, whatever it holds; mails may take more (Salesforce objects, section 10.5).
@@ -49,11 +49,11 @@ impl Forecast for Salesforce {
     }
 
     fn write(&self, phase: &str, records: &[Loaded]) -> Effort {
-        self.ways().write(self.mapping().routes(), phase, records)
+        self.ways().write(self.mapping(), phase, records)
     }
 
     fn verify(&self, phase: &str, records: &[Loaded]) -> Effort {
-        self.ways().verify(self.mapping().routes(), phase, records)
+        self.ways().verify(self.mapping(), phase, records)
     }
 
     fn assumptions(&self) -> Vec<String> {
@@ -82,7 +82,7 @@ impl Forecast for Salesforce {
 }
 
 impl Ways {
-    fn write(self, routes: &Routes, phase: &str, records: &[Loaded]) -> Effort {
+    fn write(self, mapping: &Mapping, phase: &str, records: &[Loaded]) -> Effort {
         let n = records.len() as u64;
         match phase {
             "accounts" => {
@@ -115,19 +115,23 @@ impl Ways {
             }
             "cases" => self.inserts(n, 0, n * ROW_BYTES),
             "files" => files(records),
-            "messages" => self.messages(routes, records),
+            "messages" => self.messages(mapping, records),
+            "objects" => {
+                let rows = objects(mapping, records);
+                self.inserts(rows, 0, rows * ROW_BYTES)
+            }
             // Agents are matched and values kept as text: neither asks the org.
             _ => Effort::default(),
         }
     }
 
-    fn messages(self, routes: &Routes, records: &[Loaded]) -> Effort {
+    fn messages(self, mapping: &Mapping, records: &[Loaded]) -> Effort {
         let (mut mails, mut with_lists, mut with_people, mut bytes) = (0, 0, 0, 0);
         let mut stored = 0;
         let (mut comments, mut comment_bytes, mut overflows, mut overflow_bytes) = (0, 0, 0, 0);
         let (mut rows, mut row_bytes) = (0, 0);
         for message in records.iter().filter_map(message_of) {
-            match routes.of(message) {
+            match mapping.route(message) {
                 Route::Mail => {}
                 Route::Comment => {
                     let (rows, length) = comments_of(message);
@@ -168,17 +172,18 @@ impl Ways {
             .plus(uploads)
     }
 
-    fn verify(self, routes: &Routes, phase: &str, records: &[Loaded]) -> Effort {
+    fn verify(self, mapping: &Mapping, phase: &str, records: &[Loaded]) -> Effort {
         let n = records.len() as u64;
         match phase {
             "accounts" | "contacts" | "cases" => self.reads(n, RETRIEVED as u64),
             "files" => self.reads(distinct(records).0, RETRIEVED as u64),
+            "objects" => self.reads(objects(mapping, records), RETRIEVED as u64),
             "messages" => {
                 let messages = || records.iter().filter_map(message_of);
-                let count = |route| messages().filter(|m| routes.of(m) == route).count() as u64;
+                let count = |route| messages().filter(|m| mapping.route(m) == route).count() as u64;
                 let (mails, rows) = (count(Route::Mail), count(Route::Row));
                 let comments = messages()
-                    .filter(|m| routes.of(m) == Route::Comment)
+                    .filter(|m| mapping.route(m) == Route::Comment)
                     .map(|m| comments_of(m).0)
                     .sum();
                 // People and documents of mails stand in rows of their own.
@@ -242,6 +247,22 @@ impl Ways {
         effort.rows = rows;
         effort
     }
+}
+
+/// The rows of records of custom objects, pairs included.
+fn objects(mapping: &Mapping, records: &[Loaded]) -> u64 {
+    let rows = records.iter().map(|loaded| match &loaded.record {
+        Record::ObjectRecord(record) => {
+            let of = record.object.id();
+            let pairs = record.relations.iter();
+            let pairs = pairs.filter(|r| mapping.pairs_of(of, &r.field).is_some());
+            mapping
+                .object_of(of)
+                .map_or(0, |_| 1 + pairs.count() as u64)
+        }
+        _ => 0,
+    });
+    rows.sum()
 }
 
 fn message_of(loaded: &Loaded) -> Option<&Message> {

@@ -61,6 +61,7 @@ fn sheet(ground: &Ground<'_>, conversation: &Conversation, key: &str) -> Sheet {
         .rating
         .map(|rating| world.platform.rating(rating));
     sheet.text("Source_Satisfaction__c", &rating.unwrap_or_default(), 80);
+    super::figures::figures(ground, conversation, &mut sheet);
     sheet.set("Original_Created_Date__c", Want::Time(conversation.created));
     sheet.set(
         "Original_Closed_Date__c",

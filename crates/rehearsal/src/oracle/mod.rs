@@ -16,6 +16,7 @@ mod bodies;
 mod cases;
 mod comments;
 mod dump;
+mod figures;
 mod files;
 mod html;
 mod mails;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use crate::world::{Conversation, ConversationState, World};
 
 pub use self::dump::{OrgDump, RemoteOrg};
+pub use self::figures::Figure;
 use self::people::{Contacts, Users};
 pub use self::platform::{
     Asapp, Kayako, Kustomer, Platform, Standing, Trengo, Urgency, usual_channel, usual_value,

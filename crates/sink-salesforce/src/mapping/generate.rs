@@ -285,7 +285,7 @@ mod tests {
         for (word, name) in [
             ("order", "Order__c"),
             ("Order", "Order_2__c"),
-            ("line-item (new)", "Line_item_new__c"),
+            ("line-item (new)", "Line_Item_New__c"),
             ("2nd hand", "Field_2nd_Hand__c"),
             ("bestilling på nett", "Bestilling_P_Nett__c"),
             ("注文", "Field__c"),
@@ -364,7 +364,7 @@ mod tests {
             .into_iter()
             .map(|o| o.name)
             .collect();
-        assert_eq!(objects, ["Order__c", "Order_Products__c", "Product__c"]);
+        assert_eq!(objects, ["Order_Products__c", "Order__c", "Product__c"]);
         let specs = mapping.required_fields();
         let spec = |object: &str, name: &str| {
             let found = specs.iter().find(|f| f.object == object && f.name == name);

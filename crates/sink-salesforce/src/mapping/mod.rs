@@ -14,7 +14,8 @@ pub(crate) mod value;
 
 pub use check::Problem;
 pub use generate::objects_text;
-pub(crate) use policy::{Route, Routes};
+pub(crate) use policy::Route;
+use policy::Routes;
 pub use required::{FieldSpec, ObjectSpec};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,11 +170,6 @@ impl Mapping {
 
     pub(crate) fn object(&self, name: &str) -> Option<&ObjectMapping> {
         self.objects.get(name)
-    }
-
-    /// Where messages go.
-    pub(crate) const fn routes(&self) -> &Routes {
-        &self.routes
     }
 
     /// What a message becomes.

@@ -1,6 +1,5 @@
 //! Custom objects of the source, each as an object of its own.
 
-use deskferry_core::journal::Journal;
 use deskferry_core::key::{RecordKey, RecordKind};
 use deskferry_core::model::*;
 use deskferry_core::sink::{Sink, Verdict};
@@ -223,7 +222,10 @@ async fn what_no_table_takes_is_skipped_by_name_and_a_detail_without_its_master_
     let verdicts = bench
         .load(
             "objects",
-            records([record("invoice", "i1", &[]), record("order", "o1", &[])]),
+            records([
+                record("invoice", "i1", &[]),
+                record("order", "o1", &[("buyer", key(RecordKind::Contact, 77))]),
+            ]),
         )
         .await;
     assert_eq!(verdicts[0], Verdict::Skipped("not-mapped".into()));
@@ -231,5 +233,4 @@ async fn what_no_table_takes_is_skipped_by_name_and_a_detail_without_its_master_
         panic!("{verdicts:?}")
     };
     assert_eq!(code, "NO_MASTER");
-    assert_eq!(bench.journal.mark(), "mark-0");
 }

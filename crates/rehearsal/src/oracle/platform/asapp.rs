@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::Platform;
+use super::{Figure, Platform};
 use crate::asapp::{held_conversation, held_lists};
 use crate::world::{Conversation, FieldDefinition, Lists, Rating};
 
@@ -41,6 +41,21 @@ impl Platform for Asapp {
             Rating::Good => "500".to_owned(),
             Rating::Bad => "100".to_owned(),
         }
+    }
+
+    fn figures(&self, _: &Conversation) -> Vec<(&'static str, Figure)> {
+        let fields = [
+            "First_Response_Seconds__c",
+            "Wait_Time_Seconds__c",
+            "Handle_Time_Seconds__c",
+            "Wrap_Up_Seconds__c",
+            "Message_Count__c",
+            "CSAT_Score__c",
+            "CSAT_Date__c",
+            "CSAT_Comment__c",
+            "Source_Segment__c",
+        ];
+        fields.map(|field| (field, Figure::Perhaps)).into()
     }
 
     /// Lists of rows, the client's own id of a customer, and what a message's row has besides.

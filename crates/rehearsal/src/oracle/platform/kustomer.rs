@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{Platform, Standing, Urgency, usual_channel, usual_value};
+use super::{Figure, Platform, Standing, Urgency, usual_channel, usual_value};
 use crate::kustomer::{attribute, id_of, seen_conversation, seen_lists};
 use crate::world::{
     Channel, Conversation, FieldDefinition, FieldValue, Lists, Priority, Rating, Status, StatusKind,
@@ -100,6 +100,16 @@ impl Platform for Kustomer {
             Rating::Good => "5".to_owned(),
             Rating::Bad => "1".to_owned(),
         }
+    }
+
+    fn figures(&self, conversation: &Conversation) -> Vec<(&'static str, Figure)> {
+        let mut figures = vec![("Message_Count__c", Figure::Told)];
+        if let Some(rating) = conversation.rating {
+            let score = if rating == Rating::Good { 5.0 } else { 1.0 };
+            figures.push(("CSAT_Score__c", Figure::Number(score)));
+            figures.push(("CSAT_Date__c", Figure::Time(conversation.updated)));
+        }
+        figures
     }
 
     fn tolerates(&self, object: &str, key: &str) -> bool {

@@ -13,6 +13,7 @@ mod trengo;
 use std::borrow::Cow;
 use std::fmt::Debug;
 
+use super::figures::Figure;
 use serde_json::{Value, json};
 
 use crate::world::{
@@ -115,6 +116,12 @@ pub trait Platform: Debug + Send + Sync {
             Rating::Good => "GOOD".to_owned(),
             Rating::Bad => "BAD".to_owned(),
         }
+    }
+
+    /// What the platform tells of how long a conversation took and how it was liked, by the field of the Case.
+    fn figures(&self, conversation: &Conversation) -> Vec<(&'static str, Figure)> {
+        let _ = conversation;
+        Vec::new()
     }
 
     /// Whether rows of this kind (`contact`) say when they were made and changed.

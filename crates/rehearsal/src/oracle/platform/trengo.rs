@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{Platform, Standing, Urgency, usual_value};
+use super::{Figure, Platform, Standing, Urgency, usual_value};
 use crate::trengo::held;
 use crate::world::{Channel, Conversation, FieldDefinition, FieldValue, Lists, Priority, Status};
 
@@ -66,6 +66,14 @@ impl Platform for Trengo {
             Channel::Other(raw) if raw == "INSTAGRAM" => "instagram".to_owned(),
             other => super::usual_channel(other),
         }
+    }
+
+    fn figures(&self, _: &Conversation) -> Vec<(&'static str, Figure)> {
+        vec![
+            ("Message_Count__c", Figure::Told),
+            ("First_Response_Date__c", Figure::Perhaps),
+            ("First_Response_Seconds__c", Figure::Perhaps),
+        ]
     }
 
     fn dates(&self, kind: &str) -> bool {
