@@ -172,6 +172,9 @@ fn left_over(run: &Run<'_>, record: &ObjectRecord, links: &BTreeMap<String, Stri
     left.into_iter().map(one).collect()
 }
 
+/// The row of a pair: its number within the record, its object, its fields.
+pub(crate) type Pair = (u32, &'static str, Fields);
+
 /// The rows of a record's pairs, numbered from 1, or why they have to wait. `own` is the record's own row.
 pub(crate) fn pair_rows(
     run: &Run<'_>,
@@ -179,7 +182,7 @@ pub(crate) fn pair_rows(
     loaded: &Loaded,
     own: &str,
     now: DateTime<Utc>,
-) -> Result<Result<Vec<(u32, &'static str, Fields)>, Verdict>> {
+) -> Result<Result<Vec<Pair>, Verdict>> {
     let record = object_record(loaded)?;
     let mut rows = Vec::new();
     let mut seen = BTreeSet::new();
