@@ -25,6 +25,7 @@ fn row(value: &Value) -> Row {
 }
 
 /// The JSON body of a recorded exchange, which stands in single quotes.
+#[expect(clippy::print_stderr, reason = "says why nothing was tested")]
 fn recorded(name: &str) -> Option<String> {
     let Some(folder) = std::env::var_os("DESKFERRY_OUTSIDE_DATA") else {
         eprintln!("skipped: DESKFERRY_OUTSIDE_DATA is not set");
