@@ -1,6 +1,6 @@
 //! A local Salesforce org: what a Service Cloud org answers, refuses and changes, without one.
 //!
-//! It speaks REST, collections, composite, SOQL, Bulk API 2.0 and multipart uploads, keeps its state in a folder that outlives the
+//! It speaks REST, collections, composite, SOQL, both Bulk APIs, SOAP login, metadata deployments and multipart uploads, keeps its state in a folder that outlives the
 //! process, and shares no code with the connectors. Rules are written from the platform's documentation; where that is
 //! uncertain the strict reading was taken.
 //!
@@ -22,7 +22,8 @@
 //! # }
 //! ```
 //!
-//! Besides the platform's own addresses there are `GET /` (a page for people), `GET /rehearsal/dump/{Object}` (every
+//! Besides the platform's own addresses there are `GET /` (a page for people, with those of records below
+//! `/rehearsal/records/{Object}` and `/rehearsal/record/{id}`), `GET /rehearsal/dump/{Object}` (every
 //! live row as a line of JSON), `GET /rehearsal/blob/{ContentVersionId}` (a file's bytes) and those of
 //! [`serve`](crate::serve). The fault scripts know names of the org's own: `expire-session` (the session of the
 //! call ends before it; key: the path) and `lock-row` (`UNABLE_TO_LOCK_ROW` for a row; key: its object, its id and
