@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use deskferry::core::journal::{Effect, EffectState, Intent, Journal, Operation};
-use deskferry::core::ledger::{Ledger, LedgerJournal, SqliteLedger};
+use deskferry::core::ledger::{Final, Ledger, LedgerJournal, SqliteLedger};
 use deskferry::core::stage::SqliteIndex;
 use deskferry::core::stage::index::{Address, Index, NewPage, NewRow};
 use deskferry::model::Facts;
@@ -176,7 +176,11 @@ async fn load(ledger: &dyn Ledger, ids: &[i64]) -> Vec<(&'static str, Spent)> {
     for ids in ids.chunks(BATCH) {
         let outcomes = ids
             .iter()
-            .map(|id| (RecordId(*id), Verdict::Created))
+            .map(|id| Final {
+                record: RecordId(*id),
+                verdict: Verdict::Created,
+                version: Some(1),
+            })
             .collect();
         ledger
             .finish("messages", outcomes)

@@ -221,6 +221,7 @@ impl Writing {
         let records: Vec<Loaded> = records
             .into_iter()
             .map(|(id, record)| Loaded {
+                version: 0,
                 id,
                 part: 0,
                 file: file_of(&record),

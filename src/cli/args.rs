@@ -83,6 +83,9 @@ pub(super) enum Verb {
     Run,
     /// Go on where a run stopped, then verify.
     Resume,
+    /// Read what changed at the source since, load what is new, then verify. What was loaded already and is another now is
+    /// told, and left as it was loaded.
+    Delta,
     /// Show where a migration stands, and what waits for whom; works beside a run.
     Status,
     /// Make report.html and report.json again from what is on disk; works beside a run.

@@ -38,6 +38,7 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
         }
         Verb::Plan => plan(app, choices, &needed(choices)?).await,
         Verb::Resume => move_it(app, choices, &needed(choices)?, Go::Resume).await,
+        Verb::Delta => move_it(app, choices, &needed(choices)?, Go::Delta).await,
         Verb::Verify => move_it(app, choices, &needed(choices)?, Go::Verify).await,
         Verb::Rollback { yes, from, force } => {
             let mut how = Rollback::default();
@@ -55,6 +56,7 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
 enum Go {
     Run,
     Resume,
+    Delta,
     Verify,
 }
 
@@ -277,6 +279,7 @@ async fn drive(migration: &Migration, cx: &Context, go: Go) -> Result<Report> {
     match go {
         Go::Run => migration.run(cx).await?,
         Go::Resume => migration.resume(cx).await?,
+        Go::Delta => migration.delta(cx).await?,
         Go::Verify => return migration.verify(cx).await,
     };
     migration.verify(cx).await

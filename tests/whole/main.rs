@@ -4,6 +4,7 @@ mod asapp;
 mod bad_input;
 mod bulk;
 mod config;
+mod delta;
 mod disk;
 mod extracted;
 mod kayako_input;

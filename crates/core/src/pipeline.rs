@@ -282,6 +282,7 @@ impl Pipeline {
             _ => None,
         };
         Ok(Loaded {
+            version: 0,
             id,
             part,
             orphan: facts.parent.is_some() && parent.is_none(),

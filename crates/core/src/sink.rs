@@ -247,6 +247,8 @@ pub struct Loaded {
     pub id: RecordId,
     /// Which part of a split record it is; 0 for whole ones.
     pub part: u32,
+    /// What was read of it last: another number when the source says something else of it.
+    pub version: u64,
     /// The record.
     pub record: Record,
     /// The record that must stand before it and does, resolved (a parent conversation, the mail that is answered).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use deskferry_core::blob::BlobInfo;
 use deskferry_core::journal::{Effect, EffectState, Intent, Operation};
-use deskferry_core::ledger::{Ledger, LedgerOwner, SqliteLedger};
+use deskferry_core::ledger::{Final, Ledger, LedgerOwner, SqliteLedger};
 use deskferry_core::model::{Facts, Meta};
 use deskferry_core::sink::{FileState, Verdict};
 use deskferry_core::source::{Cursor, Next, Reject, Shard, Skip, Watermark};
@@ -414,7 +414,23 @@ async fn ledger_suite(ledger: &dyn Ledger) {
         (RecordId(3), Verdict::Held("owner".into())),
         (RecordId(4), Verdict::Unchanged("matched".into())),
     ];
-    ledger.finish("cases", outcomes).await.unwrap();
+    let outcomes = outcomes.into_iter().map(|(record, verdict)| Final {
+        record,
+        verdict,
+        version: Some(7),
+    });
+    ledger.finish("cases", outcomes.collect()).await.unwrap();
+    let read = [
+        (RecordId(1), 7),
+        (RecordId(4), 8),
+        (RecordId(3), 8),
+        (RecordId(9), 8),
+    ];
+    assert_eq!(
+        ledger.outdated(&read).await.unwrap(),
+        [RecordId(4)],
+        "neither the same, nor what does not stand there"
+    );
     let found = ledger
         .outcomes(&[RecordId(2), RecordId(9), RecordId(1)])
         .await
@@ -442,7 +458,11 @@ async fn ledger_suite(ledger: &dyn Ledger) {
             ("failed", "TOO_LONG", 1)
         ]
     );
-    let more = (5..=9).rev().map(|n| (RecordId(n), Verdict::Created));
+    let more = (5..=9).rev().map(|n| Final {
+        record: RecordId(n),
+        verdict: Verdict::Created,
+        version: None,
+    });
     ledger.finish("mails", more.collect()).await.unwrap();
     let counts = ledger.counts().await.unwrap();
     let mails = counts.iter().find(|c| c.phase == "mails").unwrap();

@@ -76,7 +76,7 @@
 //! let records = journal.register(vec![Record::from(ann)]);
 //! let records: Vec<Loaded> = records
 //!     .into_iter()
-//!     .map(|(id, record)| Loaded { id, part: 0, record, parent: None, orphan: false, file: None, owner: None })
+//!     .map(|(id, record)| Loaded { id, part: 0, version: 0, record, parent: None, orphan: false, file: None, owner: None })
 //!     .collect();
 //! let related = Arc::new(journal.related(&records));
 //! let batch = Batch { phase: "contacts", records, related, journal: journal as Arc<dyn Journal>, blobs: Arc::new(NoFiles) };

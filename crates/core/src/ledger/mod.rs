@@ -65,6 +65,17 @@ pub struct VerdictCount {
     pub examples: Vec<RecordId>,
 }
 
+/// The outcome of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Final {
+    /// The record.
+    pub record: RecordId,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// What had been read of it ([`Loaded::version`](crate::sink::Loaded::version)); nothing for one that was not loaded.
+    pub version: Option<u64>,
+}
+
 /// The rows of one object, as far as a rollback cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenObject {
@@ -101,7 +112,10 @@ pub trait Ledger: Send + Sync {
     /// The values that stood in a row before we changed it.
     async fn before_image(&self, record: RecordId, row: u32) -> Result<Option<Value>>;
     /// Makes outcomes final.
-    async fn finish(&self, phase: &str, outcomes: Vec<(RecordId, Verdict)>) -> Result<()>;
+    async fn finish(&self, phase: &str, outcomes: Vec<Final>) -> Result<()>;
+    /// Those of these records, each with what was read of it last, that stand in the target as something else was read of
+    /// them.
+    async fn outdated(&self, records: &[(RecordId, u64)]) -> Result<Vec<RecordId>>;
     /// The outcomes of records, in order; none where there is none yet.
     async fn outcomes(&self, records: &[RecordId]) -> Result<Vec<Option<Verdict>>>;
     /// Forgets the outcomes of a phase that are held or failed, so that they are tried again; answers how many.

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::{Ledger, LedgerOwner, PhaseState, VerdictCount, Written, WrittenObject};
+use super::{Final, Ledger, LedgerOwner, PhaseState, VerdictCount, Written, WrittenObject};
 use crate::db::{Db, DbError, Schema};
 use crate::error::{Error, Result};
 use crate::fault::point;
@@ -43,6 +43,8 @@ const SCHEMA: Schema = Schema {
         CREATE INDEX effects_open ON effects(record) WHERE state = 0;
         CREATE TABLE before_images(record INTEGER NOT NULL, row INTEGER NOT NULL, image TEXT NOT NULL, PRIMARY KEY(record, row)) WITHOUT ROWID;
         CREATE TABLE claims(space INTEGER NOT NULL, value TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY(space, value)) WITHOUT ROWID;
+    ", "
+        ALTER TABLE outcomes ADD COLUMN version INTEGER;
     "],
 };
 
@@ -110,21 +112,29 @@ fn put_intents(c: &Connection, intents: Vec<Intent>) -> Result<(), DbError> {
     Ok(())
 }
 
-fn put_outcomes(
-    c: &Connection,
-    phase: &str,
-    outcomes: &[(RecordId, Verdict)],
-) -> Result<(), DbError> {
+fn put_outcomes(c: &Connection, phase: &str, outcomes: &[Final]) -> Result<(), DbError> {
     let mut words = Words::new(c)?;
     let phase = words.id(phase)?;
     let mut put = c.prepare_cached(
-        "INSERT INTO outcomes(record, phase, verdict, reason) VALUES(?1,?2,?3,?4)
-         ON CONFLICT(record) DO UPDATE SET phase = excluded.phase, verdict = excluded.verdict, reason = excluded.reason",
+        "INSERT INTO outcomes(record, phase, verdict, reason, version) VALUES(?1,?2,?3,?4,?5)
+         ON CONFLICT(record) DO UPDATE SET phase = excluded.phase, verdict = excluded.verdict, reason = excluded.reason,
+            version = excluded.version",
     )?;
     let mut forget = c.prepare_cached("DELETE FROM messages WHERE record = ?1")?;
-    for (record, verdict) in outcomes {
+    for Final {
+        record,
+        verdict,
+        version,
+    } in outcomes
+    {
         let reason = words.id(verdict.reason().unwrap_or_default())?;
-        put.execute(params![record.0, phase, verdict_number(verdict), reason])?;
+        put.execute(params![
+            record.0,
+            phase,
+            verdict_number(verdict),
+            reason,
+            version.map(u64::cast_signed)
+        ])?;
         match verdict {
             Verdict::Failed { message, .. } => {
                 c.prepare_cached("INSERT OR REPLACE INTO messages(record, text) VALUES(?1,?2)")?
@@ -244,13 +254,33 @@ impl Ledger for SqliteLedger {
             .await
     }
 
-    async fn finish(&self, phase: &str, mut outcomes: Vec<(RecordId, Verdict)>) -> Result<()> {
+    async fn outdated(&self, records: &[(RecordId, u64)]) -> Result<Vec<RecordId>> {
+        let records = records.to_vec();
+        self.db
+            .call("look for what changed since", move |c| {
+                let mut statement = c.prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM outcomes WHERE record = ?1 AND verdict IN (1, 2, 3)
+                                      AND version IS NOT NULL AND version <> ?2)",
+                )?;
+                let mut outdated = Vec::new();
+                for (record, version) in records {
+                    let version = version.cast_signed();
+                    if statement.query_row(params![record.0, version], |r| r.get(0))? {
+                        outdated.push(record);
+                    }
+                }
+                Ok(outdated)
+            })
+            .await
+    }
+
+    async fn finish(&self, phase: &str, mut outcomes: Vec<Final>) -> Result<()> {
         let phase = phase.to_owned();
         self.db
             .call("make outcomes final", move |c| {
                 point("ledger-finish")?;
                 let t = c.transaction()?;
-                outcomes.sort_by_key(|(record, _)| *record);
+                outcomes.sort_by_key(|one| one.record);
                 put_outcomes(&t, &phase, &outcomes)?;
                 Ok(t.commit()?)
             })

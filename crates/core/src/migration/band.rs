@@ -8,6 +8,7 @@ use super::progress::Step;
 use crate::context::Context;
 use crate::error::Result;
 use crate::key::{RecordId, RecordKind};
+use crate::ledger::Final;
 use crate::sink::{Order, Phase, Verdict};
 use crate::stage::index::Row;
 
@@ -192,8 +193,8 @@ impl Tally {
         self.counts().insert(phase, counts);
     }
 
-    pub(super) fn count(&self, phase: &'static str, finals: &[(RecordId, Verdict)]) {
-        let bad = finals.iter().filter(|(_, v)| !is_well(v)).count();
+    pub(super) fn count(&self, phase: &'static str, finals: &[Final]) {
+        let bad = finals.iter().filter(|one| !is_well(&one.verdict)).count();
         let mut counts = self.counts();
         let entry = counts.entry(phase).or_default();
         entry.settled += finals.len() as u64;

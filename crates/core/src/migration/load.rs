@@ -16,7 +16,7 @@ use super::walk::{Visitor, Walk};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
-use crate::ledger::{Ledger, PhaseState};
+use crate::ledger::{Final, Ledger, PhaseState};
 use crate::sink::{Batch, Order, Outcome, Phase, Sink, Verdict};
 
 /// The phases of records that no phase of the sink takes: each is skipped with a reason, none is forgotten.
@@ -182,11 +182,7 @@ impl Loader {
         Ok(())
     }
 
-    async fn make_final(
-        &self,
-        phase: &'static str,
-        finals: Vec<(RecordId, Verdict)>,
-    ) -> Result<()> {
+    async fn make_final(&self, phase: &'static str, finals: Vec<Final>) -> Result<()> {
         if finals.is_empty() {
             return Ok(());
         }
@@ -327,7 +323,12 @@ impl Visitor for Loader {
         phase: &Phase,
         skipped: Vec<(RecordId, Verdict)>,
     ) -> Result<()> {
-        self.make_final(phase.name, skipped).await
+        let skipped = skipped.into_iter().map(|(record, verdict)| Final {
+            record,
+            verdict,
+            version: None,
+        });
+        self.make_final(phase.name, skipped.collect()).await
     }
 
     async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()> {

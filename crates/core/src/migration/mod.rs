@@ -12,6 +12,7 @@
 mod band;
 mod batches;
 mod belonging;
+mod delta;
 mod estimating;
 mod extract;
 mod gate;
@@ -88,8 +89,13 @@ struct Opened {
     info: TargetInfo,
     target: Target,
     stage: Stage,
+    /// How many times changes were read after the first load.
+    pass: u64,
     warnings: Vec<String>,
 }
+
+/// The ledger's name for the pass.
+const PASS: &str = "pass";
 
 impl Opened {
     fn ledger(&self) -> Arc<dyn Ledger> {
@@ -101,9 +107,13 @@ impl Opened {
         Arc::new(LedgerJournal::new(self.ledger(), index, self.mark()))
     }
 
-    /// The first load of a target is its pass 0.
+    /// The first load of a target is its pass 0, each delta one more.
     fn mark(&self) -> String {
-        format!("{}-0", self.target.owner.mark)
+        self.mark_of(self.pass)
+    }
+
+    fn mark_of(&self, pass: u64) -> String {
+        format!("{}-{pass}", self.target.owner.mark)
     }
 }
 
@@ -183,13 +193,36 @@ impl Migration {
     pub async fn resume(&self, cx: &Context) -> Result<Report> {
         let recorder = Recorder::new(cx, &self.progress);
         let opened = self.open(cx, false).await?;
-        self.retry_files_of_shut_phases(&opened).await?;
-        self.retry_files_for_now(&opened).await?;
-        // What waits for a person: the person is here.
+        self.reopen_what_waits(&opened).await?;
+        self.go(cx, &opened, recorder).await
+    }
+
+    /// Reads what changed at the source since the last read, and loads what is new. What was loaded already and is another
+    /// now is told in the report, and stays in the target as it was loaded.
+    ///
+    /// # Errors
+    /// `Conflict` when the last read did not come to its end; and as [`resume`](Self::resume).
+    pub async fn delta(&self, cx: &Context) -> Result<Report> {
+        let recorder = Recorder::new(cx, &self.progress);
+        let mut opened = self.open(cx, false).await?;
+        let ledger = opened.ledger();
+        let pass = opened.pass + 1;
+        // The mark of the pass before its first row; a pass that brings nothing does no harm.
+        ledger.put(PASS, &serde_json::json!(pass)).await?;
+        opened.pass = pass;
+        delta::begin(cx, self.source.as_ref(), opened.stage.index().as_ref()).await?;
+        self.reopen_what_waits(&opened).await?;
+        self.go(cx, &opened, recorder).await
+    }
+
+    /// What waits for a person: the person is here.
+    async fn reopen_what_waits(&self, opened: &Opened) -> Result<()> {
+        self.retry_files_of_shut_phases(opened).await?;
+        self.retry_files_for_now(opened).await?;
         for phase in load::all_phases(self.sink.phases()) {
             opened.target.ledger.reopen_held(phase.name).await?;
         }
-        self.go(cx, &opened, recorder).await
+        Ok(())
     }
 
     /// A gate that files shut opens when they can be had after all.
@@ -323,7 +356,9 @@ impl Migration {
             .into_iter()
             .chain(info.warnings.clone())
             .collect();
+        let pass = target.ledger.get(PASS).await?.and_then(|n| n.as_u64());
         Ok(Opened {
+            pass: pass.unwrap_or(0),
             tenant: readiness.tenant,
             info,
             target,
@@ -419,7 +454,8 @@ async fn look(folder: &std::path::Path) -> Result<Vec<(std::path::PathBuf, Repor
             report.source = owner.tenant;
             report.target = owner.name;
             report.target_id = owner.target;
-            report.mark = format!("{}-0", owner.mark);
+            let pass = ledger.get(PASS).await?.and_then(|n| n.as_u64());
+            report.mark = format!("{}-{}", owner.mark, pass.unwrap_or(0));
         }
         reports.push((folder, report));
     }

@@ -1,6 +1,6 @@
 //! Making a report from what is on disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -12,13 +12,18 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
 use crate::ledger::{Ledger, PhaseState};
-use crate::report::{Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report, Usage};
+use crate::report::{
+    Changed, Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report, Usage,
+};
 use crate::sink::Phase;
 use crate::stage::Stage;
 use crate::stage::index::Index;
 
 /// How many rejected rows and notes a report shows.
 const SHOWN: usize = 20;
+/// How many changed records are looked at together, and how many of a kind are named.
+const TOGETHER: usize = 1_000;
+const EXAMPLES: usize = 3;
 
 /// A phase as the ledger remembers it, so that a report needs no sink.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -156,6 +161,7 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
         phases: lines,
         owners: super::owning::waiting(ledger).await?,
         reasons,
+        changed: changed(index, ledger).await?,
         rejects: rejects
             .into_iter()
             .map(|r| RejectReport {
@@ -172,6 +178,36 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
         verify: Vec::new(),
         differences: Vec::new(),
     })
+}
+
+/// What was loaded and was read again with other contents since.
+async fn changed(index: &dyn Index, ledger: &dyn Ledger) -> Result<Vec<Changed>> {
+    let mut changed: BTreeMap<RecordKind, (u64, Vec<RecordId>)> = BTreeMap::new();
+    let mut after = RecordId(0);
+    loop {
+        let rows = index.changed(after, TOGETHER).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.id;
+        let versions: Vec<_> = rows.iter().map(|row| (row.id, row.version)).collect();
+        let outdated: BTreeSet<RecordId> = ledger.outdated(&versions).await?.into_iter().collect();
+        for row in rows.iter().filter(|row| outdated.contains(&row.id)) {
+            let (count, examples) = changed.entry(row.kind).or_default();
+            *count += 1;
+            if examples.len() < EXAMPLES {
+                examples.push(row.id);
+            }
+        }
+    }
+    let mut told = Vec::new();
+    for (kind, (count, ids)) in changed {
+        let examples = examples(index, ledger, &ids).await?;
+        told.push(Changed {
+            kind: kind.to_string(),
+            count,
+            examples: examples.into_iter().map(|example| example.key).collect(),
+        });
+    }
+    Ok(told)
 }
 
 async fn phase_lines(

@@ -5,10 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::key::RecordId;
+use crate::ledger::Final;
 use crate::sink::{Loaded, Outcome, Verdict};
 
 /// A phase's name and the records of it that are done.
-pub(super) type Settled = HashMap<&'static str, Vec<(RecordId, Verdict)>>;
+pub(super) type Settled = HashMap<&'static str, Vec<Final>>;
 
 /// What the sink has and did not answer for: a record is done when each of its parts is.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ struct Open {
     phase: &'static str,
     parts: BTreeSet<u32>,
     gravest: Option<Verdict>,
+    version: u64,
 }
 
 impl Underway {
@@ -34,6 +36,7 @@ impl Underway {
                 phase,
                 parts: BTreeSet::new(),
                 gravest: None,
+                version: loaded.version,
             });
             one.parts.insert(loaded.part);
         }
@@ -62,13 +65,15 @@ impl Underway {
                 && let Some(Open {
                     phase,
                     gravest: Some(verdict),
+                    version,
                     ..
                 }) = open.remove(&outcome.record)
             {
-                settled
-                    .entry(phase)
-                    .or_default()
-                    .push((outcome.record, verdict));
+                settled.entry(phase).or_default().push(Final {
+                    record: outcome.record,
+                    verdict,
+                    version: Some(version),
+                });
             }
         }
         Ok(settled)

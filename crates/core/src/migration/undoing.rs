@@ -60,7 +60,7 @@ impl Migration {
             undo,
             phases,
             ledger: Arc::clone(&ledger),
-            mark: opened.mark(),
+            marks: (0..=opened.pass).map(|pass| opened.mark_of(pass)).collect(),
             loaded_until: if how.force { None } else { loaded_until },
             held: HashSet::new(),
             trial: true,
@@ -124,7 +124,7 @@ struct Pass<'a> {
     undo: &'a dyn Undo,
     phases: Vec<String>,
     ledger: Arc<dyn Ledger>,
-    mark: String,
+    marks: Vec<String>,
     loaded_until: Option<DateTime<Utc>>,
     /// Rows that stay.
     held: HashSet<String>,
@@ -180,13 +180,13 @@ impl Pass<'_> {
     }
 
     async fn strays(&self, object: &str) -> Result<Vec<UndoRow>> {
-        let Some(ids) = self.undo.marked(self.cx, object, &self.mark).await? else {
-            let said = format!(
-                "the answers to some {object} rows were lost, and they carry no mark to find them by"
-            );
-            return Err(Error::new(ErrorKind::Conflict, "roll back", said)
-                .advise("`resume` looks for them first (it may be interrupted as soon as it loads again), then roll back"));
-        };
+        let mut ids = Vec::new();
+        for mark in &self.marks {
+            match self.undo.marked(self.cx, object, mark).await? {
+                Some(marked) => ids.extend(marked),
+                None => return Err(unmarked(object)),
+            }
+        }
         let ours = self.ledger.known(&ids).await?;
         let strays = ids.into_iter().zip(ours).filter(|(_, known)| !known);
         Ok(strays.map(|(id, _)| UndoRow { record: None, id }).collect())
@@ -239,6 +239,14 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+fn unmarked(object: &str) -> Error {
+    let said = format!(
+        "the answers to some {object} rows were lost, and they carry no mark to find them by"
+    );
+    Error::new(ErrorKind::Conflict, "roll back", said)
+        .advise("`resume` looks for them first (it may be interrupted as soon as it loads again), then roll back")
 }
 
 fn of_ledger(written: Written) -> UndoRow {

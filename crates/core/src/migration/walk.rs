@@ -466,6 +466,7 @@ impl Walk {
                 Loaded {
                     id: part.planned.row.id,
                     part: part.part,
+                    version: part.planned.row.version,
                     orphan: part.planned.cut || (wanted && parent.is_none()),
                     parent,
                     file: part.planned.row.file,

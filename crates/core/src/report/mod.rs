@@ -45,6 +45,9 @@ pub struct Report {
     pub owners: Vec<OwnerWait>,
     /// Why records were not simply created, per phase.
     pub reasons: Vec<ReasonReport>,
+    /// Records that were loaded, and that the source says otherwise since. The target has them as they were loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Changed>,
     /// Rows of the source that could not become records, the first of them.
     pub rejects: Vec<RejectReport>,
     /// What people should know.
@@ -128,6 +131,33 @@ pub struct ReasonReport {
     pub count: u64,
     /// Up to three records.
     pub examples: Vec<Example>,
+}
+
+/// Records of one kind that changed at the source after they were loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The kind.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// Keys of the first few.
+    pub examples: Vec<String>,
+}
+
+impl Changed {
+    /// For people.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Self {
+            kind,
+            count,
+            examples,
+        } = self;
+        let example = examples.first().map_or("", String::as_str);
+        format!(
+            "changed at the source after they were loaded, and left as they were loaded: {count} of kind {kind}, as {example}"
+        )
+    }
 }
 
 /// An agent whose open cases wait.

@@ -19,6 +19,9 @@ impl Report {
         self.reason_lines(&mut out);
         self.verify_line(&mut out);
         self.meter_table(&mut out);
+        for changed in &self.changed {
+            let _ = writeln!(out, "{}", changed.told());
+        }
         for note in &self.notes {
             let _ = writeln!(out, "note: {note}");
         }
@@ -171,6 +174,7 @@ mod tests {
                     message: "too long".into(),
                 }],
             }],
+            changed: Vec::new(),
             rejects: Vec::new(),
             notes: vec!["the list moved".into()],
             meter: Vec::new(),

@@ -105,6 +105,8 @@ pub struct Row {
     pub address: Address,
     /// The length of its line, in bytes.
     pub bytes: u32,
+    /// Of the hash of its line: another one when it was read again with other contents.
+    pub version: u64,
     /// Its key's hash, by which others name it.
     pub name: i64,
     /// Its group's name, or 0.
@@ -180,6 +182,12 @@ pub trait Index: Send + Sync {
     async fn segments(&self) -> Result<Vec<Segment>>;
     /// Adds shards that it does not know yet.
     async fn add_shards(&self, shards: &[Shard]) -> Result<()>;
+    /// Has these shards read again from their beginning, and adds those that it does not know.
+    async fn renew_shards(&self, shards: &[Shard]) -> Result<()>;
+    /// Those of these shards, by id, that it knows, in order.
+    async fn shards(&self, ids: &[&str]) -> Result<Vec<ShardState>>;
+    /// The next records that were read again with other contents at any time, behind an id.
+    async fn changed(&self, after: RecordId, limit: usize) -> Result<Vec<Row>>;
     /// Shards that are not read to the end, in the order they were added.
     async fn open_shards(&self) -> Result<Vec<ShardState>>;
     /// Those of these shards, by id, that are not read to the end.

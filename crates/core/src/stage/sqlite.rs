@@ -243,6 +243,55 @@ impl Index for SqliteIndex {
             .await
     }
 
+    async fn renew_shards(&self, shards: &[Shard]) -> Result<()> {
+        let shards = shards.to_vec();
+        self.db
+            .call("read shards again", move |c| {
+                let t = c.transaction()?;
+                for shard in &shards {
+                    append::renew_shard(&t, shard)?;
+                }
+                Ok(t.commit()?)
+            })
+            .await
+    }
+
+    async fn shards(&self, ids: &[&str]) -> Result<Vec<ShardState>> {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        self.db
+            .call("read shards", move |c| {
+                let mut statement =
+                    c.prepare_cached("SELECT spec, cursor, watermark FROM shards WHERE id = ?1")?;
+                let mut found = Vec::new();
+                for id in &ids {
+                    let row: Option<(String, Option<String>, Option<String>)> = statement
+                        .query_row([id], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
+                        .optional()?;
+                    if let Some((spec, cursor, end)) = row {
+                        let mut state = open_shard((spec, cursor))?;
+                        state.end = end.map(|end| serde_json::from_str(&end)).transpose()?;
+                        found.push(state);
+                    }
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn changed(&self, after: RecordId, limit: usize) -> Result<Vec<Row>> {
+        self.db
+            .call("read what changed", move |c| {
+                let mut statement = c.prepare_cached(&format!(
+                    "SELECT {ROW} FROM changes JOIN records ON records.id = changes.record
+                     LEFT JOIN files ON files.record = records.id
+                     WHERE changes.record > ?1 ORDER BY changes.record LIMIT ?2"
+                ))?;
+                let rows = statement.query_map(params![after.0, limit as i64], row)?;
+                Ok(rows.collect::<std::result::Result<_, _>>()?)
+            })
+            .await
+    }
+
     async fn append(&self, segments: Vec<Segment>, pages: Vec<NewPage>) -> Result<()> {
         self.db
             .call("append to the stage's index", move |c| {

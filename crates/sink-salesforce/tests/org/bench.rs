@@ -136,6 +136,7 @@ impl Bench {
             };
             let orphan = parent.is_none() && parent_of(&record).is_some();
             loaded.push(Loaded {
+                version: 0,
                 id,
                 part: 0,
                 record,

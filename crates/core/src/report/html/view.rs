@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::{FieldReport, PhaseReport, ReasonReport, Report};
+use super::super::{Changed, FieldReport, PhaseReport, ReasonReport, Report};
 use super::charts::{self, Part, Span, Use, blank_zero, duration, grouped};
 
 /// The outcomes in the order in which they are drawn.
@@ -143,7 +143,12 @@ impl Page {
             rejected: grouped(rejected),
             verify: objects(&report.verify),
             differences: differences(report),
-            notes: report.notes.clone(),
+            notes: report
+                .changed
+                .iter()
+                .map(Changed::told)
+                .chain(report.notes.iter().cloned())
+                .collect(),
             width: charts::WIDTH,
             height: charts::HEIGHT,
         }

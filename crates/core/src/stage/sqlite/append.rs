@@ -53,6 +53,9 @@ impl<'t> Writer<'t> {
             .execute(params![found.id, self.read_at])?;
         if !older && found.hash != new.hash {
             update_row(self.t, found, new, group)?;
+            self.t
+                .prepare_cached("INSERT OR IGNORE INTO changes(record) VALUES(?1)")?
+                .execute([found.id])?;
             if found.group != group {
                 self.grown.insert(group);
             }
@@ -168,6 +171,15 @@ pub(super) fn settle_group(t: &Transaction<'_>, group: i64) -> Result<(), DbErro
 pub(super) fn add_shard(t: &Connection, shard: &Shard) -> Result<(), DbError> {
     t.prepare_cached("INSERT OR IGNORE INTO shards(id, spec) VALUES(?1, ?2)")?
         .execute(params![shard.id, serde_json::to_string(shard)?])?;
+    Ok(())
+}
+
+pub(super) fn renew_shard(t: &Connection, shard: &Shard) -> Result<(), DbError> {
+    t.prepare_cached(
+        "INSERT INTO shards(id, spec) VALUES(?1, ?2)
+         ON CONFLICT(id) DO UPDATE SET spec = excluded.spec, cursor = NULL, watermark = NULL, pages = 0",
+    )?
+    .execute(params![shard.id, serde_json::to_string(shard)?])?;
     Ok(())
 }
 

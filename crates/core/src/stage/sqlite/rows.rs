@@ -9,7 +9,7 @@ use crate::key::{RecordId, RecordKey, RecordKind};
 use crate::stage::index::{Address, Row, file_state, name_of};
 
 pub(super) const ROW: &str = "records.id, records.kind, segment, offset, length, line, bytes, name, records.grp, at, sequence, source_id, \
-     parent, alias, after1, after2, skip, files.state, files.detail";
+     parent, alias, after1, after2, skip, files.state, files.detail, hash";
 pub(super) const FROM: &str = "records LEFT JOIN files ON files.record = records.id";
 
 pub(super) fn row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
@@ -32,9 +32,16 @@ pub(super) fn row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         parent: r.get(12)?,
         alias: r.get(13)?,
         after: [r.get(14)?, r.get(15)?],
+        version: version(r.get(19)?),
         skip: r.get(16)?,
         file: file_state(r.get::<_, Option<i64>>(17)?.unwrap_or(0), r.get(18)?),
     })
+}
+
+fn version(hash: [u8; 16]) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&hash[..8]);
+    u64::from_le_bytes(eight)
 }
 
 pub(super) fn kinds_list(kinds: &[RecordKind]) -> String {

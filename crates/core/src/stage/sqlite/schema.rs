@@ -44,6 +44,7 @@ pub(super) const SCHEMA: Schema = Schema {
     ", "
         INSERT OR IGNORE INTO meta(name, value) VALUES('word', lower(hex(randomblob(16))));
     ", "
+        CREATE TABLE changes(record INTEGER PRIMARY KEY);
         DROP VIEW record_keys;
         CREATE VIEW record_keys AS
             SELECT id, (SELECT value FROM meta WHERE name = 'platform') || ':' ||

@@ -1,0 +1,164 @@
+//! A later pass brings what is new, leaves alone what was loaded, and costs no write where nothing changed.
+
+use chrono::Utc;
+use deskferry::rehearsal::world::{ConversationState, MessageKind};
+use deskferry::report::Report;
+use deskferry::{Context, ErrorKind};
+
+use super::program::Program;
+use super::scene::Scene;
+
+async fn delta(scene: &Scene) -> Report {
+    scene.migration().delta(&Context::new()).await.unwrap()
+}
+
+/// Requests by which rows are made or removed.
+fn writes(scene: &Scene) -> u64 {
+    let counts = scene.org.requests().counts.into_iter();
+    let writing = counts.filter(|c| {
+        let reads = c.route.ends_with("{object}") || c.route.contains("oauth2");
+        c.method != "GET" && !reads
+    });
+    writing.map(|c| c.requests).sum()
+}
+
+/// The conversations that lists show, in which somebody chatted.
+fn chats(scene: &Scene) -> Vec<u64> {
+    let shown = scene.kayako.world().conversations().filter(|c| {
+        c.state == ConversationState::Active
+            && c.merged_into.is_none()
+            && c.messages
+                .iter()
+                .any(|m| matches!(m.kind, MessageKind::Chat))
+    });
+    shown.map(|c| c.id).collect()
+}
+
+fn say_more(scene: &Scene, case: u64, id: u64) {
+    let world = scene.kayako.world();
+    let said = &world.conversation_by_id(case).unwrap().messages;
+    let chat = said.iter().find(|m| matches!(m.kind, MessageKind::Chat));
+    let mut more = chat.unwrap().clone();
+    more.id = id;
+    more.files.clear();
+    more.images.clear();
+    more.sent = Utc::now();
+    scene.kayako.add_post(case, more).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_brings_what_is_new_and_tells_what_changed() {
+    let scene = Scene::new().await;
+    let loaded = scene.run().await.unwrap();
+    assert!(loaded.changed.is_empty(), "{:?}", loaded.changed);
+    let cases = scene.org.dump("Case").unwrap();
+    let chats = chats(&scene);
+    say_more(&scene, chats[0], 9_999_999);
+    scene.kayako.touch(chats[1]).unwrap();
+
+    let report = delta(&scene).await;
+    assert!(report.complete, "{}", report.summary());
+    assert_ne!(report.mark, loaded.mark, "its rows are known as its own");
+    let changed: Vec<_> = report
+        .changed
+        .iter()
+        .map(|c| (c.kind.as_str(), c.count))
+        .collect();
+    assert_eq!(changed, [("conversation", 2)], "their times of change");
+    assert!(
+        report
+            .summary()
+            .contains("left as they were loaded: 2 of kind conversation")
+    );
+    assert_eq!(
+        scene.org.dump("Case").unwrap(),
+        cases,
+        "no case was written"
+    );
+
+    // The world does not know of the new message; all else is as it was.
+    let differences = scene.differences();
+    let new: Vec<_> = differences
+        .iter()
+        .map(|d| (d.object.as_str(), d.field.as_str()))
+        .collect();
+    assert_eq!(new, [("CaseComment", "row")], "{differences:?}");
+    let key = format!("kayako:acme:conversation:{}", chats[0]);
+    let case = cases
+        .iter()
+        .find(|row| row["Source_Key__c"] == key.as_str())
+        .unwrap();
+    let comments = scene.org.dump("CaseComment").unwrap();
+    let last = comments
+        .iter()
+        .max_by_key(|row| row["CreatedDate"].as_str().unwrap())
+        .unwrap();
+    assert_eq!(
+        last["ParentId"], case["Id"],
+        "below the case that was there"
+    );
+    let verified = scene.verify().await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_changed_a_delta_writes_nothing() {
+    let scene = Scene::new().await;
+    scene.run().await.unwrap();
+    scene.org.clear_requests();
+    let asked = scene.kayako.requests().total;
+    let report = delta(&scene).await;
+    assert!(
+        report.complete && report.changed.is_empty(),
+        "{}",
+        report.summary()
+    );
+    assert_eq!(writes(&scene), 0, "{:?}", scene.org.requests().counts);
+    // Lists and their changes; no posts, no files.
+    assert!(scene.kayako.requests().total - asked < 20);
+    scene.assert_exact();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_that_is_killed_is_gone_on_with() {
+    let scene = Scene::new().await;
+    let program = || Program::of(&scene);
+    let ran = program().run(&["run"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.output);
+    say_more(&scene, chats(&scene)[0], 9_999_999);
+    for point in ["stage-index:2", "ledger-intended:1"] {
+        let verb = if point.starts_with("stage") {
+            "delta"
+        } else {
+            "resume"
+        };
+        let killed = program().env("DESKFERRY_KILL_AT", point).run(&[verb]).await;
+        assert_eq!(killed.code, None, "{}", killed.output);
+    }
+    let error = scene
+        .migration()
+        .delta(&Context::new())
+        .await
+        .map(|r| r.complete);
+    assert!(error.is_ok() || error.is_err_and(|e| e.kind() == ErrorKind::Conflict));
+    let ended = program().run(&["resume"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    let differences = scene.differences();
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    assert_eq!(differences[0].object, "CaseComment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_read_is_over_there_is_no_delta() {
+    let scene = Scene::new().await;
+    let killed = Program::of(&scene)
+        .env("DESKFERRY_KILL_AT", "ledger-settled:2")
+        .run(&["run"])
+        .await;
+    assert_eq!(killed.code, None, "{}", killed.output);
+    let error = scene.migration().delta(&Context::new()).await;
+    match error {
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
+        Ok(report) => assert!(report.complete, "the read was over by then"),
+    }
+}
