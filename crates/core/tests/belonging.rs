@@ -171,7 +171,6 @@ async fn a_lost_ledger_is_not_begun_anew_while_the_folder_tells_of_a_load() {
 async fn a_copied_workspace_goes_on() {
     let loaded = Loaded::new().await;
     let copied = Loaded {
-        version: 0,
         folder: tempfile::tempdir().unwrap(),
         org: Arc::clone(&loaded.org),
     };

@@ -107,6 +107,7 @@ mod tests {
 
     fn planned(n: usize, group: i64, bytes: u32) -> Planned {
         Planned::from(Row {
+            version: 0,
             id: RecordId(n as i64),
             kind: RecordKind::Message,
             address: Address {

@@ -128,6 +128,7 @@ mod tests {
 
     fn row(name: i64, at: i64, parent: i64, alias: i64, after: [i64; 2]) -> Row {
         Row {
+            version: 0,
             id: RecordId(name),
             kind: RecordKind::Message,
             address: Address {

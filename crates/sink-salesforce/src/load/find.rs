@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::writer::{Outgoing, Writer};
 use crate::bulk::results::Fingerprint;
 use crate::mapping::build::Fields;
-use crate::mapping::{BATCH_MARK, SOURCE_KEY};
+use crate::mapping::{BATCH_MARK, SOURCE_KEY, of_one_target};
 
 /// How a row is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,8 @@ async fn by_key(writer: &Writer<'_>, rows: &[&Outgoing]) -> Result<Vec<Option<(S
     let by_key: HashMap<&str, (&str, bool)> = found
         .iter()
         .filter_map(|row| {
-            let ours = row[BATCH_MARK].as_str() == Some(writer.journal.mark());
+            let mark = row[BATCH_MARK].as_str();
+            let ours = mark.is_some_and(|mark| of_one_target(mark, writer.journal.mark()));
             Some((row[SOURCE_KEY].as_str()?, (row["Id"].as_str()?, ours)))
         })
         .collect();

@@ -30,6 +30,12 @@ use required::{Create, CreateObject};
 
 /// The field that carries a row's identity.
 pub(crate) const SOURCE_KEY: &str = "Source_Key__c";
+/// Whether two marks are of passes over one target: what stands before the number of the pass.
+pub(crate) fn of_one_target(one: &str, other: &str) -> bool {
+    let target = |mark: &str| mark.rsplit_once('-').map(|(target, _)| target.to_owned());
+    one == other || target(one).is_some_and(|of| Some(of) == target(other))
+}
+
 /// The field that carries the mark of target and pass.
 pub(crate) const BATCH_MARK: &str = "Migration_Batch__c";
 
@@ -179,5 +185,17 @@ impl Mapping {
 
     pub(crate) fn hash(&self) -> &[u8; 16] {
         &self.hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_over_one_target_share_what_stands_before_their_number() {
+        assert!(of_one_target("6f2c-0", "6f2c-12"));
+        assert!(!of_one_target("6f2c-0", "6f2d-0"));
+        assert!(of_one_target("m1", "m1") && !of_one_target("m1", "m2"));
     }
 }

@@ -46,6 +46,7 @@ fn hostile() -> Report {
         }],
     };
     Report {
+        changed: Vec::new(),
         format: 1,
         source: text(),
         target: text(),
