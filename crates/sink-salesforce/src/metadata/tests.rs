@@ -64,6 +64,39 @@ fn what_a_type_must_not_say_is_left_out() {
 }
 
 #[test]
+fn an_object_of_ones_own_is_described_whole_and_its_masters_are_granted_to_nobody() {
+    let lines = "[objects.Order__c]\nfrom = \"object:order\"\ncreate = { label = \"Order\", plural = \"Orders\" }\n\
+                 [objects.Order__c.fields]\nName = { from = \"name\" }\n\
+                 Buyer__c = { from = \"relation.buyer\", create = { type = \"MasterDetail\", to = \"Contact\", relationship = \"Order_Buyer\" } }\n\
+                 Ticket__c = { from = \"relation.ticket\", create = { type = \"Lookup\", to = \"Case\", relationship = \"Order_Ticket\" } }\n";
+    let text = format!("{}\n{lines}", Mapping::default_text());
+    let files = package(&Mapping::parse(&text).unwrap());
+    let text = |path: &str| &files.iter().find(|f| f.path == path).unwrap().content;
+    let manifest = text("package.xml");
+    assert!(manifest.contains("<members>Order__c</members>"));
+    assert!(manifest.contains("<name>CustomObject</name>"));
+    let object = text("objects/Order__c.object");
+    for wanted in [
+        "<deploymentStatus>Deployed</deploymentStatus>",
+        "<label>Order</label>",
+        "<pluralLabel>Orders</pluralLabel>",
+        "<sharingModel>ControlledByParent</sharingModel>",
+        "<type>MasterDetail</type>",
+        "<referenceTo>Contact</referenceTo>",
+        "<relationshipName>Order_Buyer</relationshipName>",
+        "<deleteConstraint>SetNull</deleteConstraint>",
+    ] {
+        assert!(object.contains(wanted), "{wanted} in:\n{object}");
+    }
+    let granted = text("permissionsets/Deskferry_Migration.permissionset");
+    assert!(granted.contains("<object>Order__c</object>"));
+    assert!(granted.contains("<field>Order__c.Ticket__c</field>"));
+    assert!(!granted.contains("Order__c.Buyer__c"));
+    // An object of the platform's own is never described.
+    assert!(!text("objects/Case.object").contains("<sharingModel>"));
+}
+
+#[test]
 fn the_package_names_every_field_of_the_mapping_thrice() {
     let mapping = Mapping::parse(Mapping::default_text()).unwrap();
     let files = package(&mapping);

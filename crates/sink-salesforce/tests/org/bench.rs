@@ -108,12 +108,16 @@ impl Bench {
 
     /// Another process on the same workspace: nothing is remembered but what the journal holds.
     pub(crate) fn restarted(&mut self) {
+        self.remapped(Mapping::default_text());
+    }
+
+    /// The same with another mapping.
+    pub(crate) fn remapped(&mut self, mapping: &str) {
         let config = SalesforceConfig::builder(self.org.url())
             .access_token(TOKEN)
             .build()
             .unwrap();
-        self.sink =
-            Salesforce::new(config, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
+        self.sink = Salesforce::new(config, Mapping::parse(mapping).unwrap()).unwrap();
     }
 
     pub(crate) async fn batch(&self, phase: &'static str, records: Vec<Record>) -> Batch {
@@ -250,6 +254,29 @@ impl Bench {
             .json("make a row")
             .unwrap();
         answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Deploys a package, as an administrator does. Answers what became of it.
+    pub(crate) async fn deploy(&self, zip: Vec<u8>) -> Value {
+        let client = Client::builder("test", &self.org.url()).build().unwrap();
+        let signed = |request: Request| {
+            let token = SecretString::new(format!("Bearer {TOKEN}"));
+            request.secret_header("Authorization", token)
+        };
+        let mut body = b"--b\r\nContent-Disposition: form-data; name=\"json\"\r\nContent-Type: application/json\r\n\r\n\
+            {\"deployOptions\": {\"singlePackage\": true, \"rollbackOnError\": true}}\r\n--b\r\n\
+            Content-Disposition: form-data; name=\"file\"; filename=\"d.zip\"\r\nContent-Type: application/zip\r\n\r\n"
+            .to_vec();
+        body.extend(zip);
+        body.extend(b"\r\n--b--\r\n");
+        let path = "services/data/v66.0/metadata/deployRequest";
+        let request = Request::post("deploy", path).bytes("multipart/form-data; boundary=b", body);
+        let begun = client.send(&self.cx, signed(request)).await.unwrap();
+        let begun: Value = begun.json("deploy").unwrap();
+        let id = begun["id"].as_str().unwrap();
+        let request = Request::get("deployed", format!("{path}/{id}?includeDetails=true"));
+        let ended = client.send(&self.cx, signed(request)).await.unwrap();
+        ended.json::<Value>("ask for a deployment").unwrap()["deployResult"].clone()
     }
 
     /// Changes a row behind the sink's back.

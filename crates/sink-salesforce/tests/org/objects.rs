@@ -3,7 +3,7 @@
 use deskferry_core::key::{RecordKey, RecordKind};
 use deskferry_core::model::*;
 use deskferry_core::sink::{Sink, Verdict};
-use deskferry_sink_salesforce::{Mapping, mapping::objects_text};
+use deskferry_sink_salesforce::{Mapping, mapping::objects_text, metadata};
 use serde_json::{Value, json};
 
 use crate::bench::*;
@@ -103,6 +103,28 @@ fn by_key<'a>(rows: &'a [Value], id: &str) -> &'a Value {
     let key = key(RecordKind::ObjectRecord, id).to_string();
     let found = rows.iter().find(|row| row["Source_Key__c"] == key.as_str());
     found.unwrap_or_else(|| panic!("no row {id}: {rows:#?}"))
+}
+
+#[tokio::test]
+async fn the_package_makes_every_object_and_field_that_the_mapping_needs() {
+    let policy = ("chat = \"case-comment\"", "chat = \"conversation-message\"");
+    let shipped = Mapping::default_text().replace(policy.0, policy.1);
+    let text = shipped + &objects_text(&definitions(), &[field("paid", FieldType::Bool, &[])]);
+    let mut bench = Bench::new().await;
+    bench.remapped(&text);
+    assert!(bench.sink.check(&bench.cx).await.is_err());
+    let package = metadata::package(&Mapping::parse(&text).unwrap());
+    let result = bench.deploy(metadata::zip(&package)).await;
+    assert_eq!(result["status"], "Succeeded", "{result:#}");
+    bench.remapped(&text);
+    bench.sink.check(&bench.cx).await.unwrap();
+    let mut product = record("product", "p1", &[]);
+    product.name = "Lamp".into();
+    assert_eq!(
+        bench.load("objects", records([product])).await,
+        [Verdict::Created]
+    );
+    assert_eq!(bench.only("Product__c")["Name"], "Lamp");
 }
 
 #[tokio::test]
