@@ -148,7 +148,7 @@ const fn yes() -> bool {
 
 /// Windows begin when the platform says so and not when we think: a little room keeps the last request of one out of it.
 const fn default_keep_free() -> f64 {
-    2.0
+    1.0
 }
 
 const fn default_parallel() -> usize {
@@ -303,7 +303,7 @@ impl TrengoConfigBuilder {
         self
     }
 
-    /// The share of the limit in percent, 0 to 90, that is left to others who use the same token. Default 2: with less, a request in
+    /// The share of the limit in percent, 0 to 90, that is left to others who use the same token. Default 1: with less, a request in
     /// a few minutes is refused, since nothing tells when a window begins.
     #[must_use]
     pub fn keep_free(mut self, percent: f64) -> Self {

@@ -44,7 +44,7 @@ pub static SETTINGS: Section = Section::new(
         Setting::new(
             "keep_free",
             Holds::Percent,
-            "2",
+            "1",
             "the share of the limit that is left to others who use the same token, at most 90",
         ),
         Setting::new(
