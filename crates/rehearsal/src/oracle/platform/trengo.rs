@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Figure, Platform, Standing, Urgency, usual_value};
 use crate::trengo::held;
-use crate::world::{Channel, Conversation, FieldDefinition, FieldValue, Lists, Priority, Status};
+use crate::world::{
+    Author, Channel, Conversation, FieldDefinition, FieldValue, Lists, Message, Priority, Status,
+};
 
 /// Trengo: tickets of four states, on channels; contacts per address, tied together by profiles; fields by number.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,12 +70,27 @@ impl Platform for Trengo {
         }
     }
 
-    fn figures(&self, _: &Conversation) -> Vec<(&'static str, Figure)> {
-        vec![
-            ("Message_Count__c", Figure::Told),
-            ("First_Response_Date__c", Figure::Perhaps),
-            ("First_Response_Seconds__c", Figure::Perhaps),
-        ]
+    /// Counted and computed of what is said: notes count, and an answer is what a person wrote to the customer.
+    fn figures(&self, talk: &Conversation) -> Vec<(&'static str, Figure)> {
+        let number =
+            |number: i64| Figure::Number(f64::from(i32::try_from(number).unwrap_or(i32::MAX)));
+        let count = i64::try_from(talk.messages.len()).unwrap_or(i64::MAX);
+        let mut figures = vec![("Message_Count__c", number(count))];
+        let mut said: Vec<&Message> = talk.messages.iter().collect();
+        said.sort_by_key(|message| (message.sent, message.id));
+        let mut after = said.iter().skip_while(|message| !message.incoming);
+        let asked = after.next();
+        let answers = |message: &&&Message| {
+            !message.incoming
+                && !held::is_note(message)
+                && matches!(message.author, Author::Person(_))
+        };
+        if let Some((asked, answered)) = asked.zip(after.find(answers)) {
+            let seconds = (answered.sent - asked.sent).num_seconds();
+            figures.push(("First_Response_Date__c", Figure::Time(answered.sent)));
+            figures.push(("First_Response_Seconds__c", number(seconds)));
+        }
+        figures
     }
 
     fn dates(&self, kind: &str) -> bool {
