@@ -151,9 +151,15 @@ async fn rows_of_an_earlier_pass_are_known_by_their_batch_mark() {
     );
     bench.journal = std::sync::Arc::new(TestJournal::new("mark-1"));
     assert_eq!(
+        bench.load("contacts", contacts.clone()).await,
+        [Verdict::Created],
+        "an earlier pass of this target"
+    );
+    bench.journal = std::sync::Arc::new(TestJournal::new("other-1"));
+    assert_eq!(
         bench.load("contacts", contacts).await,
         [Verdict::Unchanged(String::new())],
-        "another pass"
+        "another target"
     );
     bench.only("Contact");
 }
