@@ -99,7 +99,11 @@ async fn a_trengo_is_moved_exactly_and_with_the_fewest_requests() {
     assert!(verified.verified(), "{}", verified.summary());
 
     let least = scene.desk.least_requests(LeastOptions::default()).total();
-    let used = report.usage.iter().find(|u| u.platform == "trengo").unwrap();
+    let used = report
+        .usage
+        .iter()
+        .find(|u| u.platform == "trengo")
+        .unwrap();
     let allowed = least + (least / 50).max(2);
     assert!(used.requests <= allowed, "{used:?}, the least is {least}");
     assert_eq!(used.least, Some(least));
