@@ -33,6 +33,9 @@ would be deactivated: compare before you install, if somebody made such a field 
 Afterwards `doctor` says whether everything fits.
 ";
 
+/// What the mapping would say of the source's custom objects; stands beside the package.
+const OBJECTS: &str = "objects.toml";
+
 /// What a plan found.
 #[derive(Debug, Default, Serialize)]
 struct Plan {
@@ -51,7 +54,11 @@ impl Plan {
                 .any(|f| f.of == of && f.field == name && f.used > 0)
         };
         let mapped = |f: &FieldFound| taken.contains(&(f.of, f.field.clone()));
-        let left_behind = found.fields.iter().filter(|f| f.used > 0 && !mapped(f));
+        // Whole objects are proposed in a file of their own.
+        let left_behind = found
+            .fields
+            .iter()
+            .filter(|f| f.used > 0 && !mapped(f) && f.of != RecordKind::ObjectRecord);
         let unused = taken.iter().filter(|(of, name)| !in_use(*of, name));
         Self {
             left_behind: left_behind.cloned().collect(),
@@ -213,6 +220,11 @@ pub(super) async fn make(
         println!("too little: {shortage}");
     }
     fresh.package(&package)?;
+    let definitions = migration::definitions(&cx, workspace).await?;
+    let objects = (kit.proposed_objects)(&definitions);
+    if !objects.is_empty() {
+        fresh.write(Path::new(OBJECTS), objects.as_bytes())?;
+    }
     fresh.json(&Written {
         format: 1,
         made_at: cx.now(),
@@ -238,6 +250,12 @@ pub(super) async fn make(
         "how to install it:             {}",
         made.join("README.txt").display()
     );
+    if !objects.is_empty() {
+        println!(
+            "custom objects of the source:  {} (tables for the mapping: add those that you want to mapping.toml)",
+            made.join(OBJECTS).display()
+        );
+    }
     println!("\n{}", fits.text());
     print!("{}", to_decide(&begun, &owners, found.complete));
     Ok(match fits {

@@ -13,6 +13,7 @@ use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
 use deskferry::{Context, Source};
 use tempfile::TempDir;
 
+use super::program::Program;
 use super::scene::{ALL_SCENARIOS, gate, mapping_text, org_options, patient};
 
 struct Scene {
@@ -105,4 +106,45 @@ async fn what_is_changed_in_the_org_is_found() {
         .compare(other.desk.world(), &scene.org)
         .unwrap();
     assert!(!found.is_empty(), "another world is another world");
+}
+
+/// As a person would: read, plan, take the proposed tables into the mapping, load, take back.
+#[tokio::test(flavor = "multi_thread")]
+async fn custom_objects_are_proposed_loaded_and_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("w");
+    let name = workspace.to_string_lossy().into_owned();
+    let perform = |args: &'static [&'static str]| {
+        let args = [args, &["--workspace", &name]].concat().join(" ");
+        async move {
+            let args: Vec<&str> = args.split(' ').collect();
+            let program = Program::alone().example("kustomer_to_salesforce");
+            let ended = program.run(&args).await;
+            assert_eq!(ended.code, Some(0), "{}", ended.output);
+            ended.output
+        }
+    };
+    perform(&["discover", "--conversations", "60"]).await;
+    let planned = perform(&["plan"]).await;
+    assert!(planned.contains("objects.toml"), "{planned}");
+    let mapping = workspace.join("mapping.toml");
+    let own = std::fs::read_to_string(workspace.join("plan/objects.toml")).unwrap();
+    let text = std::fs::read_to_string(&mapping).unwrap() + &own;
+    std::fs::write(&mapping, text).unwrap();
+
+    let loaded = perform(&["run"]).await;
+    assert!(loaded.contains(" 0 different"), "{loaded}");
+    assert!(loaded.contains("oracle: 0 differences"), "{loaded}");
+    let removed = perform(&["rollback", "--yes"]).await;
+    for object in ["Order__c", "Order_Line__c", "Order_AboutId__c", "Case"] {
+        let line = removed
+            .lines()
+            .find(|line| line.starts_with(&format!("{object} ")));
+        let counts: Vec<u64> = line
+            .unwrap_or_else(|| panic!("{object} is missing:\n{removed}"))
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        assert!(counts[0] > 0 && counts[0] == counts[1], "{removed}");
+    }
 }

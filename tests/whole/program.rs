@@ -10,6 +10,7 @@ use super::scene::Scene;
 
 /// The example program with its environment.
 pub(crate) struct Program {
+    example: &'static str,
     env: Vec<(String, String)>,
     workspace: Option<PathBuf>,
     /// Whether more may fail than by default.
@@ -25,11 +26,11 @@ pub(crate) struct Ended {
     pub(crate) output: String,
 }
 
-fn path() -> PathBuf {
+fn path(example: &str) -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
-    path.join("examples").join("kayako_to_salesforce")
+    path.join("examples").join(example)
 }
 
 impl Program {
@@ -53,6 +54,7 @@ impl Program {
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
+            example: "kayako_to_salesforce",
             workspace: Some(scene.workspace()),
             gate: true,
         }
@@ -66,6 +68,7 @@ impl Program {
     /// With nothing but what the test says.
     pub(crate) fn bare() -> Self {
         Self {
+            example: "kayako_to_salesforce",
             env: Vec::new(),
             workspace: None,
             gate: false,
@@ -77,6 +80,12 @@ impl Program {
         self
     }
 
+    /// Another pair than Kayako and Salesforce.
+    pub(crate) fn example(mut self, example: &'static str) -> Self {
+        self.example = example;
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.retain(|(other, _)| other != name);
         self.env.push((name.to_owned(), value.into()));
@@ -84,7 +93,7 @@ impl Program {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(path());
+        let mut command = Command::new(path(self.example));
         for name in [
             "KAYAKO_URL",
             "SALESFORCE_URL",
@@ -189,7 +198,11 @@ async fn alone_it_rehearses_and_several_do_so_side_by_side() {
 #[tokio::test(flavor = "multi_thread")]
 async fn its_own_stand_ins_go_on_where_they_were() {
     let folder = tempfile::tempdir().unwrap();
-    let workspace = folder.path().join("w").to_string_lossy().into_owned();
+    let workspace = folder
+        .path()
+        .join("w")
+        .to_string_lossy()
+        .into_owned();
     let killed = Program::alone()
         .env("DESKFERRY_KILL_AT", "ledger-intended:3")
         .run(&["run", "--conversations", "20", "--workspace", &workspace])

@@ -16,6 +16,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use deskferry_core::migration::Definitions;
 use deskferry_core::settings::{Section, Settings};
 use deskferry_core::{RecordKind, Result, Sink, Source};
 
@@ -78,6 +79,8 @@ pub struct SinkKit {
     pub make: fn(&Settings, &Path) -> Result<Arc<dyn Sink>>,
     /// What the administrator must install for a mapping file.
     pub package: fn(&Path) -> Result<Package>,
+    /// The mapping's tables for the custom objects of a source, as a proposal.
+    pub proposed_objects: fn(&Definitions) -> String,
     /// The source's custom fields that a mapping file takes.
     pub taken: fn(&Path) -> Result<TakenFields>,
     /// The custom fields that a mapping file needs, as the local org takes them (JSON).

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deskferry_core::{RecordKind, Result};
-use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, metadata};
+use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, mapping, metadata};
 
 use super::{Package, SinkKit};
 #[cfg(feature = "rehearsal")]
@@ -26,6 +26,7 @@ pub fn salesforce() -> SinkKit {
             let files = files.into_iter().map(|f| (f.path, f.content)).collect();
             Ok(Package { files, zip })
         },
+        proposed_objects: |found| mapping::objects_text(&found.objects, &found.fields),
         taken: |mapping| {
             let taken = metadata::taken_fields(&read_mapping(mapping)?);
             Ok(taken

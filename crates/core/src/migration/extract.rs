@@ -12,7 +12,8 @@ use super::read::{ReadState, Reader};
 use super::workspace::{Workspace, write_whole};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::RecordId;
+use crate::key::{RecordId, RecordKind};
+use crate::model::{FieldDefinition, ObjectDefinition, Record};
 use crate::report::{Discovery, KindFound};
 use crate::source::Source;
 use crate::stage::Stage;
@@ -90,6 +91,41 @@ pub async fn discover(cx: &Context, workspace: &Workspace) -> Result<Discovery> 
     found.finish();
     write_scope(workspace.folder(), &found)?;
     Ok(found)
+}
+
+/// What a source says of its custom objects and custom fields.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Definitions {
+    /// Its custom objects, in the order of reading.
+    pub objects: Vec<ObjectDefinition>,
+    /// Custom fields of all kinds, in the order of reading.
+    pub fields: Vec<FieldDefinition>,
+}
+
+/// The definitions that the stage of a workspace holds. Not beside a run.
+///
+/// # Errors
+/// `Storage`.
+pub async fn definitions(cx: &Context, workspace: &Workspace) -> Result<Definitions> {
+    let stage = Stage::open(&workspace.stage()).await?;
+    let kinds = [RecordKind::ObjectDefinition, RecordKind::FieldDefinition];
+    let (mut found, mut place) = (Definitions::default(), None);
+    loop {
+        cx.check("read the definitions of fields")?;
+        let rows = stage.index().scan(&kinds, place.as_ref(), TOGETHER).await?;
+        let Some(last) = rows.last() else {
+            return Ok(found);
+        };
+        place = Some(last.place());
+        for record in stage.records(&rows).await? {
+            match record {
+                Record::ObjectDefinition(object) => found.objects.push(*object),
+                Record::FieldDefinition(field) => found.fields.push(*field),
+                _ => {}
+            }
+        }
+    }
 }
 
 fn write_scope(folder: &Path, found: &Discovery) -> Result<()> {

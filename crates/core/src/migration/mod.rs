@@ -36,7 +36,7 @@ use std::sync::atomic::AtomicUsize;
 use tokio::sync::watch;
 
 pub use estimating::{estimate, owners_to_decide};
-pub use extract::{discover, extract};
+pub use extract::{Definitions, definitions, discover, extract};
 pub use gate::Gate;
 pub use owning::decided_by_people;
 pub use progress::{Progress, Silent, Step};

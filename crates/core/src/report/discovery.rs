@@ -135,6 +135,7 @@ impl Discovery {
                     self.odd("messages without text or files", &message.meta);
                 }
             }
+            Record::ObjectRecord(own) => self.see_values(RecordKind::ObjectRecord, &own.meta),
             Record::Attachment(file) => self.see_file(&file.meta, file.size),
             _ => {}
         }
