@@ -362,3 +362,19 @@ async fn without_a_load_there_is_nothing_to_take_back() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verifying_and_taking_back_need_no_helpdesk() {
+    let scene = Scene::small().await;
+    scene.run().await.unwrap();
+    let asked = scene.kayako.requests().total;
+    let verified = scene.verify().await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+    let report = roll_back(&scene, &Rollback::default()).await;
+    assert!(report.is_whole(), "{}", report.summary());
+    assert_eq!(
+        scene.kayako.requests().total,
+        asked,
+        "it may be switched off"
+    );
+}

@@ -268,13 +268,13 @@ impl Migration {
         Ok(())
     }
 
-    /// Reads back everything that stands in the target and compares it field by field.
+    /// Reads back everything that stands in the target and compares it field by field. The source is not asked.
     ///
     /// # Errors
     /// `Unsupported` when the sink cannot be read back; `Mismatch` without a ledger.
     pub async fn verify(&self, cx: &Context) -> Result<Report> {
         let recorder = Recorder::new(cx, &self.progress);
-        let opened = self.open(cx, false).await?;
+        let opened = self.open_loaded(cx).await?;
         let told = Arc::clone(&recorder) as Arc<dyn Progress>;
         let found = verifying::verify(cx, self, &opened, told).await?;
         self.report(cx, &opened, found, &recorder).await
@@ -341,25 +341,44 @@ impl Migration {
 
     async fn open(&self, cx: &Context, create: bool) -> Result<Opened> {
         let readiness = self.source.check(cx).await?;
+        self.open_for(cx, readiness.tenant, readiness.warnings, create)
+            .await
+    }
+
+    /// The target as it was loaded; the source is not asked, and may be switched off.
+    async fn open_loaded(&self, cx: &Context) -> Result<Opened> {
+        belonging::refuse_a_lost_stage(&self.workspace)?;
+        let stage = Stage::open(&self.workspace.stage()).await?;
+        let tenant = stage.index().tenant().await?.ok_or_else(|| {
+            let said = "nothing was read into this workspace yet";
+            Error::new(ErrorKind::Mismatch, "open what was loaded", said).advise("`run` begins")
+        })?;
+        drop(stage);
+        self.open_for(cx, tenant, Vec::new(), false).await
+    }
+
+    async fn open_for(
+        &self,
+        cx: &Context,
+        tenant: Tenant,
+        warnings: Vec<String>,
+        create: bool,
+    ) -> Result<Opened> {
         let mut info = self.sink.check(cx).await?;
         if let Some(name) = &self.target_name {
             info.name.clone_from(name);
         }
-        let stage = stage_of(&self.workspace, &readiness.tenant).await?;
+        let stage = stage_of(&self.workspace, &tenant).await?;
         let target = self
             .workspace
-            .target(&info, &readiness.tenant.to_string(), create)
+            .target(&info, &tenant.to_string(), create)
             .await?;
         belonging::adopt(&target.folder, &target.ledger, stage.index().as_ref()).await?;
-        let warnings = readiness
-            .warnings
-            .into_iter()
-            .chain(info.warnings.clone())
-            .collect();
+        let warnings = warnings.into_iter().chain(info.warnings.clone()).collect();
         let pass = target.ledger.get(PASS).await?.and_then(|n| n.as_u64());
         Ok(Opened {
             pass: pass.unwrap_or(0),
-            tenant: readiness.tenant,
+            tenant,
             info,
             target,
             stage,

@@ -40,7 +40,7 @@ pub struct Rollback {
 
 impl Migration {
     /// Takes back what this workspace made in the target: children before parents, nothing that somebody else works with.
-    /// What was matched is left as it stands. What is gone is forgotten, so that a later `resume` would load it again.
+    /// What was matched is left as it stands. The source is not asked. What is gone is forgotten, so that a later `resume` would load it again.
     ///
     /// # Errors
     /// `Unsupported` when the sink cannot; `Mismatch` without a ledger; `Conflict` while it is not known what stands there;
@@ -50,7 +50,7 @@ impl Migration {
             let why = "this sink cannot take rows back";
             Error::new(ErrorKind::Unsupported, "roll back", why)
         })?;
-        let opened = self.open(cx, false).await?;
+        let opened = self.open_loaded(cx).await?;
         let ledger = opened.ledger();
         ledger.prepare_undo().await?;
         let phases = self.phases_from(how.from.as_deref())?;
@@ -62,7 +62,7 @@ impl Migration {
             ledger: Arc::clone(&ledger),
             marks: (0..=opened.pass).map(|pass| opened.mark_of(pass)).collect(),
             loaded_until: if how.force { None } else { loaded_until },
-            held: HashSet::new(),
+            held: Arc::default(),
             trial: true,
         };
         let tally = pass.over_all().await?;
@@ -127,7 +127,7 @@ struct Pass<'a> {
     marks: Vec<String>,
     loaded_until: Option<DateTime<Utc>>,
     /// Rows that stay.
-    held: HashSet<String>,
+    held: Arc<HashSet<String>>,
     trial: bool,
 }
 
@@ -205,7 +205,7 @@ impl Pass<'_> {
             rows: rows.clone(),
             trial: self.trial,
             loaded_until: self.loaded_until,
-            held: Arc::new(self.held.clone()),
+            held: Arc::clone(&self.held),
             ours: Arc::new(ByLedger(Arc::clone(&self.ledger))),
         };
         let answers = self.undo.undo(self.cx, batch).await?;
@@ -225,12 +225,12 @@ impl Pass<'_> {
                 Undone::Held(reason) => {
                     counted.held += 1;
                     tally.reason(object, "held", reason, &row.id, String::new());
-                    self.held.insert(row.id);
+                    Arc::make_mut(&mut self.held).insert(row.id);
                 }
                 Undone::Failed { code, message } => {
                     counted.failed += 1;
                     tally.reason(object, "failed", code, &row.id, message);
-                    self.held.insert(row.id);
+                    Arc::make_mut(&mut self.held).insert(row.id);
                 }
             }
         }
