@@ -81,7 +81,7 @@ fn lighter(mut phase: Phase) -> Phase {
     phase.volume = phase.volume.map(|volume| Volume {
         from: volume.from,
         records: (volume.records / SHARE).max(volume.from),
-        bytes: (volume.bytes / SHARE).max(phase.batch_bytes),
+        bytes: volume.bytes / SHARE,
     });
     phase
 }
