@@ -1,5 +1,6 @@
 //! The least possible number of requests for a full read of a world.
 
+use super::inventory;
 use crate::world::{ConversationState, World};
 
 const PAGE: usize = 100;
@@ -41,6 +42,8 @@ pub struct LeastRequests {
     /// Teams, the three lists of custom fields, organizations, users, cases, the views, cases in the trash and suspended
     /// ones, which a read must name even if it leaves them out: one per started hundred, at least one.
     pub lists: u64,
+    /// What is set up: one per list, of mailboxes one per started hundred. Views are among the other lists already.
+    pub inventory: u64,
     /// What happened to a merged case: one each.
     pub merges: u64,
     /// Posts: one per started hundred of a case, at least one.
@@ -54,7 +57,8 @@ pub struct LeastRequests {
 impl LeastRequests {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.setup + self.lists + self.merges + self.posts + self.email_originals + self.files
+        let once = self.setup + self.lists + self.inventory;
+        once + self.merges + self.posts + self.email_originals + self.files
     }
 }
 
@@ -63,6 +67,7 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
     let lists = world.lists();
     let mut least = LeastRequests {
         setup: 4,
+        inventory: inventory::LISTS.len() as u64 + pages(lists.mailboxes.len()),
         ..LeastRequests::default()
     };
     let (mut cases, mut trashed, mut suspended) = (0, 0, 0);

@@ -4,7 +4,8 @@
 //! Written from the Kayako reference, sections 1 to 16, and from nothing that the connector contains. What it answers:
 //! `/session`, `/me`, `/settings`, `/locales`, `/brands`, `/mailboxes`, `/roles`, `/teams`, `/organizations`, `/users` and
 //! single ones of both, the three lists of custom fields, `/cases` (with `ids=` and `status=`), single cases, their posts,
-//! `email_original` and activities, `/views` with the cases of each, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
+//! `email_original` and activities, `/views` with the cases of each, triggers, monitors, SLAs, business hours, macros, forms,
+//! accounts of networks and endpoints, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
 //! (`_case`) are not offered.
 //!
 //! ```
@@ -29,6 +30,7 @@ mod auth;
 mod case;
 mod desk;
 mod include;
+mod inventory;
 mod least;
 mod oauth;
 mod reads;

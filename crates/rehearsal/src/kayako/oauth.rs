@@ -59,7 +59,10 @@ fn may_read(scopes: &[String], path: &str) -> bool {
         Some("me" | "session" | "locales") => return true,
         Some("users" | "organizations" | "teams" | "roles" | "identities") => "users",
         Some("cases" | "views" | "timetracking") => "conversations",
-        Some("settings" | "brands") => "configuration",
+        Some(
+            "settings" | "brands" | "triggers" | "monitors" | "slas" | "businesshours"
+            | "endpoints" | "twitter" | "facebook",
+        ) => "configuration",
         _ => return false,
     };
     scopes

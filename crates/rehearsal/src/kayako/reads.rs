@@ -77,7 +77,7 @@ impl Call<'_> {
             ["cases", "types"] => self.list("case_type", &lists.case_types, |case_type| {
                 ink.case_type(case_type)
             }),
-            ["cases", "forms"] => self.list("case_form", &[(); 0], |()| Value::Null),
+            ["cases", "forms" | "macros"] => self.configured(&include),
             ["cases"] => self.cases(&ink, &fields),
             ["cases", "posts", id] => {
                 let (case, message) = desk.message(number(id)?).ok_or(Denied::NotFound)?;
@@ -103,8 +103,14 @@ impl Call<'_> {
                 let (case, _) = desk.case(number(id)?).ok_or(Denied::NotFound)?;
                 self.posts(&ink, &case)
             }
-            _ => Err(Denied::NotFound),
+            _ => self.configured(&include),
         }
+    }
+
+    fn configured(&self, include: &Include) -> Answer {
+        let path = self.path.trim_end_matches(".json");
+        let (kind, rows) = self.configuration(path, include)?;
+        self.list(kind, &rows, Clone::clone)
     }
 
     pub(super) fn here(&self) -> String {

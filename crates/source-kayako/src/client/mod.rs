@@ -20,10 +20,13 @@ use answer::{decoded, single};
 use login::{Login, dressed};
 
 use crate::config::{Account, KayakoConfig, Rate};
-use crate::wire::{EmailOriginal, Locale, Raw, Setting, User, View};
+use crate::wire::{EmailOriginal, Locale, Raw, Setting, User};
 
 /// Rows asked for per page: the largest number that is known to be safe (Kayako reference, section 4).
 pub(crate) const PAGE: u64 = 100;
+
+/// A list of configuration that has more rows than this shows the same ones again and again.
+const MOST_CONFIGURED: u64 = 20_000;
 
 /// Requests a minute to begin with where none are configured (Kayako reference, section 5).
 const FIRST_RATE: u32 = 60;
@@ -89,6 +92,46 @@ impl List {
             Self::Users => Some(USER_PARTS),
             Self::Cases | Self::View(_) => Some(CASE_PARTS),
         }
+    }
+}
+
+/// Configuration that is read whole (Kayako reference, sections 6 and 14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Configuration {
+    Triggers,
+    Monitors,
+    Slas,
+    BusinessHours,
+    Macros,
+    Views,
+    Forms,
+    Mailboxes,
+    TwitterAccounts,
+    FacebookPages,
+    Endpoints,
+}
+
+impl Configuration {
+    /// Path, what is done, and what is to be written out. Where no names are documented, everything is asked for.
+    fn parts(self) -> (&'static str, &'static str, Option<&'static str>) {
+        const ALL: Option<&str> = Some("*");
+        match self {
+            Self::Triggers => ("triggers", "list triggers", ALL),
+            Self::Monitors => ("monitors", "list monitors", ALL),
+            Self::Slas => ("slas", "list SLAs", Some("sla_proposition,sla_target")),
+            Self::BusinessHours => ("businesshours", "list business hours", None),
+            Self::Macros => ("cases/macros", "list macros", ALL),
+            Self::Views => ("views", "list views", ALL),
+            Self::Forms => ("cases/forms", "list case forms", None),
+            Self::Mailboxes => ("mailboxes", "list mailboxes", None),
+            Self::TwitterAccounts => ("twitter/accounts", "list Twitter accounts", None),
+            Self::FacebookPages => ("facebook/pages", "list Facebook pages", None),
+            Self::Endpoints => ("endpoints", "list endpoints", None),
+        }
+    }
+
+    pub(crate) fn operation(self) -> &'static str {
+        self.parts().1
     }
 }
 
@@ -365,15 +408,30 @@ impl Client {
         Ok(found(answer)?.map(|(raw, _)| raw))
     }
 
-    /// `GET /views`: all of them; there are a few dozen at most.
-    pub(crate) async fn views(&self, cx: &Context) -> Result<Vec<View>> {
-        let request = Request::get("views", "views").query("limit", PAGE);
-        let rows = self.listed(cx, "list views", request).await?.rows;
-        needed(cx, "views", 0.0);
-        Ok(rows
-            .iter()
-            .filter_map(|row| crate::wire::decode(row).ok())
-            .collect())
+    /// A list of configuration, to its end: a few hundred rows at most.
+    pub(crate) async fn configuration(
+        &self,
+        cx: &Context,
+        list: Configuration,
+    ) -> Result<Vec<Raw>> {
+        let (path, operation, include) = list.parts();
+        let mut rows: Vec<Raw> = Vec::new();
+        loop {
+            let mut request = Request::get(path, path).query("limit", PAGE);
+            if let Some(include) = include {
+                request = request.query("include", include);
+            }
+            if !rows.is_empty() {
+                request = request.query("offset", rows.len());
+            }
+            let mut listed = self.listed(cx, operation, request).await?;
+            needed(cx, path, listed.rows.len() as f64 / PAGE as f64);
+            let is_last = listed.next.is_none() || listed.rows.is_empty();
+            rows.append(&mut listed.rows);
+            if is_last || rows.len() as u64 >= MOST_CONFIGURED {
+                return Ok(rows);
+            }
+        }
     }
 
     /// `GET /cases/:id/activities`: what happened to a case, last first. A merge is among the last that can happen.

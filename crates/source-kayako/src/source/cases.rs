@@ -371,7 +371,7 @@ impl Kayako {
         cx: &Context,
         notes: &mut Vec<String>,
     ) -> Result<Vec<(u64, SetAside)>> {
-        let views = match self.client.views(cx).await {
+        let views = match self.views(cx).await {
             Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
                 Vec::new()
             }

@@ -27,6 +27,15 @@ pub(super) struct Loaded {
     language: Option<String>,
 }
 
+impl Loaded {
+    /// The definitions that are the tenant's own.
+    pub(super) fn own(&self) -> impl Iterator<Item = (FieldOwner, &Field)> {
+        let own = self.rows.iter();
+        own.filter(|(_, field)| field.is_system != Some(true))
+            .map(|(owner, field)| (*owner, field))
+    }
+}
+
 /// How far a list was read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -159,14 +168,10 @@ impl Kayako {
     pub(super) async fn definitions_page(&self, cx: &Context) -> Result<Page> {
         let tenant = self.client.tenant(cx).await?;
         let loaded = self.definitions(cx).await?;
-        let own = loaded
-            .rows
-            .iter()
-            .filter(|(_, field)| field.is_system != Some(true));
-        let records = own.map(|(owner, field)| {
+        let records = loaded.own().map(|(owner, field)| {
             Record::from(convert::definition(
                 &tenant,
-                *owner,
+                owner,
                 field,
                 loaded.language.as_deref(),
             ))

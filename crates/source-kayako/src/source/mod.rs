@@ -1,6 +1,7 @@
 //! What is read in which order, with which cursor.
 
 mod cases;
+mod inventory;
 mod lists;
 mod people;
 mod posts;
@@ -46,6 +47,7 @@ const KINDS: &[RecordKind] = &[
     RecordKind::Conversation,
     RecordKind::Attachment,
     RecordKind::Message,
+    RecordKind::InventoryItem,
 ];
 
 /// A Kayako instance as a source. Cheap calls share one session, one limit and the definitions of custom fields.
@@ -54,6 +56,7 @@ pub struct Kayako {
     config: KayakoConfig,
     definitions: Mutex<Option<Arc<Loaded>>>,
     roles: Mutex<Option<HashMap<u64, String>>>,
+    views: Mutex<Option<Arc<Vec<Raw>>>>,
     strangers: Strangers,
     /// Cases in a row whose posts were refused.
     denials: AtomicU32,
@@ -79,6 +82,7 @@ impl Kayako {
             config,
             definitions: Mutex::new(None),
             roles: Mutex::new(None),
+            views: Mutex::new(None),
             strangers: Strangers::default(),
             denials: AtomicU32::new(0),
         })
@@ -164,6 +168,8 @@ impl Source for Kayako {
             RecordKind::Agent,
             RecordKind::Contact,
         ]);
+        // What is set up is told as a whole: a read of changes, which nobody reads as a list, leaves it out unless asked.
+        let is_whole = since.is_none() || scope.kinds.contains(&RecordKind::InventoryItem);
         let shards = [
             Shard::new("definitions", [RecordKind::FieldDefinition]),
             Shard::new("teams", [RecordKind::Team]),
@@ -173,6 +179,7 @@ impl Source for Kayako {
                 Some(since) => cases.scoped(json!({ "since": since })),
                 None => cases,
             },
+            Shard::new("inventory", [RecordKind::InventoryItem]),
         ];
         // Messages and files are found on the way through the cases.
         let leads_to = |shard: &Shard, kind: &RecordKind| {
@@ -181,6 +188,9 @@ impl Source for Kayako {
                     && matches!(kind, RecordKind::Message | RecordKind::Attachment))
         };
         let wanted = |shard: &Shard| {
+            if shard.id == "inventory" && !is_whole {
+                return false;
+            }
             scope.kinds.is_empty() || scope.kinds.iter().any(|kind| leads_to(shard, kind))
         };
         Ok(shards.into_iter().filter(wanted).collect())
@@ -192,6 +202,7 @@ impl Source for Kayako {
             "teams" => self.list_page(cx, List::Teams, after).await,
             "organizations" => self.list_page(cx, List::Organizations, after).await,
             "people" => self.list_page(cx, List::Users, after).await,
+            "inventory" => self.inventory_page(cx, after).await,
             "cases" => self.cases_page(cx, shard, after).await,
             id if id.starts_with(posts::PREFIX) => self.posts_page(cx, shard, after).await,
             id => Err(Error::new(

@@ -3,6 +3,7 @@
 mod aside;
 mod harness;
 mod hostile;
+mod inventory;
 mod links;
 mod login;
 mod lowly;

@@ -260,7 +260,14 @@ async fn the_parts_of_a_read_keep_their_names_and_a_strange_cursor_starts_one_ag
     let shards = source.shards(&cx, &Scope::default()).await.unwrap();
     assert_eq!(
         names(shards.clone()),
-        ["definitions", "teams", "organizations", "people", "cases"]
+        [
+            "definitions",
+            "teams",
+            "organizations",
+            "people",
+            "cases",
+            "inventory"
+        ]
     );
     let strange = deskferry_core::source::Cursor {
         version: 99,

@@ -1,0 +1,455 @@
+//! What people set up and build again in the target: told as it is, without secrets (Kayako reference, section 14).
+
+use deskferry_core::model::{InventoryItem, InventoryKind, InventoryPart, Meta, Named};
+use deskferry_core::{RecordKind, Tenant};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::client::FieldOwner;
+use crate::wire::{Defect, Field, lenient};
+
+/// Stands in place of what nobody may read.
+const HIDDEN: &str = "…";
+
+/// An item, and how many of its conditions and targets came as bare references.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) record: InventoryItem,
+    pub(crate) bare: usize,
+}
+
+/// An item of a list: `sort` is the platform's word for it, and stands in its key.
+pub(crate) fn item(
+    tenant: &Tenant,
+    kind: InventoryKind,
+    sort: &str,
+    row: &Value,
+) -> Result<Item, Defect> {
+    let id = id_of(row).ok_or_else(|| Defect {
+        path: "id".to_owned(),
+        reason: "there is none".to_owned(),
+    })?;
+    let definition = redacted(row, kind == InventoryKind::Webhook);
+    let mut meta = Meta::new(tenant.key(RecordKind::InventoryItem, format!("{sort}-{id}")));
+    let time = |name: &str| row.get(name)?.as_str().and_then(lenient::parse_time);
+    meta.created_at = time("created_at");
+    meta.updated_at = time("updated_at");
+    let (parts, bare) = parts(&definition);
+    let name = ["title", "name", "address", "screen_name", "label"]
+        .iter()
+        .find_map(|name| said(definition.get(*name)?));
+    let record = InventoryItem {
+        meta,
+        kind: Named::new(kind, sort),
+        name: name.unwrap_or(id),
+        active: active(row),
+        parts,
+        definition,
+    };
+    Ok(Item { record, bare })
+}
+
+/// A custom field that the usual types of a target hold only in part.
+pub(crate) fn odd_field(
+    tenant: &Tenant,
+    owner: FieldOwner,
+    field: &Field,
+) -> Option<InventoryItem> {
+    let why = match field.kind.to_ascii_uppercase().as_str() {
+        "CASCADINGSELECT" => {
+            "a tree of choices: becomes one text with its steps, or dependent picklists built by hand"
+        }
+        "REGEX" => "a text that must match a pattern: build a validation rule by hand",
+        "FILE" => "a field that holds a file: its values are kept as they are, without the file",
+        "TEXT" | "TEXTAREA" | "NUMERIC" | "DECIMAL" | "YESNO" | "DATE" | "RADIO" | "SELECT"
+        | "CHECKBOX" => return None,
+        _ => "a type that nobody documents: its values are kept as texts",
+    };
+    let on = match owner {
+        FieldOwner::Case => "case",
+        FieldOwner::User => "user",
+        FieldOwner::Organization => "organization",
+    };
+    let key = tenant.key(
+        RecordKind::InventoryItem,
+        format!("field-{on}-{}", field.id),
+    );
+    let mut meta = Meta::new(key);
+    meta.created_at = field.created_at;
+    meta.updated_at = field.updated_at;
+    Some(InventoryItem {
+        meta,
+        kind: Named::new(InventoryKind::Field, field.kind.clone()),
+        name: format!("{on}: {}", field.title),
+        active: field.is_enabled,
+        parts: vec![InventoryPart {
+            title: "fields".to_owned(),
+            lines: vec![why.to_owned()],
+        }],
+        definition: json!({ "id": field.id, "title": field.title, "key": field.key, "type": field.kind }),
+    })
+}
+
+fn id_of(row: &Value) -> Option<String> {
+    ["id", "uuid"].iter().find_map(|name| said(row.get(*name)?))
+}
+
+fn active(row: &Value) -> Option<bool> {
+    let flag = |name: &str| match row.get(name)? {
+        Value::Bool(flag) => Some(*flag),
+        Value::Number(number) => Some(number.as_u64() != Some(0)),
+        Value::String(word) => Some(matches!(word.as_str(), "1" | "true")),
+        _ => None,
+    };
+    match flag("is_deleted") {
+        Some(true) => Some(false),
+        _ => flag("is_enabled"),
+    }
+}
+
+/// What it does, for people, and how much of that is missing.
+fn parts(row: &Value) -> (Vec<InventoryPart>, usize) {
+    let mut bare = 0;
+    let found = [
+        ("trigger", members(row, &["channel", "event"])),
+        ("conditions", conditions(row, &mut bare)),
+        ("actions", actions(row)),
+        ("targets", targets(row, &mut bare)),
+        ("hours", hours(row)),
+        ("fields", members(row, &["columns", "fields"])),
+        (
+            "visibility",
+            members(
+                row,
+                &["visibility", "visibility_type", "visibility_to_teams"],
+            ),
+        ),
+    ];
+    let parts = found
+        .into_iter()
+        .filter(|(_, lines)| !lines.is_empty())
+        .map(|(title, lines)| InventoryPart {
+            title: title.to_owned(),
+            lines,
+        });
+    (parts.collect(), bare)
+}
+
+fn members(row: &Value, names: &[&str]) -> Vec<String> {
+    let line = |name: &&str| {
+        let value = said(row.get(*name)?)?;
+        Some(format!("{}: {value}", name.replace('_', " ")))
+    };
+    names.iter().filter_map(line).collect()
+}
+
+fn list<'a>(row: &'a Value, name: &str) -> &'a [Value] {
+    row.get(name)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// One line per condition; the sets that they stand in are numbered where there are several.
+fn conditions(row: &Value, bare: &mut usize) -> Vec<String> {
+    let sets = list(row, "predicate_collections");
+    let mut lines = Vec::new();
+    for (set, number) in sets.iter().zip(1..) {
+        let before = match sets.len() {
+            1 => String::new(),
+            _ => format!("set {number}: "),
+        };
+        if set.get("propositions").is_none() {
+            *bare += 1;
+        }
+        for one in list(set, "propositions") {
+            match joined(one, &["field", "operator", "value"]) {
+                Some(line) if one.get("field").is_some() => lines.push(format!("{before}{line}")),
+                _ => *bare += 1,
+            }
+        }
+    }
+    lines
+}
+
+fn actions(row: &Value) -> Vec<String> {
+    let one = |action: &Value| joined(action, &["name", "option", "value"]);
+    let mut lines: Vec<String> = list(row, "actions").iter().filter_map(one).collect();
+    lines.extend(members(
+        row,
+        &[
+            "reply_type",
+            "reply_contents",
+            "assignee",
+            "properties",
+            "tags",
+        ],
+    ));
+    lines
+}
+
+fn targets(row: &Value, bare: &mut usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for target in list(row, "targets") {
+        let goal = target.get("goal_in_seconds").and_then(said);
+        let what = target.get("type").and_then(said);
+        let (Some(what), Some(goal)) = (what, goal) else {
+            *bare += 1;
+            continue;
+        };
+        let of = match target.get("priority").and_then(said) {
+            Some(priority) => format!(", priority {priority}"),
+            None => String::new(),
+        };
+        let by = match target.get("operational_hours").and_then(said) {
+            Some(hours) => format!(", {hours}"),
+            None => String::new(),
+        };
+        lines.push(format!("{what} within {goal} seconds{by}{of}"));
+    }
+    lines.extend(members(row, &["type", "attributes"]));
+    lines
+}
+
+fn hours(row: &Value) -> Vec<String> {
+    const DAYS: [&str; 7] = [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    ];
+    let zones = row.get("zones").unwrap_or(&Value::Null);
+    let mut lines = members(zones, &DAYS);
+    let holidays = list(row, "holidays").iter();
+    lines.extend(
+        holidays
+            .filter_map(|day| joined(day, &["title", "date", "open_hours"]))
+            .map(|day| format!("holiday: {day}")),
+    );
+    lines
+}
+
+fn joined(row: &Value, names: &[&str]) -> Option<String> {
+    let words: Vec<String> = names
+        .iter()
+        .filter_map(|name| said(row.get(*name)?))
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// A value in words: a thing by its name, else by its number.
+fn said(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => text.trim().to_owned(),
+        Value::Array(all) => {
+            let all: Vec<String> = all.iter().filter_map(said).collect();
+            all.join(", ")
+        }
+        Value::Object(object) => {
+            let name = ["label", "title", "full_name", "name", "type"];
+            let name = name.iter().find_map(|name| said(object.get(*name)?));
+            match (name, object.get("value").and_then(said)) {
+                (Some(name), Some(value)) => format!("{name} {value}"),
+                (Some(name), None) => name,
+                (None, _) => match object.get("id").and_then(said) {
+                    Some(id) => id,
+                    None if object.is_empty() => return None,
+                    None => value.to_string(),
+                },
+            }
+        }
+        other => other.to_string(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// A row without what gives access. `closed`: values of attributes are of no use to anybody but the owner (an address of a
+/// hook is a secret as a whole), so no more than the host of an address is kept.
+fn redacted(value: &Value, closed: bool) -> Value {
+    match value {
+        Value::Object(object) => {
+            // Headers and attributes are pairs of a name and a value.
+            let pair = object.get("name").and_then(Value::as_str);
+            let is_pair = pair.is_some() && object.contains_key("value");
+            let secret_pair = pair.is_some_and(is_secret);
+            let member = |(name, value): (&String, &Value)| {
+                let hide = (is_secret(name) || (name == "value" && secret_pair))
+                    && !(value.is_null() || value.is_boolean());
+                let value = match (hide, value) {
+                    (true, _) => Value::from(HIDDEN),
+                    (_, value) if closed && is_pair && name == "value" => host_of(value),
+                    (_, value) => redacted(value, closed),
+                };
+                (name.clone(), value)
+            };
+            Value::Object(object.iter().map(member).collect())
+        }
+        Value::Array(all) => all.iter().map(|one| redacted(one, closed)).collect(),
+        Value::String(text) => Value::from(plain(text)),
+        other => other.clone(),
+    }
+}
+
+/// A text without credentials: those of a header, and those in an address.
+fn plain(text: &str) -> String {
+    if text.starts_with("Bearer ") || text.starts_with("Basic ") {
+        return HIDDEN.to_owned();
+    }
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return text.to_owned();
+    }
+    match Url::parse(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => host(&url),
+        Ok(url) if url.query().is_some() => {
+            let bare = text.split('?').next().unwrap_or_default();
+            format!("{bare}?{HIDDEN}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    format!("{}://{host}/{HIDDEN}", url.scheme())
+}
+
+fn host_of(value: &Value) -> Value {
+    let url = value.as_str().and_then(|text| Url::parse(text).ok());
+    match url.filter(Url::has_host) {
+        Some(url) => Value::from(host(&url)),
+        None if value.is_null() || value.is_boolean() => value.clone(),
+        None => Value::from(HIDDEN),
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words = [
+        "token",
+        "secret",
+        "password",
+        "authorization",
+        "apikey",
+        "api_key",
+        "api-key",
+        "credential",
+        "cookie",
+    ];
+    words.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(kind: InventoryKind, row: &Value) -> Item {
+        item(&Tenant::new("kayako", "acme"), kind, "thing", row).unwrap()
+    }
+
+    fn lines(item: &Item, title: &str) -> Vec<String> {
+        let parts = item.record.parts.iter();
+        parts
+            .filter(|part| part.title == title)
+            .flat_map(|part| part.lines.clone())
+            .collect()
+    }
+
+    #[test]
+    fn what_an_item_does_is_told_in_lines() {
+        let trigger = made(
+            InventoryKind::Automation,
+            &json!({
+                "id": 7, "title": "Greet", "channel": "MAIL", "event": "CONVERSATION_CREATED", "is_enabled": true,
+                "predicate_collections": [
+                    {"id": 1, "propositions": [{"field": "cases.subject", "operator": "string_contains", "value": "hello"}]},
+                    {"id": 2, "propositions": [{"id": 9, "resource_type": "proposition"}]},
+                ],
+                "actions": [{"name": "assignee", "option": "CHANGE", "value": {"id": 3, "title": "Sales"}}],
+            }),
+        );
+        assert_eq!(
+            trigger.record.meta.key.to_string(),
+            "kayako:acme:inventory-item:thing-7"
+        );
+        assert_eq!(
+            (trigger.record.name.as_str(), trigger.record.active),
+            ("Greet", Some(true))
+        );
+        assert_eq!(
+            lines(&trigger, "trigger"),
+            ["channel: MAIL", "event: CONVERSATION_CREATED"]
+        );
+        assert_eq!(
+            lines(&trigger, "conditions"),
+            ["set 1: cases.subject string_contains hello"]
+        );
+        assert_eq!(lines(&trigger, "actions"), ["assignee CHANGE Sales"]);
+        assert_eq!(trigger.bare, 1);
+
+        let sla = made(
+            InventoryKind::Sla,
+            &json!({"id": "4", "title": "Gold", "is_enabled": true, "is_deleted": true, "targets": [
+                {"priority": {"id": 1, "label": "Urgent"}, "type": "FIRST_REPLY_TIME", "goal_in_seconds": 3600, "operational_hours": "BUSINESS_HOURS"},
+                {"id": 5, "resource_type": "sla_target"},
+            ]}),
+        );
+        assert_eq!(
+            lines(&sla, "targets"),
+            ["FIRST_REPLY_TIME within 3600 seconds, BUSINESS_HOURS, priority Urgent"]
+        );
+        assert_eq!((sla.record.active, sla.bare), (Some(false), 1));
+
+        let hours = made(
+            InventoryKind::BusinessHours,
+            &json!({"id": 1, "title": "Office", "zones": {"monday": [9, 10], "sunday": []}, "holidays": [{"title": "New Year", "date": "01/01"}]}),
+        );
+        assert_eq!(
+            lines(&hours, "hours"),
+            ["monday: 9, 10", "holiday: New Year 01/01"]
+        );
+    }
+
+    #[test]
+    fn nothing_that_gives_access_is_kept() {
+        let row = json!({
+            "id": 1, "title": "Hook", "type": "HTTP", "access_token": "t1",
+            "attributes": [
+                {"name": "url", "value": "https://hooks.example.org/services/t2"},
+                {"name": "header", "value": "X-Key: t3"},
+            ],
+        });
+        let hook = made(InventoryKind::Webhook, &row);
+        let trigger = made(
+            InventoryKind::Automation,
+            &json!({"id": 2, "actions": [
+                {"name": "Authorization", "value": "t4"},
+                {"name": "url", "value": "https://u:t5@example.org/x"},
+                {"name": "url", "value": "https://example.org/x?key=t6"},
+                {"name": "header", "value": "Bearer t7"},
+            ]}),
+        );
+        let kept = format!(
+            "{} {}",
+            serde_json::to_string(&hook.record).unwrap(),
+            serde_json::to_string(&trigger.record).unwrap()
+        );
+        for secret in ["t1", "t2", "t3", "t4", "t5", "t6", "t7"] {
+            assert!(!kept.contains(secret), "{secret} in {kept}");
+        }
+        assert!(kept.contains("https://hooks.example.org/…") && kept.contains("Hook"));
+        assert_eq!(
+            item(
+                &Tenant::new("kayako", "acme"),
+                InventoryKind::Other,
+                "thing",
+                &json!({"title": "x"})
+            )
+            .unwrap_err()
+            .path,
+            "id"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! Configuration that cannot migrate: rules, agreements on times, macros, views, ways in, forms, endpoints.
+
+use std::sync::Arc;
+
+use deskferry_core::model::{InventoryKind, Record};
+use deskferry_core::source::{Cursor, Next, Page};
+use deskferry_core::{Context, ErrorKind, RecordKind, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Kayako, cursor, id_of, read_place, watermark};
+use crate::client::Configuration;
+use crate::convert;
+use crate::wire::{self, Raw, View};
+
+/// What is listed, what its items are, and their word in keys.
+const LISTS: [(Configuration, InventoryKind, &str); 11] = [
+    (
+        Configuration::Triggers,
+        InventoryKind::Automation,
+        "trigger",
+    ),
+    (Configuration::Monitors, InventoryKind::Schedule, "monitor"),
+    (Configuration::Slas, InventoryKind::Sla, "sla"),
+    (
+        Configuration::BusinessHours,
+        InventoryKind::BusinessHours,
+        "business-hours",
+    ),
+    (Configuration::Macros, InventoryKind::Macro, "macro"),
+    (Configuration::Views, InventoryKind::View, "view"),
+    (Configuration::Forms, InventoryKind::Form, "form"),
+    (Configuration::Mailboxes, InventoryKind::Channel, "mailbox"),
+    (
+        Configuration::TwitterAccounts,
+        InventoryKind::Channel,
+        "twitter-account",
+    ),
+    (
+        Configuration::FacebookPages,
+        InventoryKind::Channel,
+        "facebook-page",
+    ),
+    (Configuration::Endpoints, InventoryKind::Webhook, "endpoint"),
+];
+
+/// Which list is read next.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Reading {
+    list: usize,
+}
+
+impl Kayako {
+    /// The views, read once per process: the cases that were set aside stand in some of them.
+    pub(super) async fn view_rows(&self, cx: &Context) -> Result<Arc<Vec<Raw>>> {
+        let mut kept = self.views.lock().await;
+        if let Some(rows) = kept.as_ref() {
+            return Ok(Arc::clone(rows));
+        }
+        let rows = Arc::new(self.client.configuration(cx, Configuration::Views).await?);
+        *kept = Some(Arc::clone(&rows));
+        Ok(rows)
+    }
+
+    pub(super) async fn views(&self, cx: &Context) -> Result<Vec<View>> {
+        let rows = self.view_rows(cx).await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| wire::decode(row).ok())
+            .collect())
+    }
+
+    /// One list of the inventory; custom fields without a counterpart come with the last one.
+    pub(super) async fn inventory_page(&self, cx: &Context, after: Option<Cursor>) -> Result<Page> {
+        let tenant = self.client.tenant(cx).await?;
+        let reading: Reading = read_place(after).unwrap_or_default();
+        let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
+        let Some((list, kind, sort)) = LISTS.get(reading.list) else {
+            return Ok(page);
+        };
+        let rows = match list {
+            Configuration::Views => self.view_rows(cx).await,
+            list => self.client.configuration(cx, *list).await.map(Arc::new),
+        };
+        let rows = match rows {
+            Err(error) if is_closed(error.kind()) => {
+                page.notes.push(format!(
+                    "{}: the account may not, or the instance has none; they are not in the inventory",
+                    list.operation()
+                ));
+                Arc::default()
+            }
+            rows => rows?,
+        };
+        let mut bare = 0;
+        for raw in rows.iter() {
+            let made = wire::decode::<Value>(raw)
+                .and_then(|row| convert::item(&tenant, *kind, sort, &row));
+            match made {
+                Ok(item) => {
+                    bare += item.bare;
+                    page.records.push(Record::from(item.record));
+                }
+                Err(defect) => page.rejects.push(convert::reject(
+                    RecordKind::InventoryItem,
+                    id_of(raw),
+                    defect,
+                    raw,
+                )),
+            }
+        }
+        if bare > 0 {
+            page.notes.push(format!(
+                "{}: {bare} conditions and targets came as bare references and are missing",
+                list.operation()
+            ));
+        }
+        let next = Reading {
+            list: reading.list + 1,
+        };
+        if next.list < LISTS.len() {
+            page.next = Next::More(cursor(&next)?);
+            return Ok(page);
+        }
+        let definitions = self.definitions(cx).await?;
+        let odd = definitions
+            .own()
+            .filter_map(|(owner, field)| convert::odd_field(&tenant, owner, field));
+        page.records.extend(odd.map(Record::from));
+        Ok(page)
+    }
+}
+
+/// A list that this instance does not have, or whose right the account lacks.
+fn is_closed(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Unsupported
+    )
+}
