@@ -17,6 +17,7 @@ use deskferry_core::owners::Decision;
 use deskferry_core::{Error, ErrorKind, RecordKey, Result};
 use deskferry_rehearsal::oracle::{Oracle, OracleOptions, OrgDump, RemoteOrg};
 use deskferry_rehearsal::org::{CustomField, CustomObject, NewUser, Org, OrgOptions};
+use deskferry_rehearsal::serve::ServeOptions;
 use deskferry_rehearsal::world::{Content, World, WorldSpec};
 use futures_core::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ use super::exit::Done;
 #[non_exhaustive]
 pub struct LocalSource {
     /// Starts the local helpdesk with its state in a folder. What fills it counts at the first start only.
-    pub start: fn(PathBuf, Content) -> Starting,
+    pub start: fn(PathBuf, Content, ServeOptions) -> Starting,
     /// Makes a source for the local helpdesk at this address.
     pub connect: fn(&str) -> Result<Arc<dyn Source>>,
     /// What the oracle needs to know of the platform; told who owns what nobody owns.
@@ -418,7 +419,7 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
     std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
     match told {
         Told::Helpdesk(content) => {
-            let desk = (app.source.local.start)(folder.to_owned(), content)
+            let desk = start_again(app, folder, content)
                 .await
                 .map_err(|e| failed(e.to_string()))?;
             println!("{}", serde_json::json!({ "url": desk.address }));
@@ -444,6 +445,26 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
         }
     }
     Ok(Done::Well)
+}
+
+/// Starts the helpdesk where it was the last time: records name its address, and a helpdesk that moves seems to change them.
+async fn start_again(app: &App, folder: &Path, content: Content) -> io::Result<Running> {
+    let place = folder.join("port");
+    let kept = std::fs::read_to_string(&place).unwrap_or_default();
+    let port = kept.trim().parse().unwrap_or(0);
+    let start = |port: u16| {
+        let mut serve = ServeOptions::default();
+        serve.port = port;
+        (app.source.local.start)(folder.to_owned(), content.clone(), serve)
+    };
+    let desk = match start(port).await {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => start(0).await?,
+        desk => desk?,
+    };
+    if let Some((_, port)) = desk.address.rsplit_once(':') {
+        std::fs::write(place, port.trim_end_matches('/'))?;
+    }
+    Ok(desk)
 }
 
 fn org_options(

@@ -198,11 +198,7 @@ async fn alone_it_rehearses_and_several_do_so_side_by_side() {
 #[tokio::test(flavor = "multi_thread")]
 async fn its_own_stand_ins_go_on_where_they_were() {
     let folder = tempfile::tempdir().unwrap();
-    let workspace = folder
-        .path()
-        .join("w")
-        .to_string_lossy()
-        .into_owned();
+    let workspace = folder.path().join("w").to_string_lossy().into_owned();
     let killed = Program::alone()
         .env("DESKFERRY_KILL_AT", "ledger-intended:3")
         .run(&["run", "--conversations", "20", "--workspace", &workspace])
@@ -235,6 +231,16 @@ async fn its_own_stand_ins_go_on_where_they_were() {
         .run(&["verify", "--workspace", &workspace])
         .await;
     assert_eq!(verified.code, Some(0), "{}", verified.output);
+    // Nothing changed there, their addresses included.
+    let later = Program::alone()
+        .run(&["delta", "--workspace", &workspace])
+        .await;
+    assert_eq!(later.code, Some(0), "{}", later.output);
+    assert!(
+        !later.output.contains("changed at the source"),
+        "{}",
+        later.output
+    );
 }
 
 /// The plan names who will wait; the run waits; what a person then decides is what the org must hold.

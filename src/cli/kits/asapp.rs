@@ -36,7 +36,7 @@ mod local {
 
     pub(super) const ASAPP: LocalSource = LocalSource {
         // Nobody answers: ASAPP delivers files, and the address is their folder.
-        start: |folder, content| {
+        start: |folder, content, _| {
             Box::pin(async move {
                 let mut options = AsappOptions::default();
                 COMPANY.clone_into(&mut options.company);

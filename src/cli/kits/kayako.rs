@@ -35,11 +35,12 @@ mod local {
     const PASSWORD: &str = "rehearsal";
 
     pub(super) const KAYAKO: LocalSource = LocalSource {
-        start: |folder, content| {
+        start: |folder, content, serve| {
             Box::pin(async move {
                 let mut options = KayakoOptions::default();
                 options.folder = Some(folder);
                 options.content = content;
+                options.serve = serve;
                 EMAIL.clone_into(&mut options.email);
                 PASSWORD.clone_into(&mut options.password);
                 let desk = LocalKayako::start(options).await?;

@@ -34,11 +34,12 @@ mod local {
     const KEY: &str = "rehearsal-key";
 
     pub(super) const KUSTOMER: LocalSource = LocalSource {
-        start: |folder, content| {
+        start: |folder, content, serve| {
             Box::pin(async move {
                 let mut options = KustomerOptions::default();
                 options.folder = Some(folder);
                 options.content = content;
+                options.serve = serve;
                 KEY.clone_into(&mut options.key);
                 let desk = LocalKustomer::start(options).await?;
                 Ok(Running::new(desk.url(), desk.stop()))

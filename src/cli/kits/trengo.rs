@@ -32,11 +32,12 @@ mod local {
     use crate::cli::local::{LocalSource, Running};
 
     pub(super) const TRENGO: LocalSource = LocalSource {
-        start: |folder, content| {
+        start: |folder, content, serve| {
             Box::pin(async move {
                 let mut options = TrengoOptions::default();
                 options.folder = Some(folder);
                 options.content = content;
+                options.serve = serve;
                 let trengo = LocalTrengo::start(options).await?;
                 Ok(Running::new(trengo.url(), trengo.stop()))
             })
