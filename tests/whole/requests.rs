@@ -50,6 +50,29 @@ async fn a_whole_migration_is_exact_and_reads_with_the_fewest_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_help_centre_is_read_with_the_fewest_requests_and_disturbs_nothing() {
+    let scene = Scene::with(
+        deskferry::rehearsal::world::WorldSpec::new(9, 12).knowledge(),
+        |options| options,
+        |options| options,
+    )
+    .await;
+    let report = scene.run().await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    scene.assert_exact();
+    let least = scene.kayako.least_requests(LeastOptions::default()).total();
+    let mut usage = report.usage.iter();
+    let used = usage.find(|used| used.platform == "kayako").unwrap();
+    assert!(
+        used.requests <= least + (least / 50).max(5),
+        "{used:?}, the least is {least}"
+    );
+    for kind in ["category", "article", "inventory-item"] {
+        assert!(report.summary().contains(kind), "{}", report.summary());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_audit_rights_the_dates_stand_in_fields_of_their_own() {
     let scene = Scene::with(
         deskferry::rehearsal::world::WorldSpec::new(9, 30),

@@ -1,13 +1,13 @@
 //! Kayako (cloud, REST API v1) as a [Deskferry](deskferry_core) source.
 //!
 //! [`Kayako`] reads a whole instance with one account: organisations, users, teams, definitions of custom fields, cases
-//! with their posts, files and inline images, and what is set up there. It only reads.
+//! with their posts, files and inline images, the help centre, and what is set up there. It only reads.
 //!
 //! | | |
 //! |---|---|
 //! | account | an administrator's or owner's, without two-factor login; others see only a part, which [`check`] says beforehand and the read by what it misses |
 //! | login | e-mail address and password once, then one session for all calls; or OAuth tokens. Renewed when Kayako forgets them; a new refresh token is kept in a file by choice |
-//! | kinds | field definitions, teams, agents, accounts, contacts, conversations, messages, attachments, inventory items |
+//! | kinds | field definitions, teams, agents, accounts, contacts, conversations, messages, attachments, categories, articles, inventory items |
 //! | custom values | by the API key of their field, typed by its definition, options in the default language |
 //! | posts | messages, notes (always internal), chats, tweets, Facebook; anything else by its plain rendering |
 //! | mail | sender, recipients, mailbox; threading headers by choice, one request more per mail |
@@ -15,11 +15,12 @@
 //! | trash, spam, merged | each by choice: `include`, or `skip` by name and reason ([`Take`]); a merged case names the one that took its posts |
 //! | links | next pages and files of the API are asked for at the configured host; other hosts get no credentials, and private addresses are refused unless allowed |
 //! | moving lists | overlap, catch-up, gap-fill by id; cases, people or companies that no page shows and posts that are refused are named |
+//! | help centre | categories, sections and articles with the texts of all languages, who may read them, author, tags, files and images; what is not called published is a draft, what is not known to be for customers is for agents alone |
 //! | inventory | triggers, monitors, SLAs with targets, business hours, macros, views, forms, mailboxes, accounts of networks, endpoints, custom fields of odd types; without secrets. A list that the account may not read is a note |
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limit | found out while reading, from 60 requests a minute, unless configured; `Retry-After` holds all workers |
 //! | changes only | cases, from a watermark; the other lists are short and read whole; the inventory only where it is asked for |
-//! | not read | activities (but merges), suspended mails that became no case, side conversations, time tracking, ratings' comments, help centre, Kayako Classic |
+//! | not read | activities (but merges), suspended mails that became no case, side conversations, time tracking, ratings' comments, comments on articles, Kayako Classic |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
@@ -118,7 +119,8 @@
 //! | mail headers | one per mail, by choice |
 //! | merged cases | one each, beyond the budget of the reference |
 //! | inventory | one per list, mailboxes in hundreds; views are read once for it and for what was set aside |
-//! | ratings, time tracking, help centre | not read |
+//! | help centre | categories, sections and articles in hundreds, at least one request each |
+//! | ratings, time tracking | not read |
 //! | checkpoints | per page of a list and per case; a read of changes takes the posts of changed cases only |
 //! | watermark | `Date-ISO` of the first answer, before the walk begins |
 

@@ -1,6 +1,6 @@
 //! The least possible number of requests for a full read of a world.
 
-use super::inventory;
+use super::{inventory, knowledge};
 use crate::world::{ConversationState, World};
 
 const PAGE: usize = 100;
@@ -44,20 +44,22 @@ pub struct LeastRequests {
     pub lists: u64,
     /// What is set up: one per list, of mailboxes one per started hundred. Views are among the other lists already.
     pub inventory: u64,
+    /// Categories, sections and articles: one per started hundred, at least one.
+    pub help_centre: u64,
     /// What happened to a merged case: one each.
     pub merges: u64,
     /// Posts: one per started hundred of a case, at least one.
     pub posts: u64,
     /// Originals: one per mail.
     pub email_originals: u64,
-    /// Attachments that are not empty, and pictures: one each, a picture once per conversation.
+    /// Attachments that are not empty, and pictures: one each, a picture once per conversation or article.
     pub files: u64,
 }
 
 impl LeastRequests {
     /// All of them.
     pub fn total(&self) -> u64 {
-        let once = self.setup + self.lists + self.inventory;
+        let once = self.setup + self.lists + self.inventory + self.help_centre;
         once + self.merges + self.posts + self.email_originals + self.files
     }
 }
@@ -68,8 +70,17 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
     let mut least = LeastRequests {
         setup: 4,
         inventory: inventory::LISTS.len() as u64 + pages(lists.mailboxes.len()),
+        help_centre: pages(knowledge::categories(world).len())
+            + pages(knowledge::sections(world).len())
+            + pages(knowledge::articles(world).len()),
         ..LeastRequests::default()
     };
+    if options.files {
+        let articles = knowledge::articles(world).iter();
+        least.files += articles
+            .map(|article| article.images.len() as u64)
+            .sum::<u64>();
+    }
     let (mut cases, mut trashed, mut suspended) = (0, 0, 0);
     for case in world.conversations() {
         let wanted = match case.state {

@@ -5,7 +5,7 @@
 //! `/session`, `/me`, `/settings`, `/locales`, `/brands`, `/mailboxes`, `/roles`, `/teams`, `/organizations`, `/users` and
 //! single ones of both, the three lists of custom fields, `/cases` (with `ids=` and `status=`), single cases, their posts,
 //! `email_original` and activities, `/views` with the cases of each, triggers, monitors, SLAs, business hours, macros, forms,
-//! accounts of networks and endpoints, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
+//! accounts of networks and endpoints, categories, sections and articles, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
 //! (`_case`) are not offered.
 //!
 //! ```
@@ -31,6 +31,7 @@ mod case;
 mod desk;
 mod include;
 mod inventory;
+mod knowledge;
 mod least;
 mod oauth;
 mod reads;

@@ -8,6 +8,7 @@ use super::CaseAccess;
 use super::answer::{Denied, Place, address, all, one, page, place};
 use super::auth::Pass;
 use super::include::{Fields, Include, reference};
+use super::knowledge;
 use super::routes::{Answer, Call};
 use super::setup::{Ink, role_row, status_type};
 use crate::world::{Conversation, FieldOwner, Message, MessageKind, Role};
@@ -97,6 +98,15 @@ impl Call<'_> {
                 let (case, _) = desk.case(number(id)?).ok_or(Denied::NotFound)?;
                 self.activities(&ink, &case)
             }
+            ["categories"] => self.list("category", &knowledge::categories(&desk.world), |one| {
+                ink.category(one)
+            }),
+            ["sections"] => self.list("section", &knowledge::sections(&desk.world), |one| {
+                ink.section(one)
+            }),
+            ["articles"] => self.list("article", knowledge::articles(&desk.world), |one| {
+                ink.article(one)
+            }),
             ["views"] => self.list("view", &self.views(), Clone::clone),
             ["views", id, "cases"] => self.cases_of_view(&ink, &fields, number(id)?),
             ["cases", id, "posts"] => {

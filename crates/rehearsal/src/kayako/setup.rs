@@ -339,7 +339,7 @@ impl Ink<'_> {
         })
     }
 
-    fn locale_field(&self, id: u64, locale: &str, translation: Option<&str>) -> Value {
+    pub(super) fn locale_field(&self, id: u64, locale: &str, translation: Option<&str>) -> Value {
         self.include.nest("locale_field", id, || {
             json!({
                 "id": id, "locale": locale, "translation": translation, "created_at": "2020-01-01T00:00:00+00:00",

@@ -35,6 +35,7 @@ const ORGANIZATION_PARTS: &str = "identity_domain,identity_phone,contact_address
 const USER_PARTS: &str = "identity_email,identity_phone,identity_twitter,identity_facebook,role";
 const CASE_PARTS: &str =
     "case_status,case_priority,case_type,channel,tag,sla_metric,identity_email";
+const ARTICLE_PARTS: &str = "locale_field,user_minimal,tag,attachment";
 const POST_PARTS: &str = "mailbox,message_recipient,channel,attachment,case_message,note,chat_message,user_minimal,\
 identity_email,identity_phone,identity_twitter,identity_facebook,facebook_message,facebook_post,facebook_post_comment,\
 twitter_message,twitter_tweet";
@@ -109,6 +110,8 @@ pub(crate) enum Configuration {
     TwitterAccounts,
     FacebookPages,
     Endpoints,
+    Categories,
+    Sections,
 }
 
 impl Configuration {
@@ -127,6 +130,8 @@ impl Configuration {
             Self::TwitterAccounts => ("twitter/accounts", "list Twitter accounts", None),
             Self::FacebookPages => ("facebook/pages", "list Facebook pages", None),
             Self::Endpoints => ("endpoints", "list endpoints", None),
+            Self::Categories => ("categories", "list categories", Some("locale_field")),
+            Self::Sections => ("sections", "list sections", Some("locale_field")),
         }
     }
 
@@ -382,6 +387,18 @@ impl Client {
             Place::After(id) => request.query("after_id", id),
         };
         self.listed(cx, list.operation(), request.query("limit", PAGE))
+            .await
+    }
+
+    /// `GET /articles`: one page of them, with their texts in all languages.
+    pub(crate) async fn articles(&self, cx: &Context, place: &Place) -> Result<Listed> {
+        let mut request = Request::get("articles", "articles").query("include", ARTICLE_PARTS);
+        request = match place {
+            Place::Offset(0) => request,
+            Place::Offset(offset) => request.query("offset", offset),
+            Place::After(id) => request.query("after_id", id),
+        };
+        self.listed(cx, "list articles", request.query("limit", PAGE))
             .await
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use deskferry_core::model::{Attachment, MessageFile, Meta};
 use deskferry_core::source::Reject;
-use deskferry_core::{RecordKey, RecordKind};
+use deskferry_core::{RecordKey, RecordKind, Tenant};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use url::Url;
@@ -164,6 +164,78 @@ fn show(
         name: String::new(),
         shown_as: Some(src.to_owned()),
     });
+}
+
+/// The files of an article: what is attached, and what its texts show, each image once.
+pub(super) fn of_article(
+    tenant: &Tenant,
+    root: &str,
+    article: &RecordKey,
+    made: Option<DateTime<Utc>>,
+    attached: &[Raw],
+    bodies: &[&str],
+) -> Files {
+    let mut files = Files::default();
+    let key = |id: &str| {
+        let id = format!("article-{}-{id}", article.id());
+        tenant.key(RecordKind::Attachment, id)
+    };
+    for raw in attached {
+        let row = match wire::decode::<wire::Attachment>(raw) {
+            Ok(row) => row,
+            Err(defect) => {
+                let reject = reject(RecordKind::Attachment, None, defect, raw);
+                files.rejects.push(reject);
+                continue;
+            }
+        };
+        let mut meta = Meta::new(key(&row.id.to_string()));
+        meta.created_at = row.created_at.or(made);
+        files.shown.push(MessageFile {
+            key: meta.key.clone(),
+            name: row.name.clone(),
+            shown_as: None,
+        });
+        let address = row.url_download.as_deref().or(row.url.as_deref());
+        files.records.push(Attachment {
+            meta,
+            conversation: article.clone(),
+            locator: address.map_or(Value::Null, |address| located(address, root).to_locator()),
+            name: row.name,
+            media_type: row.kind,
+            size: row.size,
+            inline: false,
+        });
+    }
+    for image in bodies.iter().flat_map(|html| shown(html)) {
+        let Is::Media { token, path } = &image.is else {
+            continue;
+        };
+        let known = |file: &MessageFile| file.shown_as.as_deref() == Some(image.src);
+        if files.shown.iter().any(known) {
+            continue;
+        }
+        let key = key(&format!("media-{token}"));
+        if !files.records.iter().any(|record| record.meta.key == key) {
+            let mut meta = Meta::new(key.clone());
+            meta.created_at = made;
+            files.records.push(Attachment {
+                meta,
+                conversation: article.clone(),
+                name: String::new(),
+                media_type: None,
+                size: None,
+                inline: true,
+                locator: Located::Media(path.clone()).to_locator(),
+            });
+        }
+        files.shown.push(MessageFile {
+            key,
+            name: String::new(),
+            shown_as: Some(image.src.to_owned()),
+        });
+    }
+    files
 }
 
 struct Shown<'a> {

@@ -1,6 +1,7 @@
 //! Kayako's JSON to canonical records: pure functions, no I/O.
 
 mod case;
+mod centre;
 mod email;
 mod fields;
 mod files;
@@ -12,6 +13,7 @@ mod people;
 mod post;
 
 pub(crate) use case::{CasePeople, conversation};
+pub(crate) use centre::{Centre, Readers};
 pub(crate) use fields::{Definitions, definition};
 pub(crate) use files::{Located, locate};
 pub(crate) use headers::Threading;

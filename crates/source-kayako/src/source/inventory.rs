@@ -132,7 +132,7 @@ impl Kayako {
 }
 
 /// A list that this instance does not have, or whose right the account lacks.
-fn is_closed(kind: ErrorKind) -> bool {
+pub(super) fn is_closed(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Unsupported

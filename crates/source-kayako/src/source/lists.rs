@@ -28,6 +28,11 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// The default language, as far as the account may know it.
+    pub(super) fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
     /// The definitions that are the tenant's own.
     pub(super) fn own(&self) -> impl Iterator<Item = (FieldOwner, &Field)> {
         let own = self.rows.iter();

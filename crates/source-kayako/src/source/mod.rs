@@ -1,6 +1,7 @@
 //! What is read in which order, with which cursor.
 
 mod cases;
+mod centre;
 mod inventory;
 mod lists;
 mod people;
@@ -32,6 +33,7 @@ use crate::config::KayakoConfig;
 use crate::convert::{self, Located};
 use crate::wire::{self, Raw, Stub};
 
+use centre::Tree;
 use lists::Loaded;
 use people::Strangers;
 
@@ -47,6 +49,8 @@ const KINDS: &[RecordKind] = &[
     RecordKind::Conversation,
     RecordKind::Attachment,
     RecordKind::Message,
+    RecordKind::Category,
+    RecordKind::Article,
     RecordKind::InventoryItem,
 ];
 
@@ -57,6 +61,7 @@ pub struct Kayako {
     definitions: Mutex<Option<Arc<Loaded>>>,
     roles: Mutex<Option<HashMap<u64, String>>>,
     views: Mutex<Option<Arc<Vec<Raw>>>>,
+    centre: Mutex<Option<Arc<Tree>>>,
     strangers: Strangers,
     /// Cases in a row whose posts were refused.
     denials: AtomicU32,
@@ -83,6 +88,7 @@ impl Kayako {
             definitions: Mutex::new(None),
             roles: Mutex::new(None),
             views: Mutex::new(None),
+            centre: Mutex::new(None),
             strangers: Strangers::default(),
             denials: AtomicU32::new(0),
         })
@@ -108,6 +114,8 @@ impl Kayako {
             Record::Contact(r) => r.meta.raw = raw,
             Record::Conversation(r) => r.meta.raw = raw,
             Record::Message(r) => r.meta.raw = raw,
+            Record::Category(r) => r.meta.raw = raw,
+            Record::Article(r) => r.meta.raw = raw,
             _ => {}
         }
     }
@@ -179,6 +187,14 @@ impl Source for Kayako {
                 Some(since) => cases.scoped(json!({ "since": since })),
                 None => cases,
             },
+            Shard::new(
+                "help-centre",
+                [
+                    RecordKind::Category,
+                    RecordKind::Article,
+                    RecordKind::Attachment,
+                ],
+            ),
             Shard::new("inventory", [RecordKind::InventoryItem]),
         ];
         // Messages and files are found on the way through the cases.
@@ -202,6 +218,7 @@ impl Source for Kayako {
             "teams" => self.list_page(cx, List::Teams, after).await,
             "organizations" => self.list_page(cx, List::Organizations, after).await,
             "people" => self.list_page(cx, List::Users, after).await,
+            "help-centre" => self.centre_page(cx, after).await,
             "inventory" => self.inventory_page(cx, after).await,
             "cases" => self.cases_page(cx, shard, after).await,
             id if id.starts_with(posts::PREFIX) => self.posts_page(cx, shard, after).await,

@@ -2,11 +2,13 @@
 //! and words, numbers as strings and strings as numbers, `[]` for an empty object.
 
 mod case;
+mod centre;
 mod common;
 mod desk;
 pub(crate) mod lenient;
 
 pub(crate) use case::*;
+pub(crate) use centre::*;
 pub(crate) use common::*;
 pub(crate) use desk::*;
 

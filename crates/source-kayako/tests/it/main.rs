@@ -2,6 +2,7 @@
 
 mod aside;
 mod harness;
+mod help_centre;
 mod hostile;
 mod inventory;
 mod links;

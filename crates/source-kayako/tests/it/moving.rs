@@ -266,6 +266,7 @@ async fn the_parts_of_a_read_keep_their_names_and_a_strange_cursor_starts_one_ag
             "organizations",
             "people",
             "cases",
+            "help-centre",
             "inventory"
         ]
     );
