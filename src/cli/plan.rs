@@ -36,6 +36,9 @@ Afterwards `doctor` says whether everything fits.
 /// What the mapping would say of the source's custom objects; stands beside the package.
 const OBJECTS: &str = "objects.toml";
 
+/// The source's configuration that cannot migrate, for people.
+const INVENTORY: &str = "inventory.html";
+
 /// What a plan found.
 #[derive(Debug, Default, Serialize)]
 struct Plan {
@@ -225,6 +228,11 @@ pub(super) async fn make(
     if !objects.is_empty() {
         fresh.write(Path::new(OBJECTS), objects.as_bytes())?;
     }
+    let inventory = migration::inventory(&cx, workspace, sink).await?;
+    if !inventory.is_empty() {
+        fresh.write(Path::new("inventory.json"), &inventory.json()?)?;
+        fresh.write(Path::new(INVENTORY), inventory.html()?.as_bytes())?;
+    }
     fresh.json(&Written {
         format: 1,
         made_at: cx.now(),
@@ -254,6 +262,13 @@ pub(super) async fn make(
         println!(
             "custom objects of the source:  {} (tables for the mapping: add those that you want to mapping.toml)",
             made.join(OBJECTS).display()
+        );
+    }
+    if !inventory.is_empty() {
+        println!(
+            "to build again by hand:        {} (pieces of configuration: {})",
+            made.join(INVENTORY).display(),
+            inventory.len()
         );
     }
     println!("\n{}", fits.text());

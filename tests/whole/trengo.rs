@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use deskferry::migration::{Migration, Workspace};
+use deskferry::model::InventoryKind;
 use deskferry::owners::Undecided;
 use deskferry::rehearsal::fault::{Action, Rule};
 use deskferry::rehearsal::oracle::{Difference, Oracle, OracleOptions, Trengo as Judged};
 use deskferry::rehearsal::org::Org;
 use deskferry::rehearsal::trengo::{LeastOptions, TOKEN, Trengo as Desk, TrengoOptions};
 use deskferry::rehearsal::world::{Content, WorldSpec};
+use deskferry::report::{Inventory, Report};
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
 use deskferry::trengo::{Take, Trengo, TrengoConfig};
 use deskferry::{Context, ErrorKind};
@@ -87,6 +89,40 @@ fn mapping() -> String {
     })
 }
 
+/// What cannot migrate stands in a document, each with what Salesforce has instead.
+fn handed_over(scene: &Scene, report: &Report) {
+    let line = report
+        .phases
+        .iter()
+        .find(|p| p.phase == "unclaimed-inventory")
+        .unwrap();
+    assert!(line.skipped > 0, "{line:?}");
+    let reasons = report.reasons.iter().filter(|r| r.phase == line.phase);
+    let reasons: Vec<_> = reasons.map(|r| (r.reason.as_str(), r.count)).collect();
+    assert_eq!(reasons, [("handed-over", line.read)]);
+
+    let workspace = scene.folder.path().join("workspace");
+    let targets = Workspace::look(&workspace).unwrap().targets().unwrap();
+    let folder = targets[0].join("handoff");
+    let text = std::fs::read(folder.join("inventory.json")).unwrap();
+    let inventory: Inventory = serde_json::from_slice(&text).unwrap();
+    assert_eq!(inventory.len() as u64, line.read);
+    let channels = inventory
+        .groups
+        .iter()
+        .find(|group| group.kind == InventoryKind::Channel)
+        .unwrap();
+    let instead = &channels.counterpart.as_ref().unwrap().name;
+    assert!(instead.contains("Messaging Channel"), "{instead}");
+    let page = std::fs::read_to_string(folder.join("inventory.html")).unwrap();
+    assert!(page.contains(&format!("Recommended: {instead}")));
+    let told = std::fs::read_to_string(targets[0].join("report.html")).unwrap();
+    assert!(
+        told.contains(r#"<a href="handoff&#x2f;inventory.html">"#),
+        "{told}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trengo_is_moved_exactly_and_with_the_fewest_requests() {
     let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS).with_channels().knowledge()).await;
@@ -97,6 +133,7 @@ async fn a_trengo_is_moved_exactly_and_with_the_fewest_requests() {
     assert!(differences.is_empty(), "{differences:#?}");
     let verified = migration.verify(&Context::new()).await.unwrap();
     assert!(verified.verified(), "{}", verified.summary());
+    handed_over(&scene, &report);
 
     let least = scene.desk.least_requests(LeastOptions::default()).total();
     let used = report

@@ -12,6 +12,7 @@
 //! No platform's name or quirk appears in this crate.
 
 pub mod blob;
+mod cells;
 pub mod context;
 mod db;
 pub mod error;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::forecast::Forecast;
 use crate::journal::Journal;
 use crate::key::{RecordId, RecordKey, RecordKind};
-use crate::model::Record;
+use crate::model::{InventoryKind, Record};
 use crate::owners::{Decision, Owners};
 use crate::report::Allowance;
 use crate::undo::Undo;
@@ -43,6 +43,12 @@ pub trait Sink: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What people build there instead of configuration of a source that cannot migrate; `raw` is the source's own word for
+    /// it. Asks nobody.
+    fn counterpart(&self, _kind: InventoryKind, _raw: &str) -> Option<Counterpart> {
+        None
+    }
+
     /// The same target as something that can be read back, if it can.
     fn as_verify(&self) -> Option<&dyn Verify> {
         None
@@ -61,6 +67,29 @@ pub trait Sink: Send + Sync {
     /// The same target as something whose rows have owners, if they do and people may decide who.
     fn as_owners(&self) -> Option<&dyn Owners> {
         None
+    }
+}
+
+/// What people build in a target instead of a piece of configuration that cannot migrate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Counterpart {
+    /// What it is called there.
+    pub name: String,
+    /// Why that, and what is different about it.
+    pub why: String,
+    /// Where people set it up.
+    pub place: String,
+}
+
+impl Counterpart {
+    /// A counterpart: its name, why that one, and where it is set up.
+    pub fn new(name: impl Into<String>, why: impl Into<String>, place: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            why: why.into(),
+            place: place.into(),
+        }
     }
 }
 

@@ -363,6 +363,92 @@ async fn rejects_skips_and_kinds_that_nobody_takes_are_all_accounted_for() {
     assert_eq!(report.rejects[0].reason, "not a text");
 }
 
+/// Keeps what is no test to itself, and gives rules another name.
+struct Renames;
+
+#[async_trait]
+impl Transform for Renames {
+    async fn apply(&self, _: &Context, batch: Vec<Record>) -> Result<Vec<Transformed>> {
+        let verdict = |record| match record {
+            Record::InventoryItem(item) if item.name == "test" => {
+                Transformed::Skip("test-rule".into())
+            }
+            Record::InventoryItem(mut item) => {
+                item.name = format!("our {}", item.name);
+                Transformed::Keep(Record::InventoryItem(item))
+            }
+            other => Transformed::Keep(other),
+        };
+        Ok(batch.into_iter().map(verdict).collect())
+    }
+}
+
+#[tokio::test]
+async fn what_people_build_again_is_handed_over_as_the_transforms_leave_it() {
+    use deskferry_core::model::{AgentStatistics, InventoryItem, InventoryKind, Meta, Named};
+    let rule = |id: u64, name: &str| {
+        Record::from(InventoryItem {
+            meta: Meta::new(key(RecordKind::InventoryItem, id)),
+            kind: Named::new(InventoryKind::Automation, "trigger"),
+            name: name.to_owned(),
+            active: None,
+            parts: Vec::new(),
+            definition: serde_json::Value::Null,
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut lists = sample();
+    let mut rules = page(vec![rule(1, "rule"), rule(2, "test"), rule(3, "old")]);
+    rules.skips.push(Skip {
+        key: key(RecordKind::InventoryItem, 3),
+        reason: "deleted".into(),
+    });
+    let shard = Shard::new("rules", [RecordKind::InventoryItem]);
+    lists.shards.push((shard, vec![rules]));
+    let figures = AgentStatistics {
+        meta: Meta::new(key(RecordKind::AgentStatistics, 1)),
+        agent: key(RecordKind::Agent, 404),
+        from: None,
+        until: None,
+    };
+    let shard = Shard::new("figures", [RecordKind::AgentStatistics]);
+    lists.shards.push((shard, vec![page(vec![figures.into()])]));
+    let (source, org) = (Arc::new(lists), Arc::new(Org::default()));
+    let sink = Arc::new(Maps::new("00D1", &org));
+    let report = migration(folder.path(), &source, &sink)
+        .transform(Renames)
+        .run(&Context::new())
+        .await
+        .unwrap();
+    assert!(report.complete);
+    let mut reasons: Vec<_> = report
+        .reasons
+        .iter()
+        .filter(|r| r.phase == "unclaimed-inventory")
+        .map(|r| (r.reason.as_str(), r.count))
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(
+        reasons,
+        [("deleted", 1), ("handed-over", 1), ("test-rule", 1)]
+    );
+    let target = Workspace::look(folder.path()).unwrap().targets().unwrap();
+    let page = target[0].join("handoff/inventory.html");
+    std::fs::remove_file(&page).unwrap();
+    deskferry_core::migration::write_reports(folder.path())
+        .await
+        .unwrap();
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("our rule"));
+    assert!(!page.contains("our test") && !page.contains("our old"));
+    let table = target[0].join("handoff/agent-statistics.csv");
+    let table = std::fs::read_to_string(table).unwrap();
+    assert_eq!(
+        table,
+        "\u{feff}agent,name,from,until\r\nlists:acme:agent:404,,,\r\n"
+    );
+}
+
 #[tokio::test]
 async fn a_file_of_another_size_is_kept_and_told_of_and_one_that_is_gone_fails_by_name() {
     let folder = tempfile::tempdir().unwrap();

@@ -100,6 +100,7 @@ mod client;
 mod config;
 mod estimate;
 mod files;
+mod handoff;
 mod load;
 pub mod mapping;
 pub mod metadata;

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, Result};
 use deskferry_core::forecast::Forecast;
+use deskferry_core::model::InventoryKind;
 use deskferry_core::owners::Owners;
 use deskferry_core::report::Allowance;
-use deskferry_core::sink::{Batch, Outcome, Phase, Sink, TargetInfo};
+use deskferry_core::sink::{Batch, Counterpart, Outcome, Phase, Sink, TargetInfo};
 use deskferry_core::undo::Undo;
 use deskferry_core::verify::{Checked, Verify};
 use futures::lock::Mutex;
@@ -20,7 +21,7 @@ use crate::load::{self, Run};
 use crate::mapping::Mapping;
 use crate::org::Org;
 use crate::undo::Relations;
-use crate::{preflight, verify};
+use crate::{handoff, preflight, verify};
 
 /// A Salesforce org as a sink.
 #[derive(Debug)]
@@ -137,6 +138,10 @@ impl Sink for Salesforce {
 
     async fn allowances(&self, cx: &Context) -> Result<Vec<Allowance>> {
         preflight::allowances(cx, &self.api).await
+    }
+
+    fn counterpart(&self, kind: InventoryKind, raw: &str) -> Option<Counterpart> {
+        handoff::counterpart(kind, raw)
     }
 
     fn as_verify(&self) -> Option<&dyn Verify> {

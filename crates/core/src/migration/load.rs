@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::band::Tally;
 use super::gate::Gate;
+use super::handing::HANDED;
 use super::late::Late;
 use super::owning::Owning;
 use super::progress::{Progress, Step};
@@ -17,6 +18,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
 use crate::ledger::{Final, Ledger, PhaseState};
+use crate::report::HANDED_OVER;
 use crate::sink::{Batch, Order, Outcome, Phase, Sink, Verdict};
 
 /// The phases of records that no phase of the sink takes: each is skipped with a reason, none is forgotten.
@@ -46,6 +48,15 @@ const UNCLAIMED: [(&str, &[RecordKind]); 15] = [
 
 fn is_unclaimed(phase: &Phase) -> bool {
     UNCLAIMED.iter().any(|(name, _)| *name == phase.name)
+}
+
+/// Why its records are not loaded: what nobody loads may be handed over as a document.
+fn why_unclaimed(phase: &Phase) -> &'static str {
+    if phase.kinds.iter().any(|kind| HANDED.contains(kind)) {
+        HANDED_OVER
+    } else {
+        "no-phase"
+    }
 }
 
 /// Loads a stage into one target.
@@ -334,7 +345,8 @@ impl Visitor for Loader {
     async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()> {
         self.underway.hand_over(phase.name, &batch.records);
         let outcomes = if is_unclaimed(phase) {
-            let verdict = || Verdict::Skipped("no-phase".into());
+            let reason = why_unclaimed(phase);
+            let verdict = || Verdict::Skipped(reason.into());
             batch
                 .records
                 .iter()

@@ -16,6 +16,7 @@ mod delta;
 mod estimating;
 mod extract;
 mod gate;
+mod handing;
 mod late;
 mod load;
 mod owning;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 pub use estimating::{estimate, owners_to_decide};
 pub use extract::{Definitions, definitions, discover, extract};
 pub use gate::Gate;
+pub use handing::inventory;
 pub use owning::decided_by_people;
 pub use progress::{Progress, Silent, Step};
 pub use undoing::Rollback;
@@ -320,13 +322,26 @@ impl Migration {
             Ok(()) => loader.owning.finish(cx, &loader.walk).await,
             Err(_) => Ok(()),
         };
+        let handed = self.hand_over(cx, opened).await;
         let report = self
             .report(cx, opened, verifying::Found::default(), &recorder)
             .await;
         read?;
         loaded?;
         told?;
+        handed?;
         report
+    }
+
+    /// Writes the documents of what this target does not take and people build again.
+    async fn hand_over(&self, cx: &Context, opened: &Opened) -> Result<()> {
+        let hands = handing::Hands {
+            stage: &opened.stage,
+            transforms: &self.transforms,
+            sink: self.sink.as_ref(),
+        };
+        let name = opened.info.name.as_str();
+        hands.write(cx, &opened.target.folder, name).await
     }
 
     fn owning(&self, opened: &Opened, decided: Decided) -> Owning {
@@ -439,7 +454,8 @@ pub async fn status(folder: &std::path::Path) -> Result<Vec<Report>> {
     Ok(reports.into_iter().map(|(_, report)| report).collect())
 }
 
-/// Makes `report.json` and `report.html` of every target again, from what is on disk. Answers the targets' folders and
+/// Makes `report.json` and `report.html` of every target again, from what is on disk, and the page of what was handed over
+/// from its JSON. Answers the targets' folders and
 /// their reports; what only the last process knew (requests by endpoint, what `verify` found) is taken from the last report.
 ///
 /// # Errors
@@ -449,6 +465,7 @@ pub async fn write_reports(folder: &std::path::Path) -> Result<Vec<(std::path::P
     for (folder, report) in &mut reports {
         reporting::add_the_last(folder, report);
         reporting::write(folder, report)?;
+        handing::write_again(folder)?;
     }
     Ok(reports)
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::{ALLOWED, Decision};
+use crate::cells::{MARK, bare, safe};
 use crate::error::{Error, Result};
 use crate::key::RecordKey;
 
@@ -34,9 +35,6 @@ const COLUMNS: [&str; 14] = [
     DECIDED_BY,
     VERSION,
 ];
-
-/// What UTF-8 files of spreadsheets begin with.
-const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Where an agent stands at the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -403,35 +401,6 @@ fn is_rule(decided_by: &str, decision: &Decision) -> bool {
         .map(str::trim_start)
         .and_then(|said| said.strip_prefix(decision.as_str()))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
-}
-
-/// A cell that no spreadsheet takes for a formula, on one line.
-fn safe(text: &str) -> String {
-    let text: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let text = text.trim();
-    if begins_like_a_formula(text) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
-
-/// What a cell means.
-fn bare(cell: &str) -> String {
-    let cell = cell.trim();
-    match cell.strip_prefix('\'') {
-        Some(rest) if begins_like_a_formula(rest) => rest.to_owned(),
-        _ => cell.to_owned(),
-    }
-}
-
-/// Marks that were put before it before do not count.
-fn begins_like_a_formula(text: &str) -> bool {
-    text.trim_start_matches('\'')
-        .starts_with(['=', '+', '-', '@'])
 }
 
 #[cfg(test)]

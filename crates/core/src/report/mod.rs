@@ -3,6 +3,7 @@
 mod discovery;
 mod estimate;
 mod html;
+mod inventory;
 mod pulse;
 mod summary;
 mod undo;
@@ -11,10 +12,17 @@ mod waits;
 
 pub use discovery::{Discovery, FieldFound, FileFound, KindFound, Oddity};
 pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
+pub use inventory::{Inventory, InventoryEntry, InventoryGroup};
 pub use pulse::{Beat, Pulse, Used};
 pub use undo::{UndoReport, UndoneObject, UndoneReason};
 pub use usage::Usage;
 pub use waits::Wait;
+
+/// Why records were skipped that stand in a document for people instead.
+pub(crate) const HANDED_OVER: &str = "handed-over";
+/// Documents of a target's folder: configuration to build again, and what agents did.
+pub(crate) const INVENTORY: &str = "handoff/inventory";
+pub(crate) const AGENT_STATISTICS: &str = "handoff/agent-statistics.csv";
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

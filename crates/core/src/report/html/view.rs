@@ -2,8 +2,12 @@
 
 use serde::Serialize;
 
-use super::super::{Changed, FieldReport, PhaseReport, ReasonReport, Report};
+use super::super::{
+    AGENT_STATISTICS, Changed, FieldReport, HANDED_OVER, INVENTORY, PhaseReport, ReasonReport,
+    Report,
+};
 use super::charts::{self, Part, Span, Use, blank_zero, duration, grouped};
+use crate::key::RecordKind;
 
 /// The outcomes in the order in which they are drawn.
 type Columns = [(&'static str, u64); 6];
@@ -37,6 +41,7 @@ pub(super) struct Page {
     used_time: String,
     meter: Vec<[String; 9]>,
     reasons: Vec<Reasons>,
+    handed: Vec<Handed>,
     rejects: Vec<[String; 4]>,
     rejected: String,
     verify: Vec<Object>,
@@ -101,6 +106,14 @@ struct ReasonLine {
     examples: Vec<(String, String)>,
 }
 
+/// What is in a document beside the page.
+#[derive(Serialize)]
+struct Handed {
+    count: String,
+    what: &'static str,
+    file: String,
+}
+
 #[derive(Serialize)]
 struct Object {
     name: String,
@@ -139,6 +152,7 @@ impl Page {
             used_time: duration(report.pulse.beats().iter().map(|b| b.ms).sum()),
             meter: meter(report),
             reasons: reasons(report),
+            handed: handed(report),
             rejects: report.rejects.iter().map(reject).collect(),
             rejected: grouped(rejected),
             verify: objects(&report.verify),
@@ -357,6 +371,37 @@ fn reasons(report: &Report) -> Vec<Reasons> {
             })
         })
         .collect()
+}
+
+fn handed(report: &Report) -> Vec<Handed> {
+    let of = |kind: RecordKind, what, file: String| {
+        let phase = report.phases.iter().find(|p| p.kind == kind.name())?;
+        let reasons = report.reasons.iter().filter(|r| r.phase == phase.phase);
+        let count = reasons
+            .filter(|r| r.reason == HANDED_OVER)
+            .map(|r| r.count)
+            .sum();
+        (count > 0).then(|| Handed {
+            count: grouped(count),
+            what,
+            file,
+        })
+    };
+    [
+        of(
+            RecordKind::InventoryItem,
+            "pieces of configuration to build again",
+            format!("{INVENTORY}.html"),
+        ),
+        of(
+            RecordKind::AgentStatistics,
+            "lines of what agents did",
+            AGENT_STATISTICS.to_owned(),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn reason_line(r: &ReasonReport, outcome: &'static str, most: u64) -> ReasonLine {
