@@ -75,7 +75,7 @@ const TABLE: [Line; 23] = [
     ),
     (
         InventoryKind::Macro,
-        &["reply", "replies", "shortcut", "shortcuts", "canned"],
+        &["reply", "shortcuts", "email", "messaging"],
         "Quick Text",
         "A prepared answer becomes a Quick Text with the channels where agents may use it; placeholders become merge fields. One that also changes fields is a Macro that inserts the Quick Text.",
         "App Launcher > Quick Text; Setup > Quick Text Settings",
@@ -138,7 +138,7 @@ const TABLE: [Line; 23] = [
     ),
     (
         InventoryKind::Webhook,
-        &["inbound", "email", "web"],
+        &["email", "web"],
         "Apex REST or Platform Event for calls that come in, Flow HTTP Callout for those that go out",
         "Who calls in needs a connected app and a new address; who is called is named by a Named Credential, with its secret set there by hand. Which of both it is stands in the definition.",
         "Setup > Integrations > Platform Events; Setup > Security > Named Credentials",
@@ -209,6 +209,7 @@ mod tests {
             (K::Queue, "queues", "Queue"),
             (K::Macro, "quick-reply", "Quick Text"),
             (K::Macro, "Shortcuts", "Quick Text"),
+            (K::Macro, "MESSAGING", "Quick Text"),
             (K::Macro, "whatsapp-template", "Messaging Component"),
             (K::Macro, "macro", "Macro"),
             (K::View, "searches", "List View"),
@@ -219,6 +220,7 @@ mod tests {
             (K::Field, "attribute", "custom field"),
             (K::Report, "report", "Report"),
             (K::Webhook, "webhook", "HTTP Callout of a Flow"),
+            (K::Webhook, "INBOUND", "HTTP Callout of a Flow"),
             (K::Webhook, "email", "Apex REST"),
             (K::Ai, "intent", "Agentforce"),
             (K::App, "block", "Experience Cloud"),
