@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use deskferry_core::forecast::{Effort, Forecast};
+use deskferry_core::key::RecordKind;
 use deskferry_core::model::{Message, Record};
 use deskferry_core::report::Span;
 use deskferry_core::sink::{FileState, Loaded};
@@ -314,6 +315,7 @@ fn distinct(records: &[Loaded]) -> (u64, u64) {
         if let (Record::Attachment(file), Some(FileState::Staged(blob))) =
             (&loaded.record, &loaded.file)
             && blob.size > 0
+            && file.conversation.record_kind() != Some(RecordKind::Article)
             && seen.insert(file_key(&file.conversation, &blob.blake3))
         {
             bytes += blob.size;

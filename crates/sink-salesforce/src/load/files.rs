@@ -8,7 +8,7 @@ use deskferry_core::blob::BlobInfo;
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, Result};
 use deskferry_core::journal::{Effect, EffectState, Operation};
-use deskferry_core::key::{RecordId, RecordKey};
+use deskferry_core::key::{RecordId, RecordKey, RecordKind};
 use deskferry_core::model::{Attachment, Record};
 use deskferry_core::sink::{FileState, Loaded, Outcome, Verdict};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -88,6 +88,10 @@ pub(crate) async fn cases(run: &Run<'_>) -> Result<Lookup> {
 
 pub(crate) fn plan(loaded: &Loaded, cases: &Lookup) -> Result<FilePlan> {
     let attachment = attachment(loaded)?;
+    // Articles are not loaded yet, and their files hang on nothing else.
+    if attachment.conversation.record_kind() == Some(RecordKind::Article) {
+        return Ok(FilePlan::Verdict(Verdict::Skipped("of-an-article".into())));
+    }
     let blob = match &loaded.file {
         Some(FileState::Staged(blob)) if blob.size == 0 => {
             return Ok(FilePlan::Verdict(Verdict::Skipped("empty-file".into())));
