@@ -10,7 +10,7 @@ use futures::lock::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{IN_USE, OTHERS};
+use super::{IN_USE, OTHERS, UNREADABLE};
 use crate::Salesforce;
 use crate::load::find::moment;
 
@@ -22,6 +22,17 @@ const BESIDE: [&str; 6] = [
     "ChangeEvent",
     "Subscription",
     "Audit",
+];
+
+/// Views over rows of other objects, which stand in describe answers and cannot be asked for.
+const VIEWS: [&str; 7] = [
+    "ActivityHistory",
+    "AttachedContentDocument",
+    "AttachedContentNote",
+    "CombinedAttachment",
+    "EmailStatus",
+    "NoteAndAttachment",
+    "OpenActivity",
 ];
 
 /// What hangs on rows of an object and goes with them, by object; asked once.
@@ -52,7 +63,8 @@ struct Described {
 
 impl Relation {
     fn counts(&self) -> bool {
-        let beside = BESIDE.iter().any(|end| self.child.ends_with(end));
+        let beside = VIEWS.contains(&self.child.as_str())
+            || BESIDE.iter().any(|end| self.child.ends_with(end));
         let counts = self.cascade_delete || self.restricted_delete;
         counts && !self.deprecated_and_hidden && !beside && self.field.is_some()
     }
@@ -101,23 +113,29 @@ impl Salesforce {
         }
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         for relation in self.relations(cx, &batch.object).await?.iter() {
-            for parent in self.others(cx, batch, relation, &ids).await? {
-                in_use.insert(parent, relation.why());
+            match self.others(cx, batch, relation, &ids).await? {
+                Some(parents) => {
+                    let why = relation.why();
+                    in_use.extend(parents.into_iter().map(|parent| (parent, why)));
+                }
+                // By force what cannot be seen counts as nobody's.
+                None if batch.loaded_until.is_none() => {}
+                None => in_use.extend(ids.iter().cloned().map(|id| (id, UNREADABLE))),
             }
         }
         Ok(in_use)
     }
 
-    /// The rows to which rows of others point by this relation.
+    /// The rows to which rows of others point by this relation; nothing where the org does not show them.
     async fn others(
         &self,
         cx: &Context,
         batch: &UndoBatch,
         relation: &Relation,
         ids: &[String],
-    ) -> Result<Vec<String>> {
+    ) -> Result<Option<Vec<String>>> {
         let Some(field) = &relation.field else {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         };
         let select = format!(
             "SELECT {}, {field} FROM {} WHERE {field} IN",
@@ -126,10 +144,17 @@ impl Salesforce {
         );
         let rows = match self.api().query_in(cx, &select, ids).await {
             Ok(rows) => rows,
-            // Some objects can be described and not be asked; nobody works in those.
-            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::NotFound) => {
-                tracing::debug!(child = relation.child, %error, "cannot be asked");
-                return Ok(Vec::new());
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Refused
+                        | ErrorKind::NotFound
+                        | ErrorKind::Config
+                        | ErrorKind::Forbidden
+                ) =>
+            {
+                tracing::warn!(child = relation.child, %error, "what hangs on rows cannot be seen");
+                return Ok(None);
             }
             Err(error) => return Err(error),
         };
@@ -157,7 +182,7 @@ impl Salesforce {
                     .loaded_until
                     .is_none_or(|until| then.is_some_and(|at| at <= until)))
         });
-        Ok(others.iter().map(|row| text(row, field)).collect())
+        Ok(Some(others.iter().map(|row| text(row, field)).collect()))
     }
 }
 
@@ -170,6 +195,7 @@ mod tests {
         let described = serde_json::json!({"childRelationships": [
             {"cascadeDelete": true, "childSObject": "CaseComment", "field": "ParentId"},
             {"cascadeDelete": true, "childSObject": "CaseHistory", "field": "CaseId"},
+            {"cascadeDelete": true, "childSObject": "OpenActivity", "field": "WhatId"},
             {"cascadeDelete": false, "childSObject": "Case", "field": "ParentId"},
             {"cascadeDelete": true, "childSObject": "Repair__c", "field": "Case__c", "deprecatedAndHidden": true},
         ]});

@@ -35,6 +35,7 @@ const CHANGED: &str = "changed-since";
 const OTHERS: &str = "others-work";
 const PARENT: &str = "parent-held";
 const IN_USE: &str = "in-use";
+const UNREADABLE: &str = "not-readable";
 
 #[async_trait]
 impl Undo for Salesforce {
