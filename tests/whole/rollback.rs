@@ -378,3 +378,26 @@ async fn verifying_and_taking_back_need_no_helpdesk() {
         "it may be switched off"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_seen_is_not_taken_for_nobodys() {
+    let scene = Scene::small().await;
+    scene.run().await.unwrap();
+    let hidden = Action::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: json!([{"errorCode": "INVALID_TYPE", "message": "sObject type 'Task' is not supported."}]).to_string(),
+        content_type: None,
+    };
+    scene.break_org("GET", "FROM+Task+WHERE", 0, 1_000, hidden);
+    let report = roll_back(&scene, &trial()).await;
+    let held = count(&report, "Case", "held");
+    assert!(
+        held > 0 && held == count(&report, "Case", "rows"),
+        "{}",
+        report.summary()
+    );
+    assert!(reasons(&report).contains(&("Case", "not-readable", held)));
+    let report = roll_back(&scene, &forced()).await;
+    assert!(report.is_whole(), "{}", report.summary());
+}
