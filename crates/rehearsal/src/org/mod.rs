@@ -42,6 +42,7 @@ mod files;
 mod founding;
 mod front;
 mod ids;
+mod knowledge;
 mod limits;
 mod metadata;
 mod options;
@@ -69,6 +70,7 @@ pub use self::automation::{Automation, AutomationKind};
 use self::bulk::Worker;
 use self::engine::Engine;
 use self::front::Front;
+pub use self::knowledge::{CategoryGroup, DataCategory, KnowledgeSettings};
 pub use self::limits::Limit;
 pub use self::options::{
     CustomField, CustomObject, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions,

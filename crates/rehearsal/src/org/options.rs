@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::automation::{Automation, AutomationKind};
+use super::knowledge::KnowledgeSettings;
 use super::limits::Limit;
 
 /// How an org is started. Everything but addresses, custom fields and the key of assertions is kept in the state folder, and what is kept
@@ -257,6 +258,13 @@ impl OrgOptions {
         self
     }
 
+    /// Turns Knowledge on.
+    #[must_use]
+    pub fn knowledge(mut self, knowledge: KnowledgeSettings) -> Self {
+        self.settings.knowledge = Some(knowledge);
+        self
+    }
+
     /// Changes values in one way that the platform does not document, so that a verification can be seen to notice.
     #[must_use]
     pub fn extra_normalisation(mut self, on: bool) -> Self {
@@ -334,6 +342,8 @@ pub struct OrgSettings {
     pub bulk_job_seconds: i64,
     /// "Bulk API Hard Delete".
     pub bulk_hard_delete: bool,
+    /// Knowledge, where it is on.
+    pub knowledge: Option<KnowledgeSettings>,
 }
 
 impl Default for OrgSettings {
@@ -370,6 +380,7 @@ impl Default for OrgSettings {
             limits: BTreeMap::new(),
             bulk_job_seconds: 7 * 86_400,
             bulk_hard_delete: false,
+            knowledge: None,
         }
     }
 }

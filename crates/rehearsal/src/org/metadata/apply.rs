@@ -57,6 +57,14 @@ impl<'c> Draft<'c> {
             Change::RecordType { label, active } => {
                 self.record_type(&component.name, label, *active)?
             }
+            Change::Categories(group) => {
+                let mut settings = self.settings.clone();
+                let knowledge = settings.knowledge.as_mut();
+                let knowledge = knowledge.ok_or("Knowledge is not enabled in this organization")?;
+                let created = crate::org::knowledge::replace(self.ctx, knowledge, group)?;
+                self.tried(settings)?;
+                created
+            }
             Change::Ignored => {
                 let note = (!matches!(component.kind.as_str(), "CustomObject" | "Package"))
                     .then_some(NOT_IMITATED);

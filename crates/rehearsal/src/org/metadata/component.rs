@@ -2,6 +2,7 @@
 
 use roxmltree::Node;
 
+use crate::org::knowledge::CategoryGroup;
 use crate::org::options::{CustomField, CustomObject, FieldType};
 use crate::org::xml::{child, children, flag, number, text, texts};
 
@@ -41,6 +42,8 @@ pub(crate) enum Change {
         label: String,
         active: bool,
     },
+    /// A group of data categories, whole.
+    Categories(CategoryGroup),
     /// Taken and kept, without any effect.
     Ignored,
     /// What it says is not what the platform takes.
@@ -150,6 +153,10 @@ fn of_element(kind: &str, name: &str, node: Node<'_, '_>) -> Component {
             active: text(node, "active") != Some("false"),
         },
         "StandardValueSet" => values(name, node),
+        "DataCategoryGroup" => match CategoryGroup::of(name, node) {
+            Ok(group) => Change::Categories(group),
+            Err(problem) => Change::Wrong(problem),
+        },
         _ => Change::Ignored,
     };
     component(kind, name, change)

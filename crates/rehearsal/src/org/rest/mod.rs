@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::bulk;
 use super::engine::Ctx;
 use super::error::Refusal;
+use super::knowledge;
 use super::metadata;
 use super::soql;
 use super::write::{Call, Upload};
@@ -197,6 +198,8 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
             soql::more(ctx, locator, request.batch()).map(|a| Reply::json(200, a.0))
         }
         (_, ["jobs", below @ ..]) => bulk::resource(ctx, request, method, below),
+        ("POST", ["actions", "standard", name]) => knowledge::action(ctx, request, name),
+        (_, ["knowledgeManagement", below @ ..]) => knowledge::manage(ctx, request, method, below),
         (_, ["metadata", below @ ..]) => metadata::resource(ctx, request, method, below),
         ("POST", ["composite", "tree", object]) => tree::tree(ctx, request, object),
         ("POST", ["composite", "graph"]) => composite::graph(ctx, request),
@@ -255,6 +258,9 @@ fn route(segments: &[&str]) -> String {
         }
         ["query" | "queryAll", _] => "query/{locator}".to_owned(),
         ["metadata", "deployRequest", _] => "metadata/deployRequest/{id}".to_owned(),
+        ["knowledgeManagement", "articleVersions", kind, _] => {
+            format!("knowledgeManagement/articleVersions/{kind}/{{id}}")
+        }
         ["jobs", kind, _] => format!("jobs/{kind}/{{id}}"),
         ["jobs", kind, _, part] => format!("jobs/{kind}/{{id}}/{part}"),
         other => other.join("/"),

@@ -3,7 +3,7 @@
 mod custom;
 mod describe;
 mod features;
-mod table;
+pub(super) mod table;
 
 use std::collections::HashMap;
 
@@ -36,6 +36,8 @@ pub(crate) struct Object {
     pub(crate) takes_custom_fields: bool,
     pub(crate) custom: bool,
     pub(crate) fields: Vec<Field>,
+    /// The object whose rows it shows, where it has none of its own.
+    pub(crate) view_of: Option<String>,
     by_name: HashMap<String, usize>,
 }
 
@@ -131,6 +133,9 @@ impl Schema {
             }
             objects.push(object);
         }
+        if let Some(knowledge) = &settings.knowledge {
+            super::knowledge::add(&mut objects, knowledge);
+        }
         features::add(&mut objects, settings)?;
         let mut schema = Self::of(objects);
         for addition in &settings.picklist_values {
@@ -183,6 +188,7 @@ impl Schema {
         let by_prefix = objects
             .iter()
             .enumerate()
+            .filter(|(_, o)| o.view_of.is_none())
             .map(|(n, o)| (o.prefix.clone(), n))
             .collect();
         Self {
@@ -213,7 +219,11 @@ impl Schema {
         &'s self,
         parent: &'s str,
     ) -> impl Iterator<Item = (&'s Object, &'s Field)> {
-        self.objects.iter().flat_map(move |object| {
+        let own = self
+            .objects
+            .iter()
+            .filter(|object| object.view_of.is_none());
+        own.flat_map(move |object| {
             let points = move |f: &&Field| {
                 f.kind == Kind::Reference && f.reference_to.iter().any(|to| to == parent)
             };
@@ -261,6 +271,11 @@ impl Schema {
 }
 
 impl Object {
+    /// The object whose rows are stored.
+    pub(crate) fn table(&self) -> &str {
+        self.view_of.as_deref().unwrap_or(&self.name)
+    }
+
     fn add(&mut self, field: Field) -> Result<(), String> {
         let key = field.name.to_ascii_lowercase();
         if self.by_name.contains_key(&key) {

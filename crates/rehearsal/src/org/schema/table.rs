@@ -17,8 +17,13 @@ const AUDIT: [&str; 4] = [
 
 /// The built-in objects. With `audit`, the audit fields (and a Case's ClosedDate) can be set on insert.
 pub(super) fn builtin(audit: bool) -> Vec<Object> {
+    objects(TABLE, audit)
+}
+
+/// The objects of a table.
+pub(in crate::org) fn objects(table: &str, audit: bool) -> Vec<Object> {
     let mut objects: Vec<Object> = Vec::new();
-    for line in TABLE
+    for line in table
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -56,6 +61,7 @@ pub(super) fn object(head: &str, audit: bool) -> Object {
         takes_custom_fields: !classes.contains(&"fixed"),
         custom: false,
         fields: Vec::new(),
+        view_of: None,
         by_name: HashMap::new(),
     };
     for line in system_fields(&object.label, &classes) {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{Expr, Item, Literal, Operand, Operator, Query, Select, What};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
+use crate::org::knowledge;
 use crate::org::schema::{Field, Kind, Object};
 use crate::org::values::{day, moment};
 
@@ -481,6 +482,9 @@ pub(super) fn restricted(
     object: &Object,
     filter: Option<&Expr>,
 ) -> Result<(), Refusal> {
+    if object.table() == knowledge::VERSION {
+        return by_status(object, filter);
+    }
     if object.name != "ContentDocumentLink"
         || ctx.settings().query_all_files
         || filter.is_some_and(names_links)
@@ -492,17 +496,32 @@ pub(super) fn restricted(
     Err(Refusal::new("MALFORMED_QUERY", message))
 }
 
+/// Versions of articles are only shown by status or by id (Salesforce object reference, section 6).
+fn by_status(object: &Object, filter: Option<&Expr>) -> Result<(), Refusal> {
+    if filter.is_some_and(|filter| names(filter, &["PublishStatus", "Id"])) {
+        return Ok(());
+    }
+    let message = format!(
+        "Implementation restriction: When querying or searching {}, filter by PublishStatus or by Id.",
+        object.name
+    );
+    Err(Refusal::new("MALFORMED_QUERY", message))
+}
+
 fn names_links(filter: &Expr) -> bool {
+    names(filter, &["ContentDocumentId", "LinkedEntityId", "Id"])
+}
+
+/// Whether all that a condition lets pass has one of some values in one of these fields.
+fn names(filter: &Expr, fields: &[&str]) -> bool {
     let named = |operand: &Operand| {
         let [name] = operand.path.as_slice() else {
             return false;
         };
-        ["ContentDocumentId", "LinkedEntityId", "Id"]
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known))
+        fields.iter().any(|known| name.eq_ignore_ascii_case(known))
     };
     match filter {
-        Expr::And(parts) => parts.iter().any(names_links),
+        Expr::And(parts) => parts.iter().any(|part| names(part, fields)),
         Expr::Compare {
             operand,
             operator: Operator::Equal,

@@ -49,7 +49,7 @@ pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
 /// Makes the tables that the schema needs and that are not there yet.
 pub(crate) fn prepare(db: &Connection, schema: &Schema) -> rusqlite::Result<()> {
     for object in &schema.objects {
-        let name = &object.name;
+        let name = object.table();
         db.execute_batch(&format!(
             "CREATE TABLE IF NOT EXISTS o_{name}(n INTEGER PRIMARY KEY, deleted INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);"
         ))?;
@@ -75,7 +75,7 @@ pub(crate) fn prepare(db: &Connection, schema: &Schema) -> rusqlite::Result<()> 
 fn fill(db: &Connection, object: &Object, field: &Field) -> rusqlite::Result<()> {
     let sql = format!(
         "SELECT n, json_extract(body, '$.' || ?1) FROM o_{} WHERE deleted = 0",
-        object.name
+        object.table()
     );
     let mut rows = db.prepare(&sql)?;
     let mut rows = rows.query([&field.name])?;
@@ -96,7 +96,7 @@ fn fill(db: &Connection, object: &Object, field: &Field) -> rusqlite::Result<()>
 }
 
 fn index_name(object: &Object, field: &Field) -> String {
-    format!("i_{}_{}", object.name, field.name)
+    format!("i_{}_{}", object.table(), field.name)
 }
 
 /// A value as the index holds it: ids by their fifteen characters, text without case unless the field minds it.
@@ -114,7 +114,7 @@ pub(crate) fn index_key(field: &Field, value: &Value) -> Option<String> {
 }
 
 pub(crate) fn next_number(db: &Connection, object: &Object) -> rusqlite::Result<i64> {
-    let sql = format!("SELECT COALESCE(MAX(n), 0) + 1 FROM o_{}", object.name);
+    let sql = format!("SELECT COALESCE(MAX(n), 0) + 1 FROM o_{}", object.table());
     db.prepare_cached(&sql)?.query_row([], |row| row.get(0))
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn insert(
     number: i64,
     fields: &Fields,
 ) -> Result<(), Refusal> {
-    let sql = format!("INSERT INTO o_{}(n, body) VALUES(?1, ?2)", object.name);
+    let sql = format!("INSERT INTO o_{}(n, body) VALUES(?1, ?2)", object.table());
     db.prepare_cached(&sql)?
         .execute(params![number, serde_json::to_string(fields)?])?;
     for field in object.indexed() {
@@ -146,7 +146,7 @@ pub(crate) fn update(
     before: &Row,
     fields: &Fields,
 ) -> Result<(), Refusal> {
-    let sql = format!("UPDATE o_{} SET body = ?2 WHERE n = ?1", object.name);
+    let sql = format!("UPDATE o_{} SET body = ?2 WHERE n = ?1", object.table());
     db.prepare_cached(&sql)?
         .execute(params![before.number, serde_json::to_string(fields)?])?;
     for field in object.indexed() {
@@ -172,7 +172,7 @@ pub(crate) fn update(
 
 /// Marks a row as deleted and takes it out of every index.
 pub(crate) fn delete(db: &Connection, object: &Object, row: &Row) -> Result<(), Refusal> {
-    let sql = format!("UPDATE o_{} SET deleted = 1 WHERE n = ?1", object.name);
+    let sql = format!("UPDATE o_{} SET deleted = 1 WHERE n = ?1", object.table());
     db.prepare_cached(&sql)?.execute([row.number])?;
     for field in object.indexed() {
         if let Some(key) = row
@@ -190,7 +190,7 @@ pub(crate) fn delete(db: &Connection, object: &Object, row: &Row) -> Result<(), 
 pub(crate) fn purge(db: &Connection, object: &Object, number: i64) -> rusqlite::Result<()> {
     let sql = format!(
         "UPDATE o_{} SET deleted = {PURGED}, body = '{{}}' WHERE n = ?1",
-        object.name
+        object.table()
     );
     db.prepare_cached(&sql)?.execute([number]).map(|_| ())
 }
@@ -231,7 +231,7 @@ fn unindex(
 pub(crate) fn get(db: &Connection, object: &Object, number: i64) -> Result<Option<Row>, Refusal> {
     let sql = format!(
         "SELECT deleted, body FROM o_{} WHERE n = ?1 AND deleted <> {PURGED}",
-        object.name
+        object.table()
     );
     let found: Option<(bool, String)> = db
         .prepare_cached(&sql)?
@@ -254,7 +254,7 @@ pub(crate) fn state(
     object: &Object,
     number: i64,
 ) -> rusqlite::Result<Option<bool>> {
-    let sql = format!("SELECT deleted FROM o_{} WHERE n = ?1", object.name);
+    let sql = format!("SELECT deleted FROM o_{} WHERE n = ?1", object.table());
     db.prepare_cached(&sql)?
         .query_row([number], |row| row.get(0))
         .optional()
@@ -285,7 +285,7 @@ pub(crate) fn page(
 ) -> Result<Vec<Row>, Refusal> {
     let sql = format!(
         "SELECT n, deleted, body FROM o_{} WHERE n > ?1 AND deleted <> {PURGED} ORDER BY n LIMIT ?2",
-        object.name
+        object.table()
     );
     let mut statement = db.prepare_cached(&sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -311,7 +311,7 @@ pub(crate) fn page(
 pub(crate) fn numbers(db: &Connection, object: &Object) -> rusqlite::Result<Vec<i64>> {
     let sql = format!(
         "SELECT n FROM o_{} WHERE deleted = 0 ORDER BY n",
-        object.name
+        object.table()
     );
     db.prepare_cached(&sql)?
         .query_map([], |row| row.get(0))?
@@ -321,7 +321,10 @@ pub(crate) fn numbers(db: &Connection, object: &Object) -> rusqlite::Result<Vec<
 /// How many rows are not deleted.
 pub(crate) fn count(db: &Connection, object: &Object) -> rusqlite::Result<i64> {
     db.query_row(
-        &format!("SELECT COUNT(*) FROM o_{} WHERE deleted = 0", object.name),
+        &format!(
+            "SELECT COUNT(*) FROM o_{} WHERE deleted = 0",
+            object.table()
+        ),
         [],
         |row| row.get(0),
     )

@@ -4,6 +4,7 @@ mod answers;
 mod bulk;
 mod clients;
 mod grants;
+mod knowledge;
 mod objects;
 mod outside;
 mod pages;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::not_supported;
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
+use crate::org::knowledge;
 use crate::org::schema::{Field, Object};
 use crate::org::store::{self, Row};
 
@@ -36,13 +37,17 @@ pub(crate) fn on_delete(parent: &str, child: &str, field: &Field) -> Deletion {
         | ("ContentDocument", "ContentVersion" | "ContentDocumentLink", "ContentDocumentId")
         | (_, "ContentDocumentLink", "LinkedEntityId")
         | ("Account", "Contact", "AccountId")
+        | (knowledge::VERSION, knowledge::SELECTION, "ParentId")
+        | (knowledge::VERSION, knowledge::VERSION, "MasterVersionId")
+        | (knowledge::ARTICLE, "CaseArticle", "KnowledgeArticleId")
+        | ("Case", "CaseArticle", "CaseId")
         | ("Group", "GroupMember" | "QueueSobject", _) => Deletion::Cascade,
         _ => Deletion::Clear,
     }
 }
 
 /// Deletes one record and what hangs on it.
-pub(super) fn delete(ctx: &Ctx<'_>, id: &str) -> Result<String, Refusal> {
+pub(crate) fn delete(ctx: &Ctx<'_>, id: &str) -> Result<String, Refusal> {
     let malformed = || Refusal::new("MALFORMED_ID", format!("bad id {id}"));
     let (object, number) = match ctx.locate(id) {
         Some(place) => place,
@@ -62,6 +67,7 @@ pub(super) fn delete(ctx: &Ctx<'_>, id: &str) -> Result<String, Refusal> {
     if object.name == "Group" {
         owns_nothing(ctx, &ctx.id(object, number))?;
     }
+    knowledge::before_delete(object, &row)?;
     remove(ctx, object, &row)?;
     Ok(ctx.id(object, number))
 }
@@ -86,7 +92,7 @@ fn remove(ctx: &Ctx<'_>, object: &Object, row: &Row) -> Result<(), Refusal> {
             }
         }
     }
-    Ok(())
+    knowledge::deleted(ctx, object, row)
 }
 
 fn clear(ctx: &Ctx<'_>, object: &Object, field: &Field, row: &Row) -> Result<(), Refusal> {

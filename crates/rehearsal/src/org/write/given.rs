@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::references;
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
+use crate::org::knowledge;
 use crate::org::schema::{Field, Kind, Object};
 use crate::org::store::{self, Fields};
 use crate::org::values::{accept, date_time_text, moment};
@@ -26,8 +27,8 @@ pub(super) enum Purpose {
 
 /// Accepted values by API name (null: to be cleared), and what only a message or a file can carry.
 #[derive(Debug, Default)]
-pub(super) struct Given {
-    pub(super) values: Fields,
+pub(crate) struct Given {
+    pub(crate) values: Fields,
     pub(super) junctions: BTreeMap<String, Vec<String>>,
     /// Base64 of a blob field.
     pub(super) blob: Option<String>,
@@ -88,7 +89,7 @@ impl Given {
         }
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(Value::as_str)
     }
 
@@ -229,6 +230,11 @@ pub(super) fn unique(
         let Some(other) = taken.into_iter().find(|number| Some(*number) != own) else {
             continue;
         };
+        if let (knowledge::VERSION, Some(own)) = (object.name.as_str(), own)
+            && knowledge::shares_address(ctx, own, other)?
+        {
+            continue;
+        }
         if object.name == "User" && field.name == "Username" {
             let message = "Duplicate Username.<br>The username already exists in this or another Salesforce organization.";
             return Err(Refusal::new("DUPLICATE_USERNAME", message).on("Username"));

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use self::given::Given;
+pub(crate) use self::given::Given;
 use super::engine::Ctx;
 use super::error::Refusal;
 use super::schema::{Field, Object};

@@ -6,6 +6,7 @@ use super::given::Given;
 use super::{Call, email, file, people};
 use crate::org::engine::{Ctx, DEFAULT_CASE_OWNER};
 use crate::org::error::Refusal;
+use crate::org::knowledge;
 use crate::org::schema::Object;
 use crate::org::store::{self, Fields, Row};
 use crate::org::values::date_time_text;
@@ -28,6 +29,8 @@ pub(super) fn before_insert(
         "ContentVersion" => file::before_insert(ctx, call, given),
         "ContentDocumentLink" => file::before_link(ctx, given),
         "Task" => task(given),
+        knowledge::VERSION => knowledge::before_insert(given),
+        knowledge::SELECTION => knowledge::before_selection(ctx, given),
         "User" => people::before_user(given),
         "Group" => people::before_group(given),
         "GroupMember" | "QueueSobject" | "PermissionSetAssignment" => {
@@ -54,6 +57,7 @@ pub(super) fn before_update(
             Ok(())
         }
         "EmailMessage" => email::before_update(object, row, given),
+        knowledge::VERSION => knowledge::before_update(row, given),
         _ => Ok(()),
     }
 }
@@ -84,6 +88,7 @@ pub(super) fn complete(
             Ok(())
         }
         "ContentVersion" if before.is_none() => file::complete(ctx, number, given),
+        knowledge::VERSION if before.is_none() => knowledge::complete(ctx, given),
         _ => Ok(()),
     }
 }
@@ -101,6 +106,7 @@ pub(super) fn after_insert(
         "Case" => case_comment(ctx, id, given),
         "EmailMessage" => email::after_insert(ctx, id, given),
         "ContentVersion" => file::after_insert(ctx, object, number, id, fields),
+        knowledge::SELECTION => knowledge::after_selection(ctx, object, number),
         _ => Ok(()),
     }
 }
