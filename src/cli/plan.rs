@@ -39,6 +39,9 @@ const OBJECTS: &str = "objects.toml";
 /// The source's configuration that cannot migrate, for people.
 const INVENTORY: &str = "inventory.html";
 
+/// What reading takes, where nothing was read yet.
+const READING: &str = "reading.json";
+
 /// What a plan found.
 #[derive(Debug, Default, Serialize)]
 struct Plan {
@@ -103,6 +106,8 @@ struct Written<'a> {
     read_to_the_end: bool,
     #[serde(flatten)]
     fields: &'a Plan,
+    /// What reading takes, where it is not at its end and the source can tell.
+    reading: Option<&'a Estimate>,
     estimate: Option<&'a Estimate>,
     /// What is left of the target's allowances.
     allowances: &'a [Allowance],
@@ -178,8 +183,12 @@ pub(super) async fn make(
     found: &Discovery,
     workspace: &Workspace,
     undecided: Undecided,
+    reading: Option<&Estimate>,
 ) -> Result<Done> {
     let cx = Context::new();
+    if let Some(reading) = reading {
+        println!("{}", reading.text());
+    }
     let folder = workspace.folder();
     let mapping = folder.join("mapping.toml");
     let plan = Plan::of(found, &(kit.taken)(&mapping)?);
@@ -239,6 +248,7 @@ pub(super) async fn make(
         source: &found.source,
         read_to_the_end: found.complete,
         fields: &plan,
+        reading,
         estimate: estimate.as_ref(),
         allowances: &allowances,
         shortages: &shortages,
@@ -277,6 +287,22 @@ pub(super) async fn make(
         Fits::Yes { .. } => Done::Well,
         Fits::No { .. } => Done::Blocked(ErrorKind::Config),
     })
+}
+
+/// What reading takes, where nothing was read yet; in the workspace it is `reading.json`.
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+pub(super) fn before_the_read(reading: &Estimate, folder: &Path) -> Result<Done> {
+    let path = folder.join(READING);
+    let text = serde_json::to_vec_pretty(reading)
+        .map_err(|e| Error::bug("write the plan", e.to_string()))?;
+    std::fs::write(&path, text).map_err(|e| failed(e, &path))?;
+    println!("Nothing was read yet. Reading everything takes about:\n");
+    println!("{}", reading.text());
+    println!("the same for programs: {}", path.display());
+    println!(
+        "`discover` reads; it can be stopped at any time, and goes on where it was. `plan` then says more."
+    );
+    Ok(Done::Well)
 }
 
 /// Agents that are named.

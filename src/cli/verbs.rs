@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deskferry_core::migration::{self, Gate, Migration, Rollback, Workspace};
 use deskferry_core::owners::Undecided;
-use deskferry_core::report::Report;
+use deskferry_core::report::{Estimate, Report};
 use deskferry_core::{Context, Error, ErrorKind, Result, Sink, Source};
 
 use super::App;
@@ -178,12 +178,33 @@ async fn discover(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
 }
 
 async fn plan(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
-    Workspace::look(folder)?;
+    // It may be the first verb: then it tells what reading takes.
     let workspace = Workspace::open(folder)?;
-    let found = migration::discover(&Context::new(), &workspace).await?;
+    let found = migration::discover(&Context::new(), &workspace).await;
     let ends = ends(app, choices, folder).await?;
+    let reading = match &found {
+        Ok(found) if found.complete => None,
+        Err(error) if error.kind() != ErrorKind::NotFound => None,
+        _ => foretell(ends.source.as_ref()).await?,
+    };
+    let reading = reading.as_ref();
+    let (found, reading) = match (found, reading) {
+        (Ok(found), reading) => (found, reading),
+        (Err(_), Some(reading)) => return super::plan::before_the_read(reading, folder),
+        (Err(error), None) => return Err(error),
+    };
     let undecided = undecided(choices, &ends);
-    super::plan::make(&app.sink, ends.sink.as_ref(), &found, &workspace, undecided).await
+    let (kit, sink) = (&app.sink, ends.sink.as_ref());
+    super::plan::make(kit, sink, &found, &workspace, undecided, reading).await
+}
+
+/// What reading everything takes, where the source can tell.
+async fn foretell(source: &dyn Source) -> Result<Option<Estimate>> {
+    let cx = Context::new();
+    let interrupted = stop_on_interrupt(&cx);
+    let estimate = source.estimate(&cx).await;
+    interrupted.abort();
+    estimate
 }
 
 fn write_if_missing(path: &Path, text: &str) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::key::{RecordKey, RecordKind, Tenant};
 use crate::model::{Attachment, Record};
+use crate::report::Estimate;
 
 /// Bytes as they arrive.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
@@ -29,6 +30,14 @@ pub trait Source: Send + Sync {
 
     /// Asks the platform who we are and what we may read. Reads only.
     async fn check(&self, cx: &Context) -> Result<Readiness>;
+
+    /// What a full read takes, found out with few requests before it begins. Nothing where the connector cannot tell. Reads
+    /// only, and keeps nothing.
+    ///
+    /// What is still to come of a read that is under way is told by [`Meter::foresee`](crate::http::Meter::foresee).
+    async fn estimate(&self, _cx: &Context) -> Result<Option<Estimate>> {
+        Ok(None)
+    }
 
     /// The independent parts of a full read. The ids are stable: the same call later names the same parts.
     async fn shards(&self, cx: &Context, scope: &Scope) -> Result<Vec<Shard>>;

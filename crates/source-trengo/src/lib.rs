@@ -21,6 +21,7 @@
 //! | moving lists | newest activity first, a page again where a ticket of it was gone, what changed meanwhile, and the ids of the reporting interface in the end |
 //! | bad rows | rejected one by one, with place, reason and the row itself, without its secrets |
 //! | limit | as the answers tell it, 120 requests a minute to begin with; a share of it can be left to others |
+//! | beforehand | requests and time that a read takes, by measuring the lists and drawing some tickets; while it goes on, what is still to come |
 //! | changes only | tickets, from a watermark; people and setup are read whole |
 //! | not read | help centres, quick replies, webhooks, WhatsApp templates, boards; nothing shows rules, flows, AI, surveys and team chat |
 //!

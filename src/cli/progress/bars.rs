@@ -10,7 +10,7 @@ use deskferry_core::sink::Phase;
 use deskferry_core::{Context, RecordKind};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::thousands;
+use super::{thousands, to_come};
 
 /// How often a second the terminal is drawn at most.
 const HZ: u8 = 8;
@@ -109,7 +109,7 @@ impl Bars {
     /// What nobody reports: waits, and rates that fall while nothing happens.
     fn look(&self, cx: &Context) {
         let mut state = self.lock();
-        let text = waiting(cx.meter(), cx.now());
+        let text = news(cx.meter(), cx.now());
         if text.is_empty() {
             if let Some(bar) = state.waits.take() {
                 bar.finish_and_clear();
@@ -249,6 +249,13 @@ impl Count {
         };
         format!("{settled} of {read}, {pace}{eta}")
     }
+}
+
+/// What is still to come, and who waits.
+fn news(meter: &Meter, now: chrono::DateTime<chrono::Utc>) -> String {
+    let lines = [to_come(meter), waiting(meter, now)];
+    let told: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    told.join("; ")
 }
 
 /// Who waits for a limit, and how long.

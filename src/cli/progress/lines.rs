@@ -5,15 +5,29 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use deskferry_core::Context;
+use deskferry_core::http::Meter;
 use deskferry_core::migration::{Progress, Step};
+
+use super::to_come;
 
 /// At most one line in this time, and one whenever a phase opens or closes.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Prints counts to standard error.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
+    meter: Meter,
     state: Mutex<State>,
+}
+
+impl Lines {
+    pub(super) fn new(cx: &Context) -> Self {
+        Self {
+            meter: cx.meter().clone(),
+            state: Mutex::default(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,14 +65,14 @@ impl Progress for Lines {
         }
         if now || state.last.is_none_or(|last| last.elapsed() >= EVERY) {
             state.last = Some(Instant::now());
-            state.print();
+            state.print(&to_come(&self.meter));
         }
     }
 }
 
 impl State {
     #[expect(clippy::print_stderr, reason = "this is the program's own voice")]
-    fn print(&self) {
+    fn print(&self, to_come: &str) {
         let loaded: usize = self.settled.values().sum();
         let rejected = if self.rejected == 0 {
             String::new()
@@ -71,8 +85,12 @@ impl State {
             format!(", {} verified", self.verified)
         };
         let megabytes = self.bytes as f64 / 1e6;
+        let to_come = match to_come {
+            "" => String::new(),
+            text => format!("; {text}"),
+        };
         eprintln!(
-            "read {}{rejected}, {} files ({megabytes:.1} MB), loaded {loaded}{verified}",
+            "read {}{rejected}, {} files ({megabytes:.1} MB), loaded {loaded}{verified}{to_come}",
             self.read, self.files
         );
     }

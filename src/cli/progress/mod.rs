@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use deskferry_core::Context;
+use deskferry_core::http::Meter;
 use deskferry_core::migration::{Progress, Silent, Step};
 use deskferry_core::sink::Phase;
 
@@ -32,7 +33,7 @@ impl Shown {
             std::env::var(name).ok()
         }) {
             return Self {
-                to: Arc::new(Lines::default()),
+                to: Arc::new(Lines::new(cx)),
                 bars: None,
             };
         }
@@ -67,6 +68,19 @@ fn can_draw(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
     terminal && !is("TERM", "dumb") && !set("CI")
 }
 
+/// What the sources still need, and until when. Nothing where nobody knows, or where nothing is left.
+fn to_come(meter: &Meter) -> String {
+    let outlooks = meter.outlooks().into_iter().filter(|(_, o)| o.left > 0);
+    let lines = outlooks.map(|(platform, outlook)| {
+        let (left, until) = (
+            thousands(outlook.left),
+            outlook.until.format("%d %b %H:%M UTC"),
+        );
+        format!("{platform}: about {left} requests to go, until {until}")
+    });
+    lines.collect::<Vec<_>>().join("; ")
+}
+
 /// 1234567 as `1,234,567`.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -83,6 +97,7 @@ fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deskferry_core::http::Outlook;
 
     #[test]
     fn bars_are_for_people_before_a_terminal() {
@@ -99,6 +114,22 @@ mod tests {
                 found.map(|(_, value)| (*value).to_owned())
             };
             assert_eq!(can_draw(terminal, variable), expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_source_still_needs_is_said_until_nothing_is_left() {
+        let meter = Meter::new();
+        let until = chrono::DateTime::UNIX_EPOCH + std::time::Duration::from_secs(90_000);
+        for (left, text) in [
+            (
+                12_345,
+                "desk: about 12,345 requests to go, until 02 Jan 01:00 UTC",
+            ),
+            (0, ""),
+        ] {
+            meter.foresee("desk", Outlook { left, until });
+            assert_eq!(to_come(&meter), text);
         }
     }
 

@@ -12,6 +12,16 @@ pub struct Meter {
     rows: Arc<Mutex<BTreeMap<(&'static str, &'static str), Counts>>>,
     waits: Arc<Mutex<BTreeMap<&'static str, DateTime<Utc>>>>,
     needs: Arc<Mutex<Needs>>,
+    outlooks: Arc<Mutex<BTreeMap<&'static str, Outlook>>>,
+}
+
+/// What is still to come of a read, as far as its connector knows by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlook {
+    /// About so many requests under the platform's limit.
+    pub left: u64,
+    /// When they will be through, as fast as the limit allows.
+    pub until: DateTime<Utc>,
 }
 
 /// By platform and lot.
@@ -103,6 +113,19 @@ impl Meter {
     pub fn waits(&self) -> Vec<(&'static str, DateTime<Utc>)> {
         let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         waits.iter().map(|(who, until)| (*who, *until)).collect()
+    }
+
+    /// Tells what is still to come; each call replaces the one before.
+    pub fn foresee(&self, platform: &'static str, outlook: Outlook) {
+        let mut outlooks = self.outlooks.lock().unwrap_or_else(PoisonError::into_inner);
+        outlooks.insert(platform, outlook);
+    }
+
+    /// What is still to come, per platform whose connector told.
+    #[must_use]
+    pub fn outlooks(&self) -> BTreeMap<&'static str, Outlook> {
+        let outlooks = self.outlooks.lock();
+        outlooks.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Work was done that took at least a share of a request: 0.37 for 37 rows of a list that brings a hundred at once.
@@ -221,6 +244,18 @@ mod tests {
         );
         meter.needed_each("org", "jobs", 7, 1.5);
         assert_eq!(meter.least()["org"], 14);
+    }
+
+    #[test]
+    fn what_is_foreseen_replaces_what_was_foreseen_before() {
+        let meter = Meter::new();
+        assert!(meter.outlooks().is_empty());
+        let until = DateTime::UNIX_EPOCH + Duration::from_secs(9);
+        for left in [70, 60] {
+            meter.clone().foresee("desk", Outlook { left, until });
+        }
+        let told: Vec<_> = meter.outlooks().into_iter().collect();
+        assert_eq!(told, [("desk", Outlook { left: 60, until })]);
     }
 
     #[test]

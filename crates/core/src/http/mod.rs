@@ -61,7 +61,7 @@ pub use builder::ClientBuilder;
 pub use client::Client;
 pub use failure::answer_lost;
 pub use limit::{Limit, LimitHeaders, Reset};
-pub use meter::{Meter, MeterRow};
+pub use meter::{Meter, MeterRow, Outlook};
 pub use pager::Pager;
 pub use request::{Method, Request};
 pub use response::{Headers, Response, StreamResponse};

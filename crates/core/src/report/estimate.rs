@@ -1,20 +1,21 @@
-//! What a load will take, told before it begins.
+//! What a read or a load will take, told before it begins.
 
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-/// What a load will take, as far as a target can tell beforehand ([`Forecast`](crate::forecast::Forecast)).
+/// What a read or a load will take, as far as a source ([`Source::estimate`](crate::Source::estimate)) or a target
+/// ([`Forecast`](crate::forecast::Forecast)) can tell beforehand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Estimate {
-    /// The target's platform.
+    /// The platform.
     pub platform: String,
-    /// Step by step: phases, and what comes before and after them.
+    /// Step by step: phases, or parts of a read, and what comes before and after them.
     pub steps: Vec<EstimateStep>,
     /// Bytes of the target's storage that rows will take.
     pub data_bytes: u64,
-    /// Bytes of the target's storage that files will take.
+    /// Bytes of files: those that are read, or the target's storage that they will take.
     pub file_bytes: u64,
     /// What was taken for granted.
     pub assumptions: Vec<String>,
@@ -183,12 +184,12 @@ impl Estimate {
             span(self.requests(), |n| n.to_string()),
             span(self.seconds(), time)
         );
-        let _ = writeln!(
-            out,
-            "storage: {} for rows, {} for files",
-            size(self.data_bytes),
-            size(self.file_bytes)
-        );
+        let files = size(self.file_bytes);
+        // What is read takes no rows of anybody.
+        let _ = match self.data_bytes {
+            0 => writeln!(out, "files: {files}"),
+            rows => writeln!(out, "storage: {} for rows, {files} for files", size(rows)),
+        };
         for assumption in &self.assumptions {
             let _ = writeln!(out, "assumed: {assumption}");
         }
@@ -268,6 +269,17 @@ mod tests {
                 assert!(said.contains(says), "{said}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_read_takes_no_rows_of_anybody() {
+        let mut reading = Estimate::of("desk");
+        reading.file_bytes = 2_500_000;
+        let text = reading.text();
+        assert!(
+            text.contains("\nfiles: 2.5 MB\n") && !text.contains("storage"),
+            "{text}"
+        );
     }
 
     #[test]

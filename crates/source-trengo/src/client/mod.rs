@@ -5,7 +5,7 @@ mod files;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, Utc};
 use deskferry_core::http::{
@@ -85,6 +85,10 @@ pub(crate) struct Client {
     token: SecretString,
     /// Trengo has refused the token: it is not shown again.
     refused: AtomicBool,
+    rate: Rate,
+    usable: f64,
+    /// Requests a minute, as the last answer told.
+    told: AtomicU32,
 }
 
 impl Client {
@@ -121,12 +125,24 @@ impl Client {
             root: config.url().to_owned(),
             token: config.token().clone(),
             refused: AtomicBool::new(false),
+            rate: config.rate(),
+            usable: 1.0 - config.keep_free(),
+            told: AtomicU32::new(FIRST_RATE),
         })
     }
 
     /// Scheme, host and port.
     pub(crate) fn root(&self) -> &str {
         &self.root
+    }
+
+    /// How many requests may go out a second, as far as is known by now.
+    pub(crate) fn per_second(&self) -> f64 {
+        let a_minute = match self.rate {
+            Rate::Told => self.told.load(Ordering::Relaxed),
+            Rate::AtMost(requests) => requests,
+        };
+        f64::from(a_minute.max(1)) * self.usable / 60.0
     }
 
     fn dressed(&self, request: Request) -> Request {
@@ -147,6 +163,10 @@ impl Client {
         }
         let request = self.dressed(request).operation(operation);
         let response = self.http.send(cx, request).await?;
+        let told = response.header("x-ratelimit-limit");
+        if let Some(told) = told.and_then(|limit| limit.trim().parse().ok()) {
+            self.told.store(told, Ordering::Relaxed);
+        }
         if response.is_success() {
             return Ok(response);
         }

@@ -50,6 +50,9 @@ const LISTS: [Listed; 4] = [
     },
 ];
 
+/// How many lists are asked for once, beside those of each help centre.
+pub(super) const ASKED_ONCE: u64 = LISTS.len() as u64;
+
 impl Trengo {
     pub(super) async fn inventory_page(&self, cx: &Context) -> Result<Page> {
         let setup = self.setup(cx).await?;

@@ -31,7 +31,7 @@ pub(super) struct Centres {
 #[derive(Debug)]
 pub(super) struct Centre {
     pub(super) id: u64,
-    locales: Vec<String>,
+    pub(super) locales: Vec<String>,
     row: Value,
 }
 

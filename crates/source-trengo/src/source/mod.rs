@@ -1,5 +1,6 @@
 //! What is read in which order, with which cursor.
 
+mod estimate;
 mod inventory;
 mod knowledge;
 mod people;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use deskferry_core::http::RetryPolicy;
 use deskferry_core::model::{Attachment, Record};
+use deskferry_core::report::Estimate;
 use deskferry_core::source::{
     ByteStream, Capability, Cursor, Page, Readiness, Scope, Shard, Source, Watermark,
 };
@@ -131,6 +133,10 @@ impl Source for Trengo {
             }
         });
         Ok(readiness)
+    }
+
+    async fn estimate(&self, cx: &Context) -> Result<Option<Estimate>> {
+        self.foretell(cx).await.map(Some)
     }
 
     async fn shards(&self, _: &Context, scope: &Scope) -> Result<Vec<Shard>> {

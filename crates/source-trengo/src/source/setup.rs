@@ -34,6 +34,30 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    fn lists(&self) -> [&[Value]; 6] {
+        let Self {
+            users,
+            teams,
+            channels,
+            results,
+            labels,
+            fields,
+            ..
+        } = self;
+        [users, teams, channels, results, labels, fields]
+    }
+
+    /// How many rows all lists have.
+    pub(super) fn records(&self) -> u64 {
+        self.lists().iter().map(|rows| rows.len() as u64).sum()
+    }
+
+    /// How many pages all lists have.
+    pub(super) fn pages(&self) -> u64 {
+        let pages = |rows: &&[Value]| rows.len().div_ceil(PAGE).max(1) as u64;
+        self.lists().iter().map(pages).sum()
+    }
+
     pub(super) fn user(&self, id: u64) -> Option<Row<'_>> {
         let mut rows = self.users.iter().map(Row);
         rows.find(|row| row.id() == Ok(id))

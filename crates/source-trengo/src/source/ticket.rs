@@ -28,6 +28,8 @@ pub(super) struct Read {
     pub(super) complete: Option<RecordKey>,
     /// It was gone when it was asked for.
     pub(super) vanished: Option<u64>,
+    /// How many requests it took.
+    pub(super) requests: u64,
     /// People whom no list may have: by key, with what a row says of them.
     pub(super) contacts: BTreeMap<RecordKey, Value>,
     pub(super) agents: BTreeMap<u64, Option<Value>>,
@@ -65,6 +67,7 @@ impl Trengo {
         if !spam && !alone && convert::asks_for_detail(ground, Row(row)).is_some() {
             detail = self.client.ticket(cx, outline.id, key.clone()).await?;
             needed(cx, "ticket", 1, 1);
+            read.requests += 1;
             if detail.is_none() {
                 return Ok(vanished(outline.id));
             }
@@ -72,7 +75,10 @@ impl Trengo {
         let messages = match spam {
             true => Vec::new(),
             false => match self.messages(cx, outline.id, &key).await? {
-                Some(messages) => messages,
+                Some(messages) => {
+                    read.requests += messages.len().div_ceil(MESSAGES).max(1) as u64;
+                    messages
+                }
                 None => return Ok(vanished(outline.id)),
             },
         };
@@ -260,6 +266,7 @@ impl Trengo {
         };
         let about = ground.key(RecordKind::Message, id);
         needed(cx, "mails", 1, 1);
+        read.requests += 1;
         match self.client.mail(cx, ticket, id, about.clone()).await {
             Ok(Some(full)) => Ok(Some(full)),
             Ok(None) => {

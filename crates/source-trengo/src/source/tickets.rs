@@ -8,8 +8,10 @@
 //!    id.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use deskferry_core::http::Outlook;
 use deskferry_core::model::Record;
 use deskferry_core::source::{Cursor, Next, Page, Shard};
 use deskferry_core::{Context, ErrorKind, RecordKey, RecordKind, Result};
@@ -17,6 +19,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::estimate::Counted;
 use super::setup::Setup;
 use super::ticket::{Desk, Read};
 use super::{Trengo, cursor, fingerprint, needed, read_place, stuck, watermark};
@@ -32,10 +35,14 @@ const GONE: usize = 200;
 const OVERLAP: TimeDelta = TimeDelta::hours(24);
 /// A change within this time of the begin may have been read before it was stored.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
+/// A list that goes on after so many pages is measured: a dozen requests, for one that takes many hundreds.
+const MEASURED: u64 = 12;
+/// Ids of a page of the reporting interface, until one was seen.
+const REPORTED: u64 = 100;
 /// So often changes are caught up with; a workspace that never rests is left to the next read of changes.
 const MOST_PASSES: u32 = 20;
 /// The states that are asked for by name: spam to its end, the others as far as they bring anything new.
-const STATES: [&str; 4] = ["INVALID", "CLOSED", "ASSIGNED", "OPEN"];
+pub(super) const STATES: [&str; 4] = ["INVALID", "CLOSED", "ASSIGNED", "OPEN"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -99,6 +106,20 @@ struct Reading {
     /// Filters that change nothing were told once.
     #[serde(default)]
     told: bool,
+    #[serde(default)]
+    pace: Pace,
+}
+
+/// What tickets took so far, and how many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Pace {
+    tickets: u64,
+    requests: u64,
+    /// How many the list has, once it was measured.
+    listed: Option<u64>,
+    /// Ids that the reporting interface gave, and its last page.
+    checked: u64,
+    page: u64,
 }
 
 impl Reading {
@@ -128,7 +149,37 @@ impl Reading {
             gone: Vec::new(),
             counts: BTreeMap::new(),
             told: false,
+            pace: Pace::default(),
         }
+    }
+
+    /// About how many requests are still needed. Nothing while nobody knows how long the list is.
+    fn left(&self, completeness: bool) -> Option<u64> {
+        let known: u64 = self.counts.values().sum();
+        let ahead = match self.phase {
+            // A short list is read before it would have been measured.
+            Phase::Scan { .. } => self.pace.listed?.saturating_sub(known),
+            _ => 0,
+        };
+        let tickets = ahead + self.waiting.len() as u64;
+        let pace = self.pace;
+        let each = pace.requests as f64 / pace.tickets.max(1) as f64;
+        let of_tickets = (tickets as f64 * each).round() as u64 + ahead.div_ceil(PAGE as u64);
+        let states = match self.phase {
+            Phase::Scan { .. } => STATES.len(),
+            Phase::State { state, .. } => STATES.len().saturating_sub(state),
+            _ => 0,
+        } as u64;
+        let changes = u64::from(states > 0 || matches!(self.phase, Phase::Changed { .. }));
+        let check = match self.phase {
+            Phase::Done => 0,
+            _ if !completeness => 0,
+            _ => {
+                let size = if pace.page > 0 { pace.page } else { REPORTED };
+                (known + ahead).saturating_sub(pace.checked).div_ceil(size) + 1
+            }
+        };
+        Some(of_tickets + states + changes + check)
     }
 
     fn enter(&mut self, phase: Phase) {
@@ -166,6 +217,7 @@ impl Trengo {
         }
         self.read_waiting(cx, &setup, &mut reading, &mut page)
             .await?;
+        self.foresee(cx, &reading);
         page.next = match (reading.waiting.is_empty(), &reading.phase) {
             (true, Phase::Done) => {
                 if !reading.delta {
@@ -176,6 +228,20 @@ impl Trengo {
             _ => Next::More(cursor(&reading)?),
         };
         Ok(page)
+    }
+
+    /// Tells how many requests are still to come, and when they will be through.
+    fn foresee(&self, cx: &Context, reading: &Reading) {
+        if reading.delta {
+            return;
+        }
+        let Some(left) = reading.left(self.config.completeness()) else {
+            return;
+        };
+        let time = Duration::from_secs_f64(left as f64 / self.client.per_second());
+        let until = cx.now() + time;
+        let outlook = Outlook { left, until };
+        cx.meter().foresee(crate::PLATFORM, outlook);
     }
 
     /// Lists the next page, chooses what is to be read of it, and moves on.
@@ -220,6 +286,11 @@ impl Trengo {
         reading.moved(&rows, number)?;
         if number == 1 && reading.start.is_none() {
             reading.start = listed.server_time.or_else(|| Some(cx.now()));
+        }
+        if number >= MEASURED && listed.page.more && reading.pace.listed.is_none() {
+            let (pages, last) = self.last_page(cx, Counted::Tickets(None), number).await?;
+            let size = rows.len() as u64;
+            reading.pace.listed = Some((pages - 1) * size + last.unwrap_or(size));
         }
         let seen = self.seen(cx, setup, &rows).await?;
         let fresh = rows.into_iter().zip(seen).filter(|(_, seen)| !seen);
@@ -460,6 +531,8 @@ impl Trengo {
             reading.enter(Phase::Done);
             return Ok(());
         };
+        reading.pace.checked += ids.len() as u64;
+        reading.pace.page = reading.pace.page.max(ids.len() as u64);
         let keys: Vec<RecordKey> = ids
             .iter()
             .map(|id| setup.ground.key(RecordKind::Conversation, *id))
@@ -550,6 +623,8 @@ impl Trengo {
             .await?;
         let mut people = Read::default();
         for mut one in read {
+            reading.pace.tickets += 1;
+            reading.pace.requests += one.requests;
             // Beyond so many something else is wrong, and looking again and again would never end.
             if let Some(ticket) = one.vanished
                 && reading.gone.len() < GONE

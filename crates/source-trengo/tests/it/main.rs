@@ -1,5 +1,6 @@
 //! Whole reads of a local Trengo, in order and in trouble.
 
+mod estimate;
 mod harness;
 mod hostile;
 mod knowledge;
