@@ -5,8 +5,6 @@
 mod journal;
 mod sqlite;
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -140,8 +138,8 @@ pub trait Ledger: Send + Sync {
     async fn close_phase(&self, phase: &str, at: DateTime<Utc>, passed: bool) -> Result<()>;
     /// Counts per phase, column and reason, with up to three examples each.
     async fn counts(&self) -> Result<Vec<VerdictCount>>;
-    /// How many records of one phase have which column.
-    async fn settled(&self, phase: &str) -> Result<HashMap<String, u64>>;
+    /// The same of one phase, without examples.
+    async fn counts_of(&self, phase: &str) -> Result<Vec<VerdictCount>>;
     /// The text that came with a failed record.
     async fn message(&self, record: RecordId) -> Result<Option<String>>;
     /// The next records of a phase that stand in the target, by id, after an id.

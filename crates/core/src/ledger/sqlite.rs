@@ -4,7 +4,7 @@ mod rows;
 mod undo;
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -170,6 +170,29 @@ fn count(c: &Connection) -> Result<Vec<VerdictCount>, DbError> {
             reason: words.word(reason)?,
             count,
             examples,
+        });
+    }
+    Ok(counts)
+}
+
+fn count_of(c: &Connection, phase: String) -> Result<Vec<VerdictCount>, DbError> {
+    let mut statement = c.prepare_cached(
+        "SELECT verdict, reason, count(*) FROM outcomes
+         WHERE phase = (SELECT id FROM words WHERE word = ?1) GROUP BY verdict, reason",
+    )?;
+    let rows = statement.query_map([&phase], |r| {
+        Ok((r.get(0)?, r.get(1)?, r.get::<_, i64>(2)?.cast_unsigned()))
+    })?;
+    let mut words = Words::new(c)?;
+    let mut counts = Vec::new();
+    for row in rows {
+        let (number, reason, count) = row?;
+        counts.push(VerdictCount {
+            phase: phase.clone(),
+            column: column(number).to_owned(),
+            reason: words.word(reason)?,
+            count,
+            examples: Vec::new(),
         });
     }
     Ok(counts)
@@ -451,22 +474,10 @@ impl Ledger for SqliteLedger {
         self.db.call("count the ledger", |c| count(c)).await
     }
 
-    async fn settled(&self, phase: &str) -> Result<HashMap<String, u64>> {
-        let phase = phase.to_owned();
+    async fn counts_of(&self, phase: &str) -> Result<Vec<VerdictCount>> {
+        let name = phase.to_owned();
         self.db
-            .call("count a phase", move |c| {
-                let mut statement = c.prepare_cached(
-                    "SELECT verdict, count(*) FROM outcomes
-                     WHERE phase = (SELECT id FROM words WHERE word = ?1) GROUP BY verdict",
-                )?;
-                let rows = statement.query_map([phase], |r| {
-                    Ok((
-                        column(r.get(0)?).to_owned(),
-                        r.get::<_, i64>(1)?.cast_unsigned(),
-                    ))
-                })?;
-                Ok(rows.collect::<Result<_, _>>()?)
-            })
+            .call("count a phase", move |c| count_of(c, name))
             .await
     }
 

@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::load::{Loader, shut};
+use super::load::{Books, Loader, shut};
 use super::progress::Step;
 use crate::context::Context;
 use crate::error::Result;
 use crate::key::{RecordId, RecordKind};
 use crate::ledger::Final;
+use crate::report::is_by_choice;
 use crate::sink::{Order, Phase, Verdict};
 use crate::stage::index::Row;
 
@@ -106,7 +107,7 @@ impl Loader {
             .close_phase(phase.name, cx.now(), false)
             .await?;
         self.progress.report(Step::Closed { phase: phase.name });
-        Err(shut(phase, &self.settled_of(phase).await?, read))
+        Err(shut(phase, self.books_of(phase).await?, read))
     }
 
     /// Loads the late records that are durable, before conversations that may name them. Their phases stay closed; notes
@@ -164,6 +165,10 @@ const fn is_well(verdict: &Verdict) -> bool {
     !matches!(verdict, Verdict::Failed { .. } | Verdict::Held(_))
 }
 
+fn is_bad(verdict: &Verdict) -> bool {
+    !is_well(verdict) && !verdict.reason().is_some_and(is_by_choice)
+}
+
 /// How far the open phases are, without asking the ledger again and again.
 #[derive(Debug, Default)]
 pub(super) struct Tally(Mutex<HashMap<&'static str, Counts>>);
@@ -183,18 +188,17 @@ impl Tally {
     }
 
     /// A phase opens with these outcomes.
-    pub(super) fn begin(&self, phase: &'static str, settled: &HashMap<String, u64>) {
-        let count = |column: &str| settled.get(column).copied().unwrap_or(0);
+    pub(super) fn begin(&self, phase: &'static str, books: &Books) {
         let counts = Counts {
-            settled: settled.values().sum(),
-            bad: count("failed") + count("held"),
+            settled: books.settled,
+            bad: books.bad(),
             read: 0,
         };
         self.counts().insert(phase, counts);
     }
 
     pub(super) fn count(&self, phase: &'static str, finals: &[Final]) {
-        let bad = finals.iter().filter(|one| !is_well(&one.verdict)).count();
+        let bad = finals.iter().filter(|one| is_bad(&one.verdict)).count();
         let mut counts = self.counts();
         let entry = counts.entry(phase).or_default();
         entry.settled += finals.len() as u64;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::load;
 use super::owning::{self, Decided};
 use super::read::ReadState;
+use super::selection::Judge;
 use super::walk::{Visitor, Walk};
 use super::workspace::Workspace;
 use crate::context::Context;
@@ -101,6 +102,7 @@ async fn dry(workspace: &Workspace, scratch: &Path) -> Result<Walk> {
         journal: Arc::new(journal),
         read,
         decided: Decided::default(),
+        judge: Judge::default(),
     })
 }
 

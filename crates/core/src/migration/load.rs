@@ -1,6 +1,5 @@
 //! Loading a stage into a target, phase by phase.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
 use crate::ledger::{Final, Ledger, PhaseState};
-use crate::report::HANDED_OVER;
+use crate::report::{HANDED_OVER, is_by_choice};
 use crate::sink::{Batch, Order, Outcome, Phase, Sink, Verdict};
 
 /// The phases of records that no phase of the sink takes: each is skipped with a reason, none is forgotten.
@@ -157,12 +156,12 @@ impl Loader {
             self.ledger().reopen(phase.name).await?;
         }
         self.ledger().open_phase(phase.name, cx.now()).await?;
-        let settled = self.settled_of(phase).await?;
-        self.tally.begin(phase.name, &settled);
+        let books = self.books_of(phase).await?;
+        self.tally.begin(phase.name, &books);
         self.progress.report(Step::Opened {
             phase: phase.name,
             read: self.read_of(phase).await?,
-            settled: settled.values().sum(),
+            settled: books.settled,
         });
         Ok(())
     }
@@ -213,8 +212,8 @@ impl Loader {
     /// Closes a phase whose books balance, and asks its gate.
     pub(super) async fn close(&self, cx: &Context, phase: &Phase) -> Result<()> {
         self.flush(cx).await?;
-        let (read, settled) = (self.read_of(phase).await?, self.settled_of(phase).await?);
-        let total: u64 = settled.values().sum();
+        let (read, books) = (self.read_of(phase).await?, self.books_of(phase).await?);
+        let total = books.settled;
         if total < read && !self.walk.read.borrow().done {
             // The read goes on: what arrived meanwhile is looked at when it is over.
             tracing::debug!(
@@ -235,7 +234,7 @@ impl Loader {
             true => self.owning.waits().await?,
             false => None,
         };
-        let passed = waits.is_none() && self.gate_of(phase).lets_pass(&settled, read);
+        let passed = waits.is_none() && self.gate_of(phase).allows(books.bad(), read);
         self.ledger()
             .close_phase(phase.name, cx.now(), passed)
             .await?;
@@ -243,7 +242,7 @@ impl Loader {
         match waits {
             Some(error) => Err(error),
             None if passed => Ok(()),
-            None => Err(shut(phase, &settled, read)),
+            None => Err(shut(phase, books, read)),
         }
     }
 
@@ -265,14 +264,22 @@ impl Loader {
             .sum())
     }
 
-    pub(super) async fn settled_of(&self, phase: &Phase) -> Result<HashMap<String, u64>> {
-        self.ledger().settled(phase.name).await
+    pub(super) async fn books_of(&self, phase: &Phase) -> Result<Books> {
+        let mut books = Books::default();
+        for count in self.ledger().counts_of(phase.name).await? {
+            books.settled += count.count;
+            match count.column.as_str() {
+                "failed" => books.failed += count.count,
+                "held" if !is_by_choice(&count.reason) => books.held += count.count,
+                _ => {}
+            }
+        }
+        Ok(books)
     }
 
     /// Whether records of a phase have no outcome.
     async fn grew(&self, phase: &Phase) -> Result<bool> {
-        let total: u64 = self.settled_of(phase).await?.values().sum();
-        Ok(total < self.read_of(phase).await?)
+        Ok(self.books_of(phase).await?.settled < self.read_of(phase).await?)
     }
 
     async fn has_grown(&self, phases: &[Phase]) -> Result<bool> {
@@ -289,17 +296,30 @@ fn takes_agents(phase: &Phase) -> bool {
     phase.kinds.contains(&RecordKind::Agent)
 }
 
+/// What became of a phase's records so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Books {
+    /// Records with an outcome.
+    pub(super) settled: u64,
+    pub(super) failed: u64,
+    /// Held because something is wrong or undecided, not by choice.
+    pub(super) held: u64,
+}
+
+impl Books {
+    /// What a gate counts.
+    pub(super) const fn bad(&self) -> u64 {
+        self.failed + self.held
+    }
+}
+
 /// The error of a gate that is shut.
-pub(super) fn shut(phase: &Phase, settled: &HashMap<String, u64>, read: u64) -> Error {
-    let count = |column: &str| settled.get(column).copied().unwrap_or(0);
+pub(super) fn shut(phase: &Phase, books: Books, read: u64) -> Error {
+    let Books { failed, held, .. } = books;
     Error::new(
         ErrorKind::Refused,
         "pass a gate",
-        format!(
-            "of {read} records {} failed and {} are held",
-            count("failed"),
-            count("held")
-        ),
+        format!("of {read} records {failed} failed and {held} are held"),
     )
     .with("phase", phase.name)
     .advise("See the reasons in report.json, mend them and run `resume`, or allow more with --gate")

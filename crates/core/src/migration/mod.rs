@@ -23,6 +23,8 @@ mod owning;
 mod progress;
 mod read;
 mod reporting;
+mod sampling;
+mod selection;
 mod shards;
 mod underway;
 mod undoing;
@@ -42,6 +44,8 @@ pub use gate::Gate;
 pub use handing::inventory;
 pub use owning::decided_by_people;
 pub use progress::{Progress, Silent, Step};
+pub use sampling::{Chosen, Draw, Sample};
+pub use selection::Selection;
 pub use undoing::Rollback;
 pub use workspace::{Target, Workspace};
 
@@ -73,6 +77,7 @@ pub struct Migration {
     transforms: Vec<Arc<dyn Transform>>,
     gate: Gate,
     undecided: Undecided,
+    selection: Option<Selection>,
     target_name: Option<String>,
     progress: Arc<dyn Progress>,
 }
@@ -129,6 +134,7 @@ impl Migration {
             transforms: Vec::new(),
             gate: Gate::default(),
             undecided: Undecided::default(),
+            selection: None,
             target_name: None,
             progress: Arc::new(Silent),
         }
@@ -155,6 +161,14 @@ impl Migration {
         self
     }
 
+    /// The same with a selection, for [`run`](Self::run) and [`delta`](Self::delta). Without one a first load takes
+    /// everything, and later passes take what the one before took.
+    #[must_use]
+    pub fn select(mut self, selection: Selection) -> Self {
+        self.selection = Some(selection);
+        self
+    }
+
     /// The same with a name of our own for the target.
     #[must_use]
     pub fn target_name(mut self, name: impl Into<String>) -> Self {
@@ -175,6 +189,38 @@ impl Migration {
     /// `Conflict` when the target was begun already, and all that can go wrong on the way. Whatever was done is durable.
     pub async fn run(&self, cx: &Context) -> Result<Report> {
         let recorder = Recorder::new(cx, &self.progress);
+        let opened = self.open_new(cx).await?;
+        let selection = self.selection.clone().unwrap_or_default();
+        selection.keep(opened.ledger().as_ref()).await?;
+        self.go(cx, &opened, recorder).await
+    }
+
+    /// Reads everything, and loads a sample of it: the rest is held until a [`roll_back`](Self::roll_back) made the target
+    /// empty again. Writes `sample.json` into the target's folder.
+    ///
+    /// # Errors
+    /// `NotFound` when a conversation was named that the source does not have; and as [`run`](Self::run).
+    pub async fn sample(&self, cx: &Context, how: &Draw) -> Result<(Sample, Report)> {
+        let recorder = Recorder::new(cx, &self.progress);
+        let opened = self.open_new(cx).await?;
+        // Whoever goes on before the sample is drawn must not load everything.
+        let undrawn = Selection::Sample(Vec::new());
+        undrawn.keep(opened.ledger().as_ref()).await?;
+        let (reader, _watched) = self.reader(opened.stage.clone(), Arc::clone(&self.progress));
+        reader.run(cx).await?;
+        let mut sample = sampling::draw(cx, &opened.stage, how).await?;
+        let records = std::mem::take(&mut sample.records);
+        let text = serde_json::to_vec_pretty(&sample)
+            .map_err(|e| Error::bug("write the sample", e.to_string()))?;
+        workspace::write_whole(&opened.target.folder.join("sample.json"), &text)?;
+        let selection = Selection::Sample(records);
+        selection.keep(opened.ledger().as_ref()).await?;
+        let report = self.go(cx, &opened, recorder).await?;
+        Ok((sample, report))
+    }
+
+    /// A target into which nothing was loaded.
+    async fn open_new(&self, cx: &Context) -> Result<Opened> {
         let opened = self.open(cx, true).await?;
         let begun = !opened.target.ledger.phases().await?.is_empty();
         if begun {
@@ -183,9 +229,9 @@ impl Migration {
                 "run",
                 format!("this workspace has begun to load {} already", opened.info.name),
             )
-            .advise("Use `resume` to go on, `status` to see where it stands, or another workspace to begin anew"));
+            .advise("Use `resume` to go on, `status` to see where it stands, `rollback` to take it back, or another workspace to begin anew"));
         }
-        self.go(cx, &opened, recorder).await
+        Ok(opened)
     }
 
     /// Goes on where a run stopped.
@@ -199,6 +245,25 @@ impl Migration {
         self.go(cx, &opened, recorder).await
     }
 
+    /// Tries again what the target refused, and nothing else: what is held stays held.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub async fn retry(&self, cx: &Context) -> Result<Report> {
+        let recorder = Recorder::new(cx, &self.progress);
+        let opened = self.open(cx, false).await?;
+        let ledger = opened.ledger();
+        for phase in load::all_phases(self.sink.phases()) {
+            for count in ledger.counts_of(phase.name).await? {
+                if count.column == "failed" {
+                    let failed = ledger.failed_with(phase.name, &count.reason).await?;
+                    ledger.reopen_failed(&failed).await?;
+                }
+            }
+        }
+        self.go(cx, &opened, recorder).await
+    }
+
     /// Reads what changed at the source since the last read, and loads what is new. What was loaded already and is another
     /// now is told in the report, and stays in the target as it was loaded.
     ///
@@ -206,7 +271,35 @@ impl Migration {
     /// `Conflict` when the last read did not come to its end; and as [`resume`](Self::resume).
     pub async fn delta(&self, cx: &Context) -> Result<Report> {
         let recorder = Recorder::new(cx, &self.progress);
-        let mut opened = self.open(cx, false).await?;
+        let opened = self.open(cx, false).await?;
+        if let Some(selection) = &self.selection {
+            selection.keep(opened.ledger().as_ref()).await?;
+        }
+        self.again(cx, opened, recorder).await
+    }
+
+    /// The last pass: like [`delta`](Self::delta), but everything is selected, whatever was before; then looks whether the
+    /// source stands still.
+    ///
+    /// # Errors
+    /// `Conflict` when the source changed meanwhile: what it brought is kept, and loaded by the next call. And as
+    /// [`delta`](Self::delta).
+    pub async fn cut_over(&self, cx: &Context) -> Result<Report> {
+        let recorder = Recorder::new(cx, &self.progress);
+        let opened = self.open(cx, false).await?;
+        Selection::Everything.keep(opened.ledger().as_ref()).await?;
+        let stage = opened.stage.clone();
+        let report = self.again(cx, opened, recorder).await?;
+        self.stands_still(cx, &stage).await?;
+        Ok(report)
+    }
+
+    async fn again(
+        &self,
+        cx: &Context,
+        mut opened: Opened,
+        recorder: Arc<Recorder>,
+    ) -> Result<Report> {
         let ledger = opened.ledger();
         let pass = opened.pass + 1;
         // The mark of the pass before its first row; a pass that brings nothing does no harm.
@@ -215,6 +308,40 @@ impl Migration {
         delta::begin(cx, self.source.as_ref(), opened.stage.index().as_ref()).await?;
         self.reopen_what_waits(&opened).await?;
         self.go(cx, &opened, recorder).await
+    }
+
+    /// Reads once more, and finds nothing.
+    async fn stands_still(&self, cx: &Context, stage: &Stage) -> Result<()> {
+        let index = stage.index();
+        let before = index.edits().await?;
+        delta::begin(cx, self.source.as_ref(), index.as_ref()).await?;
+        let (reader, _watched) = self.reader(stage.clone(), Arc::clone(&self.progress));
+        reader.run(cx).await?;
+        let edits = index.edits().await? - before;
+        if edits == 0 {
+            return Ok(());
+        }
+        let said = format!("the source still changes: {edits} records since the last look");
+        Err(Error::new(ErrorKind::Conflict, "cut over", said).advise(
+            "Nothing is lost. See to it that nobody works there any more, then call `cut-over` again",
+        ))
+    }
+
+    fn reader(
+        &self,
+        stage: Stage,
+        progress: Arc<dyn Progress>,
+    ) -> (Reader, watch::Receiver<ReadState>) {
+        let (state, watched) = watch::channel(ReadState::unknown());
+        let reader = Reader {
+            odd_sizes: AtomicUsize::new(0),
+            late: Arc::new(Late::default()),
+            source: Arc::clone(&self.source),
+            stage,
+            state,
+            progress,
+        };
+        (reader, watched)
     }
 
     /// What waits for a person: the person is here.
@@ -285,16 +412,10 @@ impl Migration {
     async fn go(&self, cx: &Context, opened: &Opened, recorder: Arc<Recorder>) -> Result<Report> {
         let phases = load::all_phases(self.sink.phases());
         reporting::remember(opened.ledger().as_ref(), &phases).await?;
-        let (state, watched) = watch::channel(ReadState::unknown());
-        let late = Arc::new(Late::default());
-        let reader = Reader {
-            odd_sizes: AtomicUsize::new(0),
-            late: Arc::clone(&late),
-            source: Arc::clone(&self.source),
-            stage: opened.stage.clone(),
-            state,
-            progress: Arc::clone(&recorder) as Arc<dyn Progress>,
-        };
+        let told = Arc::clone(&recorder) as Arc<dyn Progress>;
+        let (reader, watched) = self.reader(opened.stage.clone(), told);
+        let selection = Selection::kept(opened.ledger().as_ref()).await?;
+        selection.check()?;
         let decided = Decided::default();
         let walk = Walk {
             stage: opened.stage.clone(),
@@ -303,10 +424,11 @@ impl Migration {
             journal: opened.journal(),
             read: watched,
             decided: decided.clone(),
+            judge: selection.begin(cx.now()),
         };
         let loader = Loader {
             walk,
-            late,
+            late: Arc::clone(&reader.late),
             underway: Underway::default(),
             tally: Tally::default(),
             sink: Arc::clone(&self.sink),

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::progress::{Progress, Step};
 use super::read::ReadState;
+use super::selection::Judge;
 use super::walk::{Visitor, Walk};
 use super::{Migration, Opened, load, owning};
 use crate::context::Context;
@@ -56,6 +57,8 @@ pub(super) async fn verify(
         journal: opened.journal(),
         read,
         decided: owning::decided(migration.sink.as_ref(), opened.ledger().as_ref()).await?,
+        // What was not selected does not stand in the target.
+        judge: Judge::default(),
     };
     let comparer = Comparer {
         verify,

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::batches::{Lane, Planned, by_wave, lanes, roots};
 use super::owning::Decided;
 use super::read::ReadState;
+use super::selection::Judge;
 use crate::blob::Blobs;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,7 +34,7 @@ pub(super) trait Visitor: Send + Sync {
     /// Whether a record with this outcome so far is wanted.
     fn wants(&self, outcome: Option<&Verdict>) -> bool;
 
-    /// Takes records that no target shall load, each with its reason.
+    /// Takes records that are not loaded, each with its reason.
     async fn skip(
         &self,
         cx: &Context,
@@ -53,6 +54,7 @@ pub(super) struct Walk {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) read: watch::Receiver<ReadState>,
     pub(super) decided: Decided,
+    pub(super) judge: Judge,
 }
 
 impl Walk {
@@ -319,13 +321,16 @@ impl Walk {
         planned: Vec<Planned>,
     ) -> Result<()> {
         cx.check("load")?;
-        let (skipped, planned): (Vec<_>, Vec<_>) =
-            planned.into_iter().partition(|p| p.row.skip.is_some());
-        let mut skipped: Vec<(RecordId, Verdict)> = skipped
-            .into_iter()
-            .map(|p| (p.row.id, Verdict::Skipped(p.row.skip.unwrap_or_default())))
-            .collect();
-        let (records, related) = self.with_records(planned).await?;
+        let (mut skipped, mut taken) = (Vec::new(), Vec::with_capacity(planned.len()));
+        for planned in planned {
+            let skip = planned.row.skip.clone().map(Verdict::Skipped);
+            match skip.or_else(|| self.judge.row(&planned.row)) {
+                Some(verdict) => skipped.push((planned.row.id, verdict)),
+                None => taken.push(planned),
+            }
+        }
+        let (records, related) = self.with_records(taken).await?;
+        let records = self.selected(records, &mut skipped).await?;
         let (more, parts) = self.transform(cx, records).await?;
         skipped.extend(more);
         if !skipped.is_empty() {
@@ -343,6 +348,28 @@ impl Walk {
             blobs: Arc::clone(self.stage.blobs()) as Arc<dyn Blobs>,
         };
         visitor.visit(cx, phase, batch).await
+    }
+
+    /// Those of the records that this pass takes; the others wait.
+    async fn selected(
+        &self,
+        records: Vec<(Planned, Record)>,
+        waiting: &mut Vec<(RecordId, Verdict)>,
+    ) -> Result<Vec<(Planned, Record)>> {
+        let asked: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
+        let index = self.stage.index().as_ref();
+        let judged = self
+            .judge
+            .records(index, self.ledger.as_ref(), &asked)
+            .await?;
+        let mut taken = Vec::with_capacity(records.len());
+        for (record, verdict) in records.into_iter().zip(judged) {
+            match verdict {
+                Some(verdict) => waiting.push((record.0.row.id, verdict)),
+                None => taken.push(record),
+            }
+        }
+        Ok(taken)
     }
 
     async fn with_records(

@@ -92,48 +92,19 @@ pub struct Oddity {
 impl Discovery {
     /// Counts a record.
     pub fn see(&mut self, record: &Record) {
+        for what in oddities(record) {
+            self.odd(&what, record.meta());
+        }
         match record {
             Record::FieldDefinition(definition) => self.see_definition(definition),
             Record::Account(account) => self.see_values(RecordKind::Account, &account.meta),
-            Record::Contact(contact) => {
-                self.see_values(RecordKind::Contact, &contact.meta);
-                if contact.emails.is_empty() {
-                    self.odd("people without an e-mail address", &contact.meta);
-                }
-            }
-            Record::Conversation(conversation) => {
-                self.see_values(RecordKind::Conversation, &conversation.meta);
-                *self
-                    .channels
-                    .entry(conversation.channel.is.name().to_owned())
-                    .or_default() += 1;
-                *self
-                    .statuses
-                    .entry(conversation.status.raw.clone())
-                    .or_default() += 1;
-                if conversation.status.is == StatusState::Other {
-                    let what = format!(
-                        "conversations with the status `{}`, whose meaning the source does not say; the mapping can name it as `label:`",
-                        conversation.status.raw
-                    );
-                    self.odd(&what, &conversation.meta);
-                }
-                if conversation.requester.is_none() {
-                    self.odd("conversations without a requester", &conversation.meta);
-                }
-                if conversation.subject.trim().is_empty() {
-                    self.odd("conversations without a subject", &conversation.meta);
-                }
-            }
-            Record::Message(message) => {
-                let blank =
-                    |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
-                if blank(&message.body.html)
-                    && blank(&message.body.text)
-                    && message.files.is_empty()
-                {
-                    self.odd("messages without text or files", &message.meta);
-                }
+            Record::Contact(contact) => self.see_values(RecordKind::Contact, &contact.meta),
+            Record::Conversation(one) => {
+                self.see_values(RecordKind::Conversation, &one.meta);
+                let channel = one.channel.is.name().to_owned();
+                *self.channels.entry(channel).or_default() += 1;
+                let status = one.status.raw.clone();
+                *self.statuses.entry(status).or_default() += 1;
             }
             Record::ObjectRecord(own) => self.see_values(RecordKind::ObjectRecord, &own.meta),
             Record::Attachment(file) => self.see_file(&file.meta, file.size),
@@ -158,10 +129,7 @@ impl Discovery {
     }
 
     fn see_file(&mut self, meta: &Meta, size: Option<u64>) {
-        let Some(bytes) = size else {
-            self.odd("files of unknown size", meta);
-            return;
-        };
+        let Some(bytes) = size else { return };
         self.file_bytes += bytes;
         let key = meta.key.clone();
         self.largest_files.push(FileFound { key, bytes });
@@ -244,6 +212,43 @@ impl Discovery {
         }
         out
     }
+}
+
+/// What is odd about a record, so that people may want to look at it before they migrate it.
+pub(crate) fn oddities(record: &Record) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut odd = |is: bool, what: &str| {
+        if is {
+            found.push(what.to_owned());
+        }
+    };
+    match record {
+        Record::Contact(person) => {
+            odd(person.emails.is_empty(), "people without an e-mail address");
+        }
+        Record::Conversation(one) => {
+            odd(one.requester.is_none(), "conversations without a requester");
+            odd(
+                one.subject.trim().is_empty(),
+                "conversations without a subject",
+            );
+            let unclear = format!(
+                "conversations with the status `{}`, whose meaning the source does not say; the mapping can name it as `label:`",
+                one.status.raw
+            );
+            odd(one.status.is == StatusState::Other, &unclear);
+        }
+        Record::Message(message) => {
+            let blank =
+                |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
+            let empty =
+                blank(&message.body.html) && blank(&message.body.text) && message.files.is_empty();
+            odd(empty, "messages without text or files");
+        }
+        Record::Attachment(file) => odd(file.size.is_none(), "files of unknown size"),
+        _ => {}
+    }
+    found
 }
 
 /// What a value looks like, without what it says.

@@ -10,6 +10,7 @@ mod undo;
 mod usage;
 mod waits;
 
+pub(crate) use discovery::oddities;
 pub use discovery::{Discovery, FieldFound, FileFound, KindFound, Oddity};
 pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
 pub use inventory::{Inventory, InventoryEntry, InventoryGroup};
@@ -17,6 +18,7 @@ pub use pulse::{Beat, Pulse, Used};
 pub use undo::{UndoReport, UndoneObject, UndoneReason};
 pub use usage::Usage;
 pub use waits::Wait;
+pub(crate) use waits::{ACTIVE, NOT_IN_SAMPLE, is_by_choice};
 
 /// Why records were skipped that stand in a document for people instead.
 pub(crate) const HANDED_OVER: &str = "handed-over";

@@ -30,11 +30,22 @@ const PERSON: &str = "a person";
 const ADMIN: &str = "the target's administrator";
 const OTHERS: &str = "other records";
 const RESUME: &str = "`resume`";
+const CUT_OVER: &str = "the cut-over";
+const RUN: &str = "the whole run";
 
 /// Why an agent is held who has open cases and nobody in the target to own them.
 pub(crate) const OWNER_UNDECIDED: &str = "owner-undecided";
+/// Why a conversation waits that was not settled when the load began, with what hangs on it.
+pub(crate) const ACTIVE: &str = "active";
+/// Why a record waits that a sample left out.
+pub(crate) const NOT_IN_SAMPLE: &str = "not-in-sample";
 /// How many agents are named.
 const NAMED: usize = 5;
+
+/// Whether a record waits because it was not selected for this pass, and not because anything is wrong.
+pub(crate) fn is_by_choice(reason: &str) -> bool {
+    [ACTIVE, NOT_IN_SAMPLE].contains(&reason)
+}
 
 /// The advice for a reason; reasons that are not named here are tried again by `resume` and have nothing better to say.
 fn known(reason: &str) -> Known {
@@ -52,6 +63,16 @@ fn known(reason: &str) -> Known {
         "same-email" => (
             PERSON,
             "Several people share this address: merge them at the source or in the target, then `resume`",
+            None,
+        ),
+        ACTIVE => (
+            CUT_OVER,
+            "Conversations that were still in work: `delta` loads those that are over by then, `cut-over` all of them",
+            None,
+        ),
+        NOT_IN_SAMPLE => (
+            RUN,
+            "Not part of the sample: `rollback --yes` removes the sample, then `run` loads everything",
             None,
         ),
         "parent-held" | "parent-failed" | "parent-pending" => (

@@ -175,6 +175,8 @@ pub trait Index: Send + Sync {
     async fn word(&self) -> Result<String>;
     /// The highest id of a record.
     async fn highest(&self) -> Result<Option<RecordId>>;
+    /// How often a record was read that was new, or another than before.
+    async fn edits(&self) -> Result<u64>;
     /// Whether something was read, and nothing is left to read: every shard is at its end, every file is fetched or given up,
     /// every conversation may be loaded.
     async fn is_whole(&self) -> Result<bool>;

@@ -141,6 +141,19 @@ impl Index for SqliteIndex {
             .await
     }
 
+    async fn edits(&self) -> Result<u64> {
+        self.db
+            .call("count what was read anew", |c| {
+                let edits = c
+                    .query_row("SELECT value FROM meta WHERE name = 'edits'", [], |r| {
+                        r.get::<_, String>(0)
+                    })
+                    .optional()?;
+                Ok(edits.and_then(|n| n.parse().ok()).unwrap_or(0))
+            })
+            .await
+    }
+
     async fn highest(&self) -> Result<Option<RecordId>> {
         self.db
             .call("read the stage's last record", |c| {

@@ -113,11 +113,11 @@ pub(super) fn take_back(c: &Connection, ids: &[String]) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Who owned what is forgotten with the cases: people may decide anew.
+/// Who owned what and what was selected is forgotten with the cases: people may decide anew.
 pub(super) fn forget_all(c: &Connection) -> Result<(), DbError> {
     for table in ["outcomes", "messages", "effects", "before_images", "phases"] {
         c.execute(&format!("DELETE FROM {table}"), [])?;
     }
-    c.execute("DELETE FROM meta WHERE name = 'owners'", [])?;
+    c.execute("DELETE FROM meta WHERE name IN ('owners', 'selection')", [])?;
     Ok(())
 }

@@ -19,6 +19,8 @@ struct Writer<'t> {
     insert: CachedStatement<'t>,
     /// Groups that have rows which they had not.
     grown: BTreeSet<i64>,
+    /// Records that are new, or say something else than before.
+    edits: u64,
 }
 
 impl<'t> Writer<'t> {
@@ -33,6 +35,7 @@ impl<'t> Writer<'t> {
                  VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
             )?,
             grown: BTreeSet::new(),
+            edits: 0,
         })
     }
 
@@ -52,6 +55,7 @@ impl<'t> Writer<'t> {
             .prepare_cached("UPDATE records SET read_at = max(read_at, ?2) WHERE id = ?1")?
             .execute(params![found.id, self.read_at])?;
         if !older && found.hash != new.hash {
+            self.edits += 1;
             update_row(self.t, found, new, group)?;
             self.t
                 .prepare_cached("INSERT OR IGNORE INTO changes(record) VALUES(?1)")?
@@ -93,13 +97,22 @@ impl<'t> Writer<'t> {
                 .execute(params![id, group])?;
         }
         self.grown.insert(group);
+        self.edits += 1;
         Ok(())
     }
 
-    /// Once per group and page, not per row.
-    fn reopen_groups(self) -> Result<(), DbError> {
+    /// What is done once per page, not per row.
+    fn finish(self) -> Result<(), DbError> {
         for group in self.grown {
             reopen_group(self.t, group)?;
+        }
+        if self.edits > 0 {
+            self.t
+                .prepare_cached(
+                    "INSERT INTO meta(name, value) VALUES('edits', ?1)
+                     ON CONFLICT(name) DO UPDATE SET value = value + excluded.value",
+                )?
+                .execute([self.edits.to_string()])?;
         }
         Ok(())
     }
@@ -189,7 +202,7 @@ pub(super) fn append_page(t: &Transaction<'_>, page: &NewPage) -> Result<(), DbE
     for new in &page.rows {
         writer.write(new)?;
     }
-    writer.reopen_groups()?;
+    writer.finish()?;
     for skip in &page.skips {
         if let Some(found) = Finder::new(t)?.find(&skip.key)? {
             t.prepare_cached("UPDATE records SET skip = ?2 WHERE id = ?1")?
