@@ -80,12 +80,27 @@ impl From<UndecidedArg> for deskferry_core::owners::Undecided {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Read the helpdesk, load the org, verify.
-    Run,
+    Run {
+        /// Only conversations that are over and were quiet for so many days. The others wait for `delta` or `cut-over`.
+        #[arg(long, value_name = "DAYS")]
+        settled_for: Option<u32>,
+    },
+    /// Read the helpdesk, load a sample of it, verify. `rollback` removes it again.
+    Sample(SampleArgs),
     /// Go on where a run stopped, then verify.
     Resume,
+    /// Try again what the org refused, and nothing else; then verify.
+    Retry,
     /// Read what changed at the source since, load what is new, then verify. What was loaded already and is another now is
     /// told, and left as it was loaded.
-    Delta,
+    Delta {
+        /// Only conversations that are over and were quiet for so many days; otherwise as the pass before.
+        #[arg(long, value_name = "DAYS")]
+        settled_for: Option<u32>,
+    },
+    /// The last pass, once nobody works in the helpdesk any more: like `delta`, with everything that waited for it; then
+    /// look whether the helpdesk stands still.
+    CutOver,
     /// Show where a migration stands, and what waits for whom; works beside a run.
     Status,
     /// Make report.html and report.json again from what is on disk; works beside a run.
@@ -123,6 +138,27 @@ pub(super) enum Verb {
         /// How it is filled, as JSON.
         content: String,
     },
+}
+
+/// How a sample is drawn.
+#[derive(Debug, clap::Args)]
+pub(super) struct SampleArgs {
+    /// As few as have one of everything: channels, statuses, types, used custom fields, languages, oddities, the longest
+    /// text, the largest file. This is what happens when nothing is said.
+    #[arg(long, conflicts_with_all = ["random", "conversation"])]
+    pub(super) cover: bool,
+    /// So many conversations, by chance.
+    #[arg(long, value_name = "N")]
+    pub(super) random: Option<usize>,
+    /// The number that decides which ones.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "random")]
+    pub(super) draw: u64,
+    /// This conversation, by its id at the helpdesk; may be said several times.
+    #[arg(long, value_name = "ID", conflicts_with = "random")]
+    pub(super) conversation: Vec<String>,
+    /// The most files that a covering sample may have, in MB; by default what the org has left.
+    #[arg(long, value_name = "MB", conflicts_with_all = ["random", "conversation"])]
+    pub(super) files: Option<u64>,
 }
 
 impl Args {

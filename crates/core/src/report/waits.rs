@@ -94,6 +94,13 @@ fn known(reason: &str) -> Known {
 }
 
 impl Report {
+    /// Whether records wait because they were not selected: a load of settled conversations, or a sample.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        let held = |r: &ReasonReport| r.outcome == "held" && is_by_choice(&r.reason);
+        self.reasons.iter().any(held)
+    }
+
     /// What is held or failed, and who can release it: held first, many before few.
     #[must_use]
     pub fn waits(&self) -> Vec<Wait> {

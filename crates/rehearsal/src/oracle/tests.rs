@@ -972,3 +972,18 @@ fn an_address_that_its_field_refuses_may_stand_beside_it() {
     let found = judge(&format!("{{{files},\"unfit.FromAddress\":\"x\"}}"));
     assert_eq!(found.len(), 1, "{found:#?}");
 }
+
+#[test]
+fn the_marks_of_one_load_share_a_word() {
+    for (marks, expected) in [
+        (&[][..], true),
+        (&["ab12-0"], true),
+        (&["ab12-0", "ab12-1", "ab12-12"], true),
+        (&["ab12-0", "cd34-0"], false),
+        (&["ab12-0", ""], false),
+        (&["ab12"], false),
+    ] {
+        let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
+        assert_eq!(of_one_load(&marks), expected, "{marks:?}");
+    }
+}

@@ -70,6 +70,29 @@ pub struct Chosen {
     pub covers: Vec<String>,
 }
 
+impl Sample {
+    /// The same in a few lines, for a terminal.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let kinds = self
+            .kinds
+            .iter()
+            .map(|(kind, count)| format!("{} {count}", kind.name()));
+        let kinds: Vec<String> = kinds.collect();
+        let mut said = format!(
+            "sample: {}; with what they need: {}; files: {:.1} MB",
+            self.drawn,
+            kinds.join(", "),
+            self.file_bytes as f64 / 1e6
+        );
+        if !self.missing.is_empty() {
+            said.push_str("\nnothing that fits has: ");
+            said.push_str(&self.missing.join(", "));
+        }
+        said
+    }
+}
+
 /// Draws a sample of what was read.
 pub(super) async fn draw(cx: &Context, stage: &Stage, how: &Draw) -> Result<Sample> {
     let mut sample = Sample {
