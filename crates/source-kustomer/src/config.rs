@@ -1,6 +1,7 @@
 //! How to reach a Kustomer org, and how to treat it.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use deskferry_core::http::SecretString;
 use deskferry_core::settings::Settings;
@@ -48,11 +49,15 @@ pub struct KustomerConfigBuilder {
     #[serde(default)]
     mail_bodies: MailBodies,
     #[serde(default)]
+    messages: MessageReads,
+    #[serde(default)]
     deleted: Take,
     #[serde(default)]
     spam: Take,
     #[serde(default)]
     customer_kind: String,
+    #[serde(default)]
+    exports: Option<PathBuf>,
     #[serde(default)]
     keep_raw: bool,
     #[serde(default)]
@@ -88,6 +93,19 @@ pub enum MailBodies {
     Never,
 }
 
+/// How what was said is read. In a file and in the environment `cheapest`, `search` or `conversation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageReads {
+    /// Whatever takes less time under both limits, lot by lot.
+    #[default]
+    Cheapest,
+    /// By searches for many conversations at once, wherever the search knows them.
+    Search,
+    /// Conversation by conversation.
+    Conversation,
+}
+
 /// How many requests a minute go out. In a file, `rate = 120` or `rate = "told"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RateText")]
@@ -120,6 +138,10 @@ impl TryFrom<RateText> for Rate {
     }
 }
 
+/// Requests a minute that the smallest of today's plans allows (Kustomer reference, section 1.5): what is reckoned with until
+/// an answer tells.
+const USUAL_RATE: f64 = 1_000.0;
+
 const fn default_keep_free() -> f64 {
     50.0
 }
@@ -146,9 +168,11 @@ impl KustomerConfig {
             searches_per_minute: default_search_rate(),
             parallel: default_parallel(),
             mail_bodies: MailBodies::Always,
+            messages: MessageReads::Cheapest,
             deleted: Take::Skip,
             spam: Take::Skip,
             customer_kind: String::new(),
+            exports: None,
             keep_raw: false,
             allow_plain_http: false,
             allow_private_hosts: false,
@@ -210,6 +234,26 @@ impl KustomerConfig {
         self.settings.mail_bodies
     }
 
+    pub(crate) fn messages(&self) -> MessageReads {
+        self.settings.messages
+    }
+
+    /// How many other requests a search is worth, by what both limits allow in a minute.
+    pub(crate) fn search_weight(&self) -> u64 {
+        let others = match self.rate() {
+            Rate::AtMost(requests) => f64::from(requests),
+            Rate::Told => USUAL_RATE * (1.0 - self.keep_free()),
+        };
+        let weight = (others / f64::from(self.search_rate().max(1))).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 1 to the greatest rate"
+        )]
+        let weight = weight.clamp(1.0, f64::from(u32::MAX)) as u64;
+        weight
+    }
+
     pub(crate) fn deleted(&self) -> Take {
         self.settings.deleted
     }
@@ -220,6 +264,10 @@ impl KustomerConfig {
 
     pub(crate) fn customer_kind(&self) -> Option<&str> {
         Some(self.settings.customer_kind.trim()).filter(|name| !name.is_empty())
+    }
+
+    pub(crate) fn exports(&self) -> Option<&Path> {
+        self.settings.exports.as_deref()
     }
 
     pub(crate) fn keep_raw(&self) -> bool {
@@ -277,6 +325,14 @@ impl KustomerConfigBuilder {
         self
     }
 
+    /// How what was said is read: by searches for many conversations at once, or conversation by conversation.
+    /// Default [`MessageReads::Cheapest`].
+    #[must_use]
+    pub fn messages(mut self, read: MessageReads) -> Self {
+        self.messages = read;
+        self
+    }
+
     /// Whether deleted conversations are taken along, as far as search shows them. Default [`Take::Skip`].
     #[must_use]
     pub fn deleted(mut self, take: Take) -> Self {
@@ -295,6 +351,15 @@ impl KustomerConfigBuilder {
     #[must_use]
     pub fn customer_kind(mut self, attribute: impl Into<String>) -> Self {
         self.customer_kind = attribute.into();
+        self
+    }
+
+    /// A folder of what the helpdesk gave away as files: tables of data exports (`.csv`, named by what they hold: customer,
+    /// conversation, message) and archived events (`.jsonl`, `.ndjson`, also `.gz`). Read beside the API, whose word counts more.
+    /// Default none.
+    #[must_use]
+    pub fn exports(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.exports = Some(folder.into());
         self
     }
 
@@ -370,6 +435,7 @@ impl fmt::Debug for KustomerConfigBuilder {
             .field("searches_per_minute", &self.searches_per_minute)
             .field("parallel", &self.parallel)
             .field("mail_bodies", &self.mail_bodies)
+            .field("messages", &self.messages)
             .field("deleted", &self.deleted)
             .field("spam", &self.spam)
             .field("keep_raw", &self.keep_raw)

@@ -1,11 +1,16 @@
 //! Configuration that cannot migrate, as items for a hand-over document (Kustomer reference, sections 3.8 and 3.12 to 3.15).
 
+use chrono::{DateTime, TimeDelta, Utc};
 use deskferry_core::RecordKind;
 use deskferry_core::model::{InventoryItem, InventoryKind, InventoryPart, Meta, Named};
 use serde_json::Value;
 
 use crate::convert::Ground;
+use crate::exports::Covered;
 use crate::wire::{Row, is_nothing, text_of};
+
+/// The word for items that say what of a kind no channel covers.
+const COVERAGE: &str = "coverage";
 
 /// What is listed: the path, and what its rows are. Business rules are in no list that a key may read.
 pub(crate) const LISTS: [(&str, InventoryKind); 12] = [
@@ -126,6 +131,92 @@ pub(crate) fn business_rules(ground: &Ground<'_>) -> InventoryItem {
         }],
         definition: Value::Null,
     }
+}
+
+/// What the API does not show, per kind; and the kind of row in which exports may have it.
+const UNSHOWN: [(&str, &str, &str); 6] = [
+    (
+        "customers",
+        "those that were deleted, once search forgets them",
+        "contact",
+    ),
+    (
+        "conversations",
+        "those that were deleted, once search forgets them",
+        "conversation",
+    ),
+    (
+        "messages",
+        "those that were deleted, and those of deleted conversations",
+        "message",
+    ),
+    (
+        "notes on customers",
+        "those that did not change within two years",
+        "",
+    ),
+    ("history", "who changed what when: asked of no channel", ""),
+    (
+        "drafts, forwards and sessions",
+        "all: asked of no channel",
+        "",
+    ),
+];
+
+/// Per kind, what no channel covers: one item each. `rows` are the times that exports speak of, `events` when they happened.
+pub(crate) fn coverage(
+    ground: &Ground<'_>,
+    rows: &Covered,
+    events: &Covered,
+    now: DateTime<Utc>,
+) -> Vec<InventoryItem> {
+    let day = |at: &DateTime<Utc>| at.format("%Y-%m-%d").to_string();
+    let horizon = day(&(now - TimeDelta::days(730)));
+    let items = UNSHOWN.iter().map(|(kind, what, row)| {
+        let mut shown = vec!["API: everything else, however old".to_owned()];
+        let periods = rows.periods(row);
+        let periods = periods
+            .iter()
+            .map(|(from, to)| format!("exports: {} to {}", day(from), day(to)));
+        shown.extend(periods);
+        let gaps = match *kind {
+            "notes on customers" => vec![format!("{what} (before {horizon})")],
+            // Events alone tell what was deleted; tables show what there was.
+            _ if row.is_empty() => vec![(*what).to_owned()],
+            _ => {
+                let own = if events.periods("events").is_empty() {
+                    rows
+                } else {
+                    events
+                };
+                let name = if events.periods("events").is_empty() {
+                    row
+                } else {
+                    "events"
+                };
+                own.gaps(name)
+                    .iter()
+                    .map(|gap| format!("{what}: {gap}"))
+                    .collect()
+            }
+        };
+        let part = |title: &str, lines| InventoryPart {
+            title: title.to_owned(),
+            lines,
+        };
+        InventoryItem {
+            meta: Meta::new(ground.key(RecordKind::InventoryItem, &format!("coverage-{kind}"))),
+            kind: Named::new(InventoryKind::Other, COVERAGE),
+            name: (*kind).to_owned(),
+            active: None,
+            parts: vec![
+                part("read from", shown),
+                part("covered by no channel", gaps),
+            ],
+            definition: Value::Null,
+        }
+    });
+    items.collect()
 }
 
 /// What it does, as far as its members say it in words.

@@ -24,7 +24,10 @@
 //! | notes | of conversations; one that stands on a customer alone is rejected by name as `note-on-customer`, as far as search shows it |
 //! | help centre | categories, articles with their published text in each language; earlier versions and pictures are not read |
 //! | inventory | queues, rules, SLAs, hours, workflows, shortcuts, searches, channels, forms, brands, hooks, odd attributes, validations; without credentials. Business rules cannot be read |
-//! | not read | drafts, forwards, events, audit log, sessions, exports |
+//! | merges, deletes | customers who were merged are named as `merged`, with whom into; deleted ones as `deleted`; changes bring both |
+//! | exports | a folder of tables (`.csv`) and archived events (`.jsonl`, `.gz`), for what the API shows no more; encodings are checked. Files of what stands there alone are not fetched |
+//! | coverage | what no channel covers, per kind and period, as items of the inventory; `discover` shows them |
+//! | not read | drafts, forwards, events (but archived ones), audit log, sessions |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
@@ -89,9 +92,12 @@
 //!
 //! # Decisions
 //!
-//! * What was said is read conversation by conversation: one request for a hundred messages with their files, one for a hundred notes,
-//!   none where the conversation says that it has none. The global search for messages would take fewer, but knows neither files nor
-//!   (in the archive) notes, and its rows do not tell when a conversation is whole.
+//! * What was said in conversations that changed lately is searched for, for up to a thousand messages at once, where that takes less time
+//!   under both limits than a list of each ([`MessageReads`]). The search knows neither files nor what is old, and is not documented to heed the
+//!   conversations' times exactly: so each conversation is counted against what it says that it holds, and what has files or does not add up is
+//!   read by itself: one request for a hundred messages with their files, one for a hundred notes, none where it says that it has none.
+//! * What exports say counts less than what the API says, whatever revision they bear: the API is asked later.
+//! * Merges are in no list: of each customer who is gone it is asked whom they were merged into.
 //! * The HTML of a mail, and its text beyond the preview, stand only in the record behind it, whose shape is not documented: whatever likely member
 //!   is a text is taken. Where it cannot be had, the preview is kept and `body_incomplete` says so; after twenty in a row it is no longer asked for.
 //! * An incoming message names no author: it is the conversation's customer, whoever's address the mail bears.
@@ -104,12 +110,13 @@
 mod client;
 mod config;
 mod convert;
+mod exports;
 mod inventory;
 mod settings;
 mod source;
 mod wire;
 
-pub use config::{KustomerConfig, KustomerConfigBuilder, MailBodies, Take};
+pub use config::{KustomerConfig, KustomerConfigBuilder, MailBodies, MessageReads, Take};
 pub use settings::SETTINGS;
 pub use source::Kustomer;
 

@@ -60,6 +60,12 @@ pub static SETTINGS: Section = Section::new(
             "whether the record behind a mail is read for its whole text and HTML, for one request more: `always`, only for `long` mails whose preview is cut, or `never`",
         ),
         Setting::new(
+            "messages",
+            Holds::OneOf(&["cheapest", "search", "conversation"]),
+            "cheapest",
+            "how what was said is read: by `search` for many conversations at once, `conversation` by conversation, or what is `cheapest` under both limits",
+        ),
+        Setting::new(
             "deleted",
             Holds::OneOf(&["include", "skip"]),
             "skip",
@@ -76,6 +82,12 @@ pub static SETTINGS: Section = Section::new(
             Holds::Text,
             "",
             "the custom attribute of customers that says what sort of person they are, such as `customerTypeStr`",
+        ),
+        Setting::new(
+            "exports",
+            Holds::Path,
+            "",
+            "a folder of data exports (`.csv`) and archived events (`.jsonl`, `.ndjson`, also `.gz`), read beside the API",
         ),
         Setting::new(
             "keep_raw",

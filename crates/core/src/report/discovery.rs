@@ -39,6 +39,9 @@ pub struct Discovery {
     pub largest_files: Vec<FileFound>,
     /// What is odd, by a stable name.
     pub oddities: BTreeMap<String, Oddity>,
+    /// What no channel of the source covers, per kind of thing: what, and for which times. As the source tells.
+    #[serde(default)]
+    pub uncovered: BTreeMap<String, Vec<String>>,
     #[serde(skip)]
     pub(crate) found: BTreeMap<(RecordKind, String), FieldFound>,
 }
@@ -108,6 +111,12 @@ impl Discovery {
             }
             Record::ObjectRecord(own) => self.see_values(RecordKind::ObjectRecord, &own.meta),
             Record::Attachment(file) => self.see_file(&file.meta, file.size),
+            // The source's word for items that say what of a kind it can show by no channel.
+            Record::InventoryItem(item) if item.kind.raw == "coverage" => {
+                let lines = item.parts.last().map(|part| part.lines.clone());
+                self.uncovered
+                    .insert(item.name.clone(), lines.unwrap_or_default());
+            }
             _ => {}
         }
     }
@@ -206,6 +215,9 @@ impl Discovery {
             let example = oddity.examples.first();
             let example = example.map_or(String::new(), |key| format!(", such as {key}"));
             let _ = writeln!(out, "{what}: {}{example}", oddity.count);
+        }
+        for (kind, lines) in &self.uncovered {
+            let _ = writeln!(out, "not covered, {kind}: {}", lines.join("; "));
         }
         if !self.complete {
             let _ = writeln!(out, "not everything was read yet");

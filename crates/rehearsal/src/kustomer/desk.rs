@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::view;
 use super::{Content, KustomerOptions};
-use crate::world::{Conversation, ConversationState, Lists, Message, MessageKind, NoteOn, World};
+use crate::world::{
+    Author, Conversation, ConversationState, Lists, Message, MessageKind, NoteOn, World,
+};
 
 /// What a search can return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,6 +112,24 @@ struct Changes {
     stamped: BTreeMap<Context, BTreeMap<u64, i64>>,
     /// Conversations that are gone.
     deleted: BTreeSet<u64>,
+    /// Customers that are gone.
+    #[serde(default)]
+    gone: BTreeSet<u64>,
+    /// Customers that were merged, and into whom.
+    #[serde(default)]
+    merged: BTreeMap<u64, u64>,
+}
+
+impl Changes {
+    /// Who stands for a customer now.
+    fn now(&self, customer: u64) -> u64 {
+        let mut at = customer;
+        // Merges of merged ones; a circle cannot be made.
+        while let Some(next) = self.merged.get(&at) {
+            at = *next;
+        }
+        at
+    }
 }
 
 #[derive(Debug)]
@@ -209,9 +229,12 @@ impl Desk {
                     entry.updated = *at;
                     entry.rev = 2;
                 }
-                if *context == Context::Conversation && changes.deleted.contains(&entry.number) {
-                    entry.deleted = true;
-                }
+                let gone = match context {
+                    Context::Conversation => changes.deleted.contains(&entry.number),
+                    Context::Customer => changes.gone.contains(&entry.number),
+                    _ => false,
+                };
+                entry.deleted |= gone;
             }
             entries.sort_unstable();
         }
@@ -236,13 +259,26 @@ impl Desk {
 
     pub(super) fn conversation(&self, number: u64) -> Option<Conversation> {
         let raw = self.world.conversation_by_id(number)?;
-        Some(view::conversation(&self.lists, raw.into_owned()))
+        Some(self.seen(raw.into_owned()))
+    }
+
+    /// As it is shown now: what belonged to a customer who was merged belongs to whom they were merged into.
+    fn seen(&self, raw: Conversation) -> Conversation {
+        let mut seen = view::conversation(&self.lists, raw);
+        let now = lock(&self.changes).now(seen.requester);
+        let before = std::mem::replace(&mut seen.requester, now);
+        for message in &mut seen.messages {
+            if message.author == Author::Person(before) {
+                message.author = Author::Person(now);
+            }
+        }
+        seen
     }
 
     /// A message or note with its conversation; none for notes on customers.
     pub(super) fn message(&self, number: u64) -> Option<(Conversation, Message)> {
         let raw = self.world.conversation_of_message(number)?;
-        let seen = view::conversation(&self.lists, raw.into_owned());
+        let seen = self.seen(raw.into_owned());
         let message = seen.messages.iter().find(|m| m.id == number)?.clone();
         Some((seen, message))
     }
@@ -269,6 +305,39 @@ impl Desk {
                 entry.rev += 1;
             }
             entries.sort_unstable();
+        }
+        Ok(())
+    }
+
+    /// Whom a customer was merged into.
+    pub(super) fn merged_into(&self, customer: u64) -> Option<u64> {
+        lock(&self.changes).merged.get(&customer).copied()
+    }
+
+    /// The customer is gone; `into`: merged into this one, who has their conversations from now on.
+    pub(super) fn delete_customer(
+        &self,
+        customer: u64,
+        into: Option<u64>,
+        at: i64,
+    ) -> io::Result<()> {
+        let before = self.world.conversations();
+        let moved: Vec<u64> = before
+            .map(|raw| self.seen(raw.into_owned()))
+            .filter(|seen| into.is_some() && seen.requester == customer)
+            .map(|seen| seen.id)
+            .collect();
+        let mut changes = lock(&self.changes);
+        changes.gone.insert(customer);
+        changes.merged.extend(into.map(|into| (customer, into)));
+        drop(changes);
+        let touched: Vec<u64> = [customer].into_iter().chain(into).collect();
+        self.stamp(Context::Customer, &touched, at)?;
+        self.stamp(Context::Conversation, &moved, at)?;
+        let mut index = lock(&self.index);
+        let entries = index.get_mut(&Context::Customer).into_iter().flatten();
+        for entry in entries.filter(|entry| entry.number == customer) {
+            entry.deleted = true;
         }
         Ok(())
     }

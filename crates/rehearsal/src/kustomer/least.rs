@@ -1,8 +1,8 @@
-//! The least possible number of requests for a full read, conversation by conversation.
+//! The least possible number of requests for a full read: conversation by conversation, and with searches for what was said.
 
 use super::desk::{Context, Desk, Entry};
 use super::{KustomerOptions, view};
-use crate::world::{ConversationState, MessageKind};
+use crate::world::{ConversationState, Message, MessageKind};
 
 /// Hits that one page of a search shows.
 const SEARCH_PAGE: u64 = 500;
@@ -42,8 +42,47 @@ impl LeastRequests {
     }
 }
 
-/// The formula. It belongs to the stand-in, so that the connector cannot set its own bar.
-pub(super) fn count(desk: &Desk, options: &KustomerOptions) -> LeastRequests {
+/// What a search finds of what was said: it knows neither files nor what is old.
+#[derive(Default)]
+struct Said {
+    messages: usize,
+    messages_with_files: usize,
+    notes: usize,
+    notes_with_files: usize,
+}
+
+impl Said {
+    fn searches(&self) -> u64 {
+        let lots = [
+            self.messages,
+            self.messages_with_files,
+            self.notes,
+            self.notes_with_files,
+        ];
+        lots.iter().map(|lot| pages(*lot, SEARCH_PAGE)).sum()
+    }
+
+    /// Takes rows, of which some have files; whether no list is needed for them.
+    fn takes(&mut self, rows: &[&Message], are_notes: bool, horizon: i64) -> bool {
+        let young = rows
+            .iter()
+            .filter(|row| row.sent.timestamp_millis() >= horizon);
+        let (count, with_files) = young.fold((0, 0), |(count, with_files), row| {
+            (count + 1, with_files + usize::from(!row.files.is_empty()))
+        });
+        let (all, filed) = match are_notes {
+            true => (&mut self.notes, &mut self.notes_with_files),
+            false => (&mut self.messages, &mut self.messages_with_files),
+        };
+        *all += count;
+        *filed += with_files;
+        with_files == 0 && count == rows.len()
+    }
+}
+
+/// The formula. It belongs to the stand-in, so that the connector cannot set its own bar. `searched`: what was said in
+/// conversations that changed within two years is searched for, and read by conversation only where it has files or is older.
+pub(super) fn count(desk: &Desk, options: &KustomerOptions, searched: bool) -> LeastRequests {
     let mut least = LeastRequests {
         setup: 2,
         lists: 4 + 1 + 2 + 1 + 4 + 3 + desk.world.object_classes().len() as u64 + aside(desk),
@@ -66,19 +105,31 @@ pub(super) fn count(desk: &Desk, options: &KustomerOptions) -> LeastRequests {
         all.iter().filter(|entry| entry.updated >= horizon).count()
     });
     least.searches += pages(notes, SEARCH_PAGE).max(1);
+    let young: std::collections::BTreeSet<u64> = desk.entries(Context::Conversation, |all| {
+        let young = all.iter().filter(|entry| entry.updated >= horizon);
+        young.map(|entry| entry.number).collect()
+    });
+    let mut said = Said::default();
     for raw in desk.world.conversations() {
         if raw.state != ConversationState::Active {
             continue;
         }
         let seen = view::conversation(&desk.lists, raw.into_owned());
         let is_note = |kind: &MessageKind| matches!(kind, MessageKind::Note { .. });
-        let notes = seen.messages.iter().filter(|m| is_note(&m.kind)).count();
-        least.messages += pages(seen.messages.len() - notes, LIST_PAGE);
-        least.notes += pages(notes, LIST_PAGE);
+        let (notes, messages): (Vec<&Message>, Vec<&Message>) =
+            seen.messages.iter().partition(|m| is_note(&m.kind));
+        let searched = searched && young.contains(&seen.id);
+        if !(searched && said.takes(&messages, false, horizon)) {
+            least.messages += pages(messages.len(), LIST_PAGE);
+        }
+        if !(searched && said.takes(&notes, true, horizon)) {
+            least.notes += pages(notes.len(), LIST_PAGE);
+        }
         least.mails += seen.messages.iter().filter(|m| m.mail.is_some()).count() as u64;
         let files = seen.messages.iter().flat_map(|m| &m.files);
         least.links += files.filter(|file| !file.content.is_empty()).count() as u64;
     }
+    least.searches += said.searches();
     least.bytes = least.links;
     least
 }

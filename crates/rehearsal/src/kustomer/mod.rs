@@ -23,7 +23,8 @@
 //! ```
 //!
 //! Beside the faults of [`fault`](crate::fault), these are known by name: `timed-out` (half the hits of a search; key: the
-//! context), `unsorted` (a search forgets its order; key: the context), `standing-still` (a page leads to itself; key: the path).
+//! context), `unsorted` (a search forgets its order; key: the context), `standing-still` (a page leads to itself; key: the path),
+//! `not-joined` (a search for messages or notes does not heed what is asked of their conversations; key: the context).
 
 mod aside;
 mod desk;
@@ -284,9 +285,14 @@ impl Kustomer {
         ids::id(Of::Org, 1)
     }
 
-    /// The least possible number of requests for a full read.
+    /// The least possible number of requests for a full read, conversation by conversation.
     pub fn least_requests(&self) -> LeastRequests {
-        least::count(&self.shared.desk, &self.shared.options)
+        least::count(&self.shared.desk, &self.shared.options, false)
+    }
+
+    /// The same where what was said is searched for, for many conversations at once, as far as a search knows it.
+    pub fn least_requests_by_search(&self) -> LeastRequests {
+        least::count(&self.shared.desk, &self.shared.options, true)
     }
 
     /// Gives things a new time of their last change, as a bulk edit does.
@@ -305,6 +311,24 @@ impl Kustomer {
     /// When the change cannot be kept in the state folder.
     pub fn delete(&self, conversation: u64, at: DateTime<Utc>) -> io::Result<()> {
         self.shared.desk.delete(conversation, at.timestamp_millis())
+    }
+
+    /// The customer is deleted; likewise.
+    ///
+    /// # Errors
+    /// When the change cannot be kept in the state folder.
+    pub fn delete_customer(&self, customer: u64, at: DateTime<Utc>) -> io::Result<()> {
+        let desk = &self.shared.desk;
+        desk.delete_customer(customer, None, at.timestamp_millis())
+    }
+
+    /// The customer is merged into another, who has their conversations from now on; they themselves are deleted.
+    ///
+    /// # Errors
+    /// When the change cannot be kept in the state folder.
+    pub fn merge_customers(&self, customer: u64, into: u64, at: DateTime<Utc>) -> io::Result<()> {
+        let desk = &self.shared.desk;
+        desk.delete_customer(customer, Some(into), at.timestamp_millis())
     }
 
     /// Every link to bytes that was given so far is dead.

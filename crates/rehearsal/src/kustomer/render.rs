@@ -173,7 +173,10 @@ pub(super) fn customer(desk: &Desk, person: &Person, entry: &Entry) -> Value {
         "verified": false, "rev": entry.rev, "createdAt": millis(entry.created), "updatedAt": millis(entry.updated),
         "conversationCounts": {}, "satisfactionLevel": {},
     });
-    let attributes = with_custom(attributes, fields::values(&desk.world, &person.custom));
+    let mut attributes = with_custom(attributes, fields::values(&desk.world, &person.custom));
+    if entry.deleted {
+        attributes["deleted"] = true.into();
+    }
     let number = id(Of::Customer, person.id);
     let mut relations =
         json!({"messages": {"links": {"self": format!("/v1/customers/{number}/messages")}}});
@@ -182,6 +185,22 @@ pub(super) fn customer(desk: &Desk, person: &Person, entry: &Entry) -> Value {
         relations["company"] = json!({"links": {"self": format!("/v1/companies/{company}")}, "data": {"type": "company", "id": company}});
     }
     resource("customer", &number, "customers", attributes, relations)
+}
+
+/// That a customer was merged into another.
+pub(super) fn merge(customer: u64, into: u64) -> Value {
+    let [source, target] = [customer, into].map(|number| id(Of::Customer, number));
+    // Its own id has the number of whom it was.
+    resource(
+        "customer_merge",
+        &id(Of::Setting, customer),
+        "customers/merges",
+        json!({"status": "success", "createdAt": "2024-01-01T00:00:00.000Z"}),
+        json!({
+            "source": {"links": {"self": format!("/v1/customers/{source}")}, "data": {"type": "customer", "id": source}},
+            "target": {"links": {"self": format!("/v1/customers/{target}")}, "data": {"type": "customer", "id": target}},
+        }),
+    )
 }
 
 /// Kustomer's word for a channel.

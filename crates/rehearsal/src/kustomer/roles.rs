@@ -20,6 +20,10 @@ fn needed(pieces: &[&str], method: &Method) -> Option<(&'static str, &'static st
             "org.permission.conversation.read",
             "org.user.conversation.read",
         ),
+        ["customers", _, "merges"] => (
+            "org.permission.customer_merge.read",
+            "org.user.customer.read",
+        ),
         ["customers", ..] => ("org.permission.customer.read", "org.user.customer.read"),
         ["companies", ..] => ("org.permission.company.read", "org.user.company.read"),
         ["users", ..] => ("org.permission.user.read", "org.user.read"),

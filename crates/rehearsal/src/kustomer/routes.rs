@@ -305,6 +305,7 @@ impl Call<'_> {
             ["conversations"] => self.by_index(Context::Conversation),
             ["messages"] => self.by_index(Context::Message),
             ["notes"] => self.by_index(Context::Note),
+            ["customers", id, "merges"] => self.merges(id),
             ["customers", id] => self.single(Context::Customer, Of::Customer, id),
             ["companies", id] => self.single(Context::Company, Of::Company, id),
             ["conversations", id] => self.single(Context::Conversation, Of::Conversation, id),
@@ -437,6 +438,16 @@ impl Call<'_> {
             .ok_or(Denied::NotFound)?;
         let data = render::entry(desk, context, &entry).ok_or(Denied::NotFound)?;
         Ok(json!({"data": data}))
+    }
+
+    /// The merges of a customer who is gone.
+    fn merges(&self, id: &str) -> Answer {
+        let desk = &self.shared.desk;
+        let customer = number(Of::Customer, id).ok_or(Denied::NotFound)?;
+        desk.entry(Context::Customer, customer)
+            .ok_or(Denied::NotFound)?;
+        let into = desk.merged_into(customer).into_iter();
+        self.listed(into.map(|into| render::merge(customer, into)), 100)
     }
 
     fn conversation(&self, id: &str) -> Result<Conversation, Denied> {

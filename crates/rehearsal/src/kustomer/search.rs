@@ -1,5 +1,7 @@
 //! Search and the archive search (Kustomer reference, sections 2.2 to 2.4).
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::desk::{Context, Entry};
@@ -31,6 +33,8 @@ enum Attribute {
     Updated,
     Files,
     Number,
+    /// The last change of the conversation that a message or note stands in.
+    Conversation,
 }
 
 #[derive(Clone, Copy)]
@@ -43,8 +47,12 @@ enum Operator {
 }
 
 impl Criterion {
-    fn holds(&self, entry: &Entry) -> bool {
+    fn holds(&self, entry: &Entry, conversations: &HashMap<u64, i64>) -> bool {
         let found = match self.attribute {
+            Attribute::Conversation => match conversations.get(&entry.conversation) {
+                Some(updated) => *updated,
+                None => return false,
+            },
             Attribute::Created => entry.created,
             Attribute::Updated => entry.updated,
             Attribute::Files => i64::from(entry.files),
@@ -94,11 +102,24 @@ pub(super) fn answer(call: &Call<'_>, index: Index, body: &[u8]) -> Result<Value
         Index::Young => entry.updated >= horizon,
         Index::Archive => options.archive_holds_all || entry.updated < horizon,
     };
+    let mut asked = asked;
+    let of_conversations = |one: &Criterion| matches!(one.attribute, Attribute::Conversation);
+    let mut conversations = HashMap::new();
+    if asked.all.iter().any(of_conversations) {
+        if call.shared.faults.take("not-joined", asked.context.name()) {
+            asked.all.retain(|one| !of_conversations(one));
+        }
+        conversations = desk.entries(Context::Conversation, |all| {
+            all.iter()
+                .map(|entry| (entry.number, entry.updated))
+                .collect()
+        });
+    }
     let mut hits: Vec<Entry> = desk.entries(asked.context, |entries| {
         let kept = entries.iter().filter(|entry| {
             in_index(entry)
                 && (asked.deleted || !entry.deleted)
-                && asked.all.iter().all(|one| one.holds(entry))
+                && asked.all.iter().all(|one| one.holds(entry, &conversations))
         });
         kept.copied().collect()
     });
@@ -147,7 +168,9 @@ fn sort(hits: &mut [Entry], asked: &Asked, ignored: bool) {
             hits.sort_by_key(|entry| match attribute {
                 Attribute::Created => entry.created,
                 Attribute::Updated => entry.updated,
-                Attribute::Files | Attribute::Number => i64::try_from(entry.number).unwrap_or(0),
+                Attribute::Files | Attribute::Number | Attribute::Conversation => {
+                    i64::try_from(entry.number).unwrap_or(0)
+                }
             });
             if !ascending {
                 hits.reverse();
@@ -224,13 +247,19 @@ fn sorting(
 }
 
 fn attribute(context: Context, index: Index, name: &str) -> Result<Attribute, Denied> {
+    // Criteria may be on other kinds of things than what is looked for.
+    if name == "conversation_updated_at" && matches!(context, Context::Message | Context::Note) {
+        return Ok(Attribute::Conversation);
+    }
     let own = name
         .strip_prefix(context.prefix())
         .and_then(|rest| rest.strip_prefix('_'));
     match own {
         Some("created_at") => Ok(Attribute::Created),
         Some("updated_at") => Ok(Attribute::Updated),
-        Some("attachment_count") if index == Index::Young && context == Context::Message => {
+        Some("attachment_count")
+            if index == Index::Young && matches!(context, Context::Message | Context::Note) =>
+        {
             Ok(Attribute::Files)
         }
         Some("id") if index == Index::Archive => Ok(Attribute::Number),
@@ -251,7 +280,7 @@ fn operator(name: &str) -> Option<Operator> {
 
 fn number(attribute: Attribute, value: &Value) -> Option<i64> {
     match attribute {
-        Attribute::Created | Attribute::Updated => {
+        Attribute::Created | Attribute::Updated | Attribute::Conversation => {
             let text = value.as_str()?;
             let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
             Some(at.timestamp_millis())

@@ -42,6 +42,7 @@ const COUNTED: &[&str] = &[
     "tags",
     "sub-statuses",
     "metadata",
+    "merges",
     "search",
     "archive-search",
     "messages",
@@ -63,6 +64,75 @@ pub(crate) enum Index {
     Archive,
     /// What did.
     Young,
+}
+
+impl Index {
+    fn endpoint(self) -> &'static str {
+        match self {
+            Self::Young => "search",
+            Self::Archive => "archive-search",
+        }
+    }
+}
+
+/// What was said in the conversations that changed within a time: a criterion on another kind of thing than what is looked
+/// for (Kustomer reference, section 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) what: What,
+    /// The conversations' last change: from this moment on, in milliseconds since 1970.
+    pub(crate) from: i64,
+    /// To this moment.
+    pub(crate) to: i64,
+    /// From 1.
+    pub(crate) page: u32,
+}
+
+/// What of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Messages,
+    MessagesWithFiles,
+    Notes,
+    NotesWithFiles,
+}
+
+impl What {
+    /// What is looked for, as a search names it.
+    pub(crate) fn context(self) -> &'static str {
+        match self {
+            Self::Messages | Self::MessagesWithFiles => "message",
+            Self::Notes | Self::NotesWithFiles => "note",
+        }
+    }
+}
+
+impl What {
+    fn lot(self) -> &'static str {
+        match self {
+            Self::Messages => "said messages",
+            Self::MessagesWithFiles => "said messages with files",
+            Self::Notes => "said notes",
+            Self::NotesWithFiles => "said notes with files",
+        }
+    }
+}
+
+impl Said {
+    fn body(&self) -> Value {
+        let context = self.what.context();
+        let mut all = vec![
+            json!({"conversation_updated_at": {"gte": moment(self.from)}}),
+            json!({"conversation_updated_at": {"lte": moment(self.to)}}),
+        ];
+        if matches!(self.what, What::MessagesWithFiles | What::NotesWithFiles) {
+            let files = format!("{context}_attachment_count");
+            all.push(json!({ files: {"gte": 1} }));
+        }
+        // By time of making: what is added meanwhile comes last, and shifts no page.
+        let order = format!("{context}_created_at");
+        json!({"queryContext": context, "and": all, "sort": [{order: "asc"}]})
+    }
 }
 
 /// What is searched for: rows of a context by time.
@@ -90,6 +160,18 @@ pub(crate) struct Listed {
     pub(crate) next: Option<String>,
     /// How many there are, where that is told.
     pub(crate) total: Option<u64>,
+}
+
+impl Listed {
+    /// Rows that came otherwise than by a list, with no files beside them.
+    pub(crate) fn of(rows: Vec<Raw>) -> Self {
+        Self {
+            rows,
+            included: None,
+            next: None,
+            total: None,
+        }
+    }
 }
 
 /// Speaks to one org.
@@ -224,25 +306,59 @@ impl Client {
 
     /// One page of a search, in the order of time.
     pub(crate) async fn search(&self, cx: &Context, query: &Query<'_>) -> Result<Listed> {
+        let listed = self
+            .hits(cx, query.index, query.context, query.page, &query.body())
+            .await?;
+        let lot = format!("{} {}", query.index.endpoint(), query.context);
+        needed(cx, lot, share(listed.rows.len(), SEARCH_PAGE));
+        Ok(listed)
+    }
+
+    /// One page of what was said in conversations that changed within a time. What of it was needed is the caller's to say.
+    pub(crate) async fn said(&self, cx: &Context, said: &Said) -> Result<Listed> {
+        self.hits(
+            cx,
+            Index::Young,
+            said.what.context(),
+            said.page,
+            &said.body(),
+        )
+        .await
+    }
+
+    /// Rows of a search for what was said that were wanted.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a number of rows of a few pages"
+    )]
+    pub(crate) fn found(&self, cx: &Context, what: What, rows: usize) {
+        needed(cx, what.lot(), rows as f64 / SEARCH_PAGE as f64);
+    }
+
+    async fn hits(
+        &self,
+        cx: &Context,
+        index: Index,
+        context: &str,
+        page: u32,
+        body: &Value,
+    ) -> Result<Listed> {
         const SEARCH: &str = "search";
-        let (endpoint, path) = match query.index {
-            Index::Young => ("search", "v1/customers/search"),
-            Index::Archive => ("archive-search", "v1/customers/archive/search"),
+        let path = match index {
+            Index::Young => "v1/customers/search",
+            Index::Archive => "v1/customers/archive/search",
         };
         for attempt in 1..=SEARCH_TRIES {
-            let request = Request::post(endpoint, format!("{}/{path}", self.root))
-                .query("page", query.page)
+            let request = Request::post(index.endpoint(), format!("{}/{path}", self.root))
+                .query("page", page)
                 .query("pageSize", SEARCH_PAGE)
-                .json(&query.body())
+                .json(body)
                 .idempotent(true);
             let response = self.answer(cx, request, SEARCH, None).await?;
             let envelope: Envelope = response.json(SEARCH)?;
             // Hits are missing although the status says that all is well (Kustomer reference, section 2.2).
             if envelope.meta.get("timed_out").and_then(Value::as_bool) != Some(true) {
-                let listed = of_envelope(envelope);
-                let lot = format!("{endpoint} {}", query.context);
-                needed(cx, lot, share(listed.rows.len(), SEARCH_PAGE));
-                return Ok(listed);
+                return Ok(of_envelope(envelope));
             }
             let wait = Duration::from_millis(250 << attempt);
             cx.sleep(wait, "wait before repeating a search").await?;
@@ -251,8 +367,7 @@ impl Client {
             ErrorKind::Unavailable,
             SEARCH,
             format!(
-                "the search for {} ran out of time on Kustomer's side {SEARCH_TRIES} times",
-                query.context
+                "the search for {context} ran out of time on Kustomer's side {SEARCH_TRIES} times"
             ),
         )
         .advise("Run `resume` when the org is less busy: nothing is lost"))
@@ -356,6 +471,8 @@ pub(crate) enum List<'a> {
     Notes(&'a str, &'a RecordKey),
     /// The files of a conversation.
     Attachments(&'a str, &'a RecordKey),
+    /// Whom a customer was merged into.
+    Merges(&'a str, &'a RecordKey),
 }
 
 impl<'a> List<'a> {
@@ -371,6 +488,7 @@ impl<'a> List<'a> {
             Self::Messages(..) => "messages",
             Self::Notes(..) => "notes",
             Self::Attachments(..) => "attachments",
+            Self::Merges(..) => "merges",
         }
     }
 
@@ -385,7 +503,7 @@ impl<'a> List<'a> {
             Self::Inventory(path) => (path.to_owned(), Some(LIST_PAGE)),
             Self::Tags { deleted: true } => ("tags deleted".to_owned(), Some(LIST_PAGE)),
             Self::Tags { .. } | Self::SubStatuses => (self.endpoint().to_owned(), Some(LIST_PAGE)),
-            Self::Messages(..) | Self::Notes(..) | Self::Attachments(..) => {
+            Self::Messages(..) | Self::Notes(..) | Self::Attachments(..) | Self::Merges(..) => {
                 (self.endpoint().to_owned(), None)
             }
         }
@@ -404,14 +522,16 @@ impl<'a> List<'a> {
             Self::Messages(..) => "list messages",
             Self::Notes(..) => "list notes",
             Self::Attachments(..) => "list files",
+            Self::Merges(..) => "ask whom a customer was merged into",
         }
     }
 
     fn about(self) -> Option<&'a RecordKey> {
         match self {
-            Self::Messages(_, about) | Self::Notes(_, about) | Self::Attachments(_, about) => {
-                Some(about)
-            }
+            Self::Messages(_, about)
+            | Self::Notes(_, about)
+            | Self::Attachments(_, about)
+            | Self::Merges(_, about) => Some(about),
             _ => None,
         }
     }
@@ -430,6 +550,10 @@ impl<'a> List<'a> {
             Self::Messages(id, _) => (of(id, "messages"), LIST_PAGE),
             Self::Notes(id, _) => (of(id, "notes"), LIST_PAGE),
             Self::Attachments(id, _) => (of(id, "attachments"), LIST_PAGE),
+            Self::Merges(id, _) => {
+                let path = format!("v1/customers/{}/merges", path_segment(id));
+                (path, LIST_PAGE)
+            }
         };
         let request = Request::get(self.endpoint(), path).query("pageSize", size);
         match self {

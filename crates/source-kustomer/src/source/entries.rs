@@ -164,7 +164,7 @@ impl Kustomer {
         Ok(page)
     }
 
-    async fn convert(
+    pub(super) async fn convert(
         &self,
         cx: &Context,
         tenant: &Tenant,

@@ -2,16 +2,18 @@
 
 mod aside;
 mod entries;
+mod exports;
 mod lists;
 mod objects;
 mod people;
 mod ready;
+mod said;
 mod streams;
 mod window;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -30,6 +32,7 @@ use serde_json::json;
 use crate::client::Client;
 use crate::config::KustomerConfig;
 use crate::convert::{self, Ground};
+use crate::exports::Tape;
 use crate::wire::{Raw, Row};
 
 use lists::Loaded;
@@ -71,6 +74,12 @@ pub struct Kustomer {
     klasses: Klasses,
     /// Mails in a row whose record could not be had.
     denials: AtomicU32,
+    /// Searches in a row that did not show what conversations say that they hold.
+    doubts: AtomicU32,
+    /// Whether the key may not ask whom customers were merged into.
+    merges_hidden: AtomicBool,
+    /// A packed export that is open.
+    tape: Mutex<Option<Tape>>,
 }
 
 impl Kustomer {
@@ -95,6 +104,9 @@ impl Kustomer {
             strangers: Strangers::default(),
             klasses: Klasses::default(),
             denials: AtomicU32::new(0),
+            doubts: AtomicU32::new(0),
+            merges_hidden: AtomicBool::new(false),
+            tape: Mutex::new(None),
         })
     }
 
@@ -161,7 +173,24 @@ impl Source for Kustomer {
             Some(since) => shard.scoped(json!({ "since": since })),
             None => shard,
         };
+        // Without a folder it says what no channel covers, and no more.
+        let exports: &[RecordKind] = match self.config.exports() {
+            Some(_) => &[
+                RecordKind::Contact,
+                RecordKind::Account,
+                RecordKind::Conversation,
+                RecordKind::Message,
+                RecordKind::Agent,
+                RecordKind::InventoryItem,
+            ],
+            None => &[RecordKind::InventoryItem],
+        };
+        let needs: &[RecordKind] = match self.config.exports() {
+            Some(_) => &[RecordKind::Agent],
+            None => &[],
+        };
         let shards = [
+            Shard::new(exports::EXPORTS, exports).needing(needs),
             Shard::new("attributes", [RecordKind::FieldDefinition]),
             Shard::new("teams", [RecordKind::Team]),
             Shard::new("tags", [RecordKind::Tag]),
@@ -217,6 +246,8 @@ impl Source for Kustomer {
                     .await
             }
             id if id.starts_with(objects::PREFIX) => self.objects_page(cx, shard, after).await,
+            exports::EXPORTS => self.exports_page(cx, after).await,
+            id if id.starts_with(said::PREFIX) => self.said_page(cx, shard).await,
             id if id.starts_with(entries::PREFIX) => self.entries_page(cx, shard, after).await,
             id => Err(Error::new(
                 ErrorKind::Mismatch,

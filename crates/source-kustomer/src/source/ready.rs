@@ -8,11 +8,21 @@ use crate::config::Rate;
 use crate::wire::Row;
 
 /// What is read, with the role that opens it, by its newer and its older name.
-const ROLES: [(&str, &str, &str); 13] = [
+const ROLES: [(&str, &str, &str); 15] = [
     (
         "customers",
         "org.permission.customer.read",
         "org.user.customer.read",
+    ),
+    (
+        "whom customers were merged into",
+        "org.permission.customer_merge.read",
+        "org.user.customer.read",
+    ),
+    (
+        "the help centre",
+        "org.permission.kb.read",
+        "org.user.kb.read",
     ),
     (
         "companies",

@@ -1,16 +1,21 @@
 //! Companies, customers and conversations: everything that search finds, in the order of its last change.
 
+use std::sync::atomic::Ordering;
+
 use chrono::{DateTime, Utc};
-use deskferry_core::model::Record;
+use deskferry_core::model::{CustomValue, Record};
 use deskferry_core::source::{Cursor, Next, Page, Shard, Skip};
-use deskferry_core::{Context, RecordKey, RecordKind, Result, Tenant};
+use deskferry_core::{Context, ErrorKind, RecordKey, RecordKind, Result, Tenant};
 
 use super::window::{Reading, Stamp, Step};
 use super::{Kustomer, OVERLAP, cursor, entries, id_of, read_place, watermark};
-use crate::client::{Index, Query};
+use crate::client::{Index, List, Query};
 use crate::config::Take;
 use crate::convert::{self, Ground, Standing};
 use crate::wire::{Defect, Raw, Row, parse_time};
+
+/// Names the customer whom one was merged into, among the values of theirs.
+const MERGED_INTO: &str = "mergedInto";
 
 /// What is searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,7 @@ struct Taken {
     stamp: Stamp,
     standing: Option<Standing>,
     deleted: bool,
+    merged: bool,
 }
 
 impl Kustomer {
@@ -76,6 +82,9 @@ impl Kustomer {
                         .push(convert::reject(stream.kind(), id_of(raw), defect, raw));
                 }
             }
+        }
+        if stream == Stream::Customers {
+            self.follow(cx, &mut taken, &mut page).await?;
         }
         if stream == Stream::Conversations {
             self.spread(cx, &tenant, &reading, &taken, &mut page)
@@ -160,7 +169,47 @@ impl Kustomer {
             stamp,
             standing,
             deleted: row.flag("deleted"),
+            merged: false,
         })
+    }
+
+    /// Customers who are gone may have been merged: into whom is asked of each, since no list tells of all (Kustomer reference,
+    /// section 3.1). What belonged to them belongs to that one already.
+    async fn follow(&self, cx: &Context, taken: &mut [Taken], page: &mut Page) -> Result<()> {
+        for one in taken.iter_mut().filter(|one| one.deleted) {
+            if self.merges_hidden.load(Ordering::Relaxed) {
+                break;
+            }
+            let key = one.record.key().clone();
+            let listed = match self
+                .client
+                .list(cx, List::Merges(key.id(), &key), None)
+                .await
+            {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                    self.merges_hidden.store(true, Ordering::Relaxed);
+                    page.notes.push(format!(
+                        "customers who were merged cannot be told from those who were deleted: {error}"
+                    ));
+                    break;
+                }
+                listed => listed?,
+            };
+            let rows = listed.rows.iter().filter_map(|raw| Row::read(raw).ok());
+            let into = rows
+                .filter(|row| {
+                    row.related("source")
+                        .is_none_or(|source| source == key.id())
+                })
+                .find_map(|row| Some(row.related("target")?.to_owned()));
+            if let (Some(into), Record::Contact(contact)) = (into, &mut one.record) {
+                one.merged = true;
+                let into = CustomValue::Text(into);
+                contact.meta.custom.insert(MERGED_INTO.to_owned(), into);
+            }
+        }
+        Ok(())
     }
 
     /// Why no target shall load it.
@@ -171,6 +220,7 @@ impl Kustomer {
             }
             Some(standing) if standing.spam => (self.config.spam() == Take::Skip).then_some("spam"),
             Some(_) => None,
+            None if one.merged => Some("merged"),
             None => one.deleted.then_some("deleted"),
         }
     }
@@ -212,9 +262,8 @@ impl Kustomer {
                 scoped.push(scope);
             }
         }
-        for chunk in scoped.chunks(entries::CONVERSATIONS) {
-            page.spawn.extend(entries::shard(chunk)?);
-        }
+        let parts = self.parts(scoped, reading.index == Index::Young)?;
+        page.spawn.extend(parts);
         Ok(())
     }
 }

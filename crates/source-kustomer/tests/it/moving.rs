@@ -1,6 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
-use deskferry_core::RecordKind;
+use deskferry_core::model::CustomValue;
 use deskferry_core::source::Scope;
+use deskferry_core::{Record, RecordKind};
 use deskferry_rehearsal::fault::{Action, Rule};
 use deskferry_rehearsal::kustomer::{Context, Kustomer as Desk};
 
@@ -106,5 +107,59 @@ async fn an_archive_that_holds_young_things_too_doubles_nothing() {
     assert_eq!(
         read.count(RecordKind::Conversation) as u64,
         desk.count(Context::Conversation)
+    );
+}
+
+#[tokio::test]
+async fn a_read_of_changes_tells_merged_customers_from_deleted_ones_and_follows_them() {
+    let desk = desk(options(60)).await;
+    let source = source(config(&desk));
+    let whole = read_all(&source).await.unwrap();
+    let mut scope = Scope::default();
+    scope.since = Some(whole.ends["customers"].clone());
+    let requesters: Vec<u64> = desk
+        .world()
+        .conversations()
+        .map(|one| one.requester)
+        .filter(|id| desk.numbers(Context::Customer).contains(id))
+        .collect();
+    let from = requesters[0];
+    let into = *requesters.iter().find(|id| **id != from).unwrap();
+    let gone = *desk
+        .numbers(Context::Customer)
+        .iter()
+        .find(|id| **id != from && **id != into)
+        .unwrap();
+    let at = Utc::now() + TimeDelta::minutes(1);
+    desk.merge_customers(from, into, at).unwrap();
+    desk.delete_customer(gone, at).unwrap();
+
+    let changed = read(&source, &scope).await.unwrap();
+    let skipped = |reason: &str| {
+        let mut all = changed.skips.iter().filter(|skip| skip.reason == reason);
+        let only = all.next().unwrap().key.clone();
+        assert_eq!(all.next(), None, "{reason}");
+        only
+    };
+    let (merged, deleted) = (skipped("merged"), skipped("deleted"));
+    assert_ne!(merged, deleted);
+    let Record::Contact(contact) = &changed.records[&merged] else {
+        panic!("{merged} is no contact")
+    };
+    let CustomValue::Text(target) = &contact.meta.custom["mergedInto"] else {
+        panic!("{:?}", contact.meta.custom)
+    };
+    let moved: Vec<_> = changed.conversations().collect();
+    assert_eq!(
+        moved.len(),
+        requesters.iter().filter(|id| **id == from).count(),
+        "what belonged to them"
+    );
+    for one in moved {
+        assert_eq!(one.requester.as_ref().unwrap().id(), target);
+    }
+    assert!(
+        desk.requests().count("GET", "customers/{id}/merges") == 2,
+        "asked of those alone who are gone"
     );
 }
