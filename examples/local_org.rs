@@ -22,6 +22,7 @@ cargo run --example local_org -- [STATE-FOLDER] [PORT] [options]
   --no-audit-fields      the user may not set audit fields
   --multi-currency       records have a currency
   --state-country        states and countries are picklists
+  --person-accounts      accounts can be people
   --field-security       deployed fields stay hidden until a permission set shows them
   --bare                 without the custom fields of the shipped mapping
   --username NAME        a further user (the integration user is always there)
@@ -43,6 +44,7 @@ struct Given {
     no_audit_fields: bool,
     multi_currency: bool,
     state_country: bool,
+    person_accounts: bool,
     field_security: bool,
     bare: bool,
     username: Option<String>,
@@ -80,6 +82,7 @@ fn given() -> Result<Option<Given>, Box<dyn std::error::Error>> {
             "--no-audit-fields" => given.no_audit_fields = true,
             "--multi-currency" => given.multi_currency = true,
             "--state-country" => given.state_country = true,
+            "--person-accounts" => given.person_accounts = true,
             "--field-security" => given.field_security = true,
             "--bare" => given.bare = true,
             "--username" => given.username = Some(value()?),
@@ -122,6 +125,7 @@ fn options(given: &Given, folder: &Path) -> Result<OrgOptions, Box<dyn std::erro
         .audit_fields(!given.no_audit_fields)
         .multi_currency(given.multi_currency)
         .state_country_picklists(given.state_country)
+        .person_accounts(given.person_accounts)
         .field_security(given.field_security)
         .password(given.password.as_deref().unwrap_or("rehearsal"))
         .access_token(

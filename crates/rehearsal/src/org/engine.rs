@@ -302,6 +302,11 @@ impl Engine {
         Ok((shown.collect(), last))
     }
 
+    /// An image of a rich-text field: its media type and bytes.
+    pub(crate) fn image(&self, number: i64) -> Result<Option<(String, Vec<u8>)>, Refusal> {
+        Ok(store::image(&self.db(), number)?)
+    }
+
     /// How many rows each object holds, empty ones left out.
     pub(crate) fn counts(&self) -> Result<Vec<(String, i64)>, Refusal> {
         let db = self.db();

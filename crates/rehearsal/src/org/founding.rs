@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::automation;
 use super::engine::Ctx;
 use super::error::Refusal;
-use super::options::NewUser;
-use super::store::Fields;
+use super::options::{NewUser, OrgSettings};
+use super::store::{self, Fields};
 
 /// The login name of the user a migration runs as.
 pub(crate) const INTEGRATION_USERNAME: &str = "integration@rehearsal.example.org";
@@ -79,6 +79,7 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
             "PermissionsCanUpdateEmailMessage": settings.update_email_messages,
             "PermissionsQueryAllFiles": settings.query_all_files,
             "PermissionsBulkApiHardDelete": settings.bulk_hard_delete,
+            "PermissionsCanInsertFeedSystemFields": settings.feed_system_fields,
         }),
     )?;
     add(
@@ -86,6 +87,7 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
         "PermissionSetAssignment",
         json!({"PermissionSetId": permissions, "AssigneeId": integration, "IsActive": true}),
     )?;
+    record_types(ctx, settings)?;
     for rule in &settings.duplicate_rules {
         add(
             ctx,
@@ -95,6 +97,41 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
     }
     automation::declare(ctx)?;
     case_status(ctx)
+}
+
+/// Brings the rows of record types and business processes to what the settings say. A place in the settings is a row.
+pub(super) fn record_types(ctx: &Ctx<'_>, settings: &OrgSettings) -> Result<(), Refusal> {
+    let processes = ctx.object("BusinessProcess")?;
+    for (number, process) in (1..).zip(&settings.business_processes) {
+        let row = json!({"Name": process.name, "TableEnumOrId": process.object, "IsActive": true});
+        put(ctx, "BusinessProcess", number, row)?;
+    }
+    for (number, known) in (1..).zip(&settings.record_types) {
+        let name = known.business_process.as_ref();
+        let process = name.and_then(|name| {
+            let mut all = (1..).zip(&settings.business_processes);
+            all.find(|(_, process)| process.object == known.object && process.name == *name)
+        });
+        let row = json!({
+            "Name": known.shown(), "DeveloperName": known.name, "SobjectType": known.object,
+            "IsActive": !known.inactive, "IsPersonType": known.is_person,
+            "BusinessProcessId": process.map(|(number, _)| ctx.id(processes, number)),
+        });
+        put(ctx, "RecordType", number, row)?;
+    }
+    Ok(())
+}
+
+/// Writes a row with this number, new or not.
+fn put(ctx: &Ctx<'_>, object: &str, number: i64, row: Value) -> Result<(), Refusal> {
+    let of = ctx.object(object)?;
+    let (Some(before), Value::Object(new)) = (store::get(ctx.db, of, number)?, &row) else {
+        return add(ctx, object, row).map(|_| ());
+    };
+    let mut fields = before.fields.clone();
+    fields.extend(new.clone());
+    fields.retain(|_, value| !value.is_null());
+    store::update(ctx.db, of, &before, &fields)
 }
 
 fn case_status(ctx: &Ctx<'_>) -> Result<(), Refusal> {

@@ -48,6 +48,7 @@ mod metadata;
 mod options;
 mod random;
 mod read;
+mod record_types;
 mod rest;
 mod richtext;
 mod saved;
@@ -76,6 +77,7 @@ pub use self::options::{
     CustomField, CustomObject, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions,
     OrgSettings, PicklistValue,
 };
+pub use self::record_types::{BusinessProcess, RecordType};
 use crate::fault::Faults;
 use crate::serve::{RequestLog, Requests, ServeOptions, Server};
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::automation::{Automation, AutomationKind};
 use super::knowledge::KnowledgeSettings;
 use super::limits::Limit;
+use super::record_types::{self, BusinessProcess, RecordType};
 
 /// How an org is started. Everything but addresses, custom fields and the key of assertions is kept in the state folder, and what is kept
 /// there wins over what is given when the folder is opened again.
@@ -90,6 +91,50 @@ impl OrgOptions {
     #[must_use]
     pub fn state_country_picklists(mut self, on: bool) -> Self {
         self.settings.state_country_picklists = on;
+        self
+    }
+
+    /// Whether accounts can be people; the org then begins with two record types of Account, as the platform's do.
+    #[must_use]
+    pub fn person_accounts(mut self, on: bool) -> Self {
+        self.settings.person_accounts = on;
+        let of_feature = record_types::of_person_accounts();
+        self.settings.record_types.retain(|known| {
+            !of_feature
+                .iter()
+                .any(|own| own.is(&known.object, &known.name))
+        });
+        if on {
+            self.settings.record_types.splice(0..0, of_feature);
+        }
+        self
+    }
+
+    /// One more record type.
+    #[must_use]
+    pub fn record_type(mut self, record_type: RecordType) -> Self {
+        self.settings.record_types.push(record_type);
+        self
+    }
+
+    /// One more business process.
+    #[must_use]
+    pub fn business_process(mut self, process: BusinessProcess) -> Self {
+        self.settings.business_processes.push(process);
+        self
+    }
+
+    /// Whether the user may set who wrote a post, and when.
+    #[must_use]
+    pub fn feed_system_fields(mut self, allowed: bool) -> Self {
+        self.settings.feed_system_fields = allowed;
+        self
+    }
+
+    /// Whether a mail that goes out with a case behind it makes a task of its own.
+    #[must_use]
+    pub fn email_tasks(mut self, on: bool) -> Self {
+        self.settings.email_tasks = on;
         self
     }
 
@@ -297,6 +342,16 @@ pub struct OrgSettings {
     pub multi_currency: bool,
     /// Whether states and countries are picklists: addresses then have codes, and take no others.
     pub state_country_picklists: bool,
+    /// Whether accounts can be people.
+    pub person_accounts: bool,
+    /// Record types, in the order of their ids. They are never taken away, only made inactive.
+    pub record_types: Vec<RecordType>,
+    /// Business processes, in the order of their ids.
+    pub business_processes: Vec<BusinessProcess>,
+    /// "Insert System Field Values for Chatter Feeds": who wrote a post or a comment on one, and when.
+    pub feed_system_fields: bool,
+    /// Enhanced Email: a mail that goes out with a case behind it makes a task of its own.
+    pub email_tasks: bool,
     /// Objects beside the standard ones.
     pub custom_objects: Vec<CustomObject>,
     /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed too, as the platform
@@ -359,6 +414,11 @@ impl Default for OrgSettings {
             extra_normalisation: false,
             multi_currency: false,
             state_country_picklists: false,
+            person_accounts: false,
+            record_types: Vec::new(),
+            business_processes: Vec::new(),
+            feed_system_fields: false,
+            email_tasks: false,
             custom_objects: Vec::new(),
             field_security: false,
             custom_fields: Vec::new(),

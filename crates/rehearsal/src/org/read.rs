@@ -6,6 +6,7 @@ use super::engine::Ctx;
 use super::error::Refusal;
 use super::schema::{Field, Kind, Object};
 use super::store::Row;
+use super::values;
 
 /// The value of one field.
 pub(crate) fn value(
@@ -20,6 +21,7 @@ pub(crate) fn value(
     Ok(match (field.kind, field.name.as_str()) {
         (Kind::Id, _) => json!(ctx.id(object, row.number)),
         (_, "IsDeleted") => json!(row.deleted),
+        (_, "IsArchived") => json!(archived(ctx, object, row)),
         (Kind::Boolean, _) => json!(false),
         (Kind::Address, _) => address(object, row, field),
         (Kind::Base64, name) => {
@@ -36,6 +38,22 @@ pub(crate) fn value(
         }
         _ => Value::Null,
     })
+}
+
+/// Whether the background has archived a task by now: it is closed, and its day, or where it has none its making, was a year
+/// ago (Salesforce object reference, section 4.5). Archived rows are seen by `queryAll` only.
+pub(crate) fn archived(ctx: &Ctx<'_>, object: &Object, row: &Row) -> bool {
+    if object.name != "Task" || row.fields.get("IsClosed") != Some(&json!(true)) {
+        return false;
+    }
+    let text = |name: &str| row.fields.get(name).and_then(Value::as_str);
+    let day = match text("ActivityDate") {
+        Some(day) => values::day(day),
+        None => text("CreatedDate")
+            .and_then(values::moment)
+            .map(|at| at.date_naive()),
+    };
+    day.is_some_and(|day| (ctx.now.date_naive() - day).num_days() >= 365)
 }
 
 /// The whole record with `attributes`, as a single read answers it.

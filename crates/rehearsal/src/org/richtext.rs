@@ -83,6 +83,35 @@ pub(crate) fn sanitised(html: &str) -> String {
     out.trim().to_owned()
 }
 
+/// The HTML with the bytes of its inline images taken out: `keep` takes a media type and base64 and answers with the address
+/// that stands in their place (Salesforce object reference, section 5).
+pub(crate) fn without_inline_images<E>(
+    html: &str,
+    mut keep: impl FnMut(&str, &str) -> Result<Option<String>, E>,
+) -> Result<String, E> {
+    const BEGIN: &str = "src=\"data:image/";
+    let (mut out, mut rest) = (String::with_capacity(html.len()), html);
+    while let Some(at) = rest.find(BEGIN) {
+        let source = at + "src=\"".len();
+        let Some(length) = rest[source..].find('"') else {
+            break;
+        };
+        let value = &rest[source..source + length];
+        let parts = value
+            .strip_prefix("data:")
+            .and_then(|value| value.split_once(";base64,"));
+        let address = match parts {
+            Some((kind, base64)) => keep(kind, base64)?,
+            None => None,
+        };
+        out.push_str(&rest[..source]);
+        out.push_str(address.as_deref().unwrap_or(value));
+        rest = &rest[source + length..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
 fn write_children(element: ElementRef<'_>, out: &mut String) {
     for child in element.children() {
         match child.value() {

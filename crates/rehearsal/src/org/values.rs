@@ -1,6 +1,6 @@
 //! Single values: what a field accepts, and in which form it keeps it.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Timelike, Utc};
 use serde_json::{Number, Value, json};
 
 use super::error::Refusal;
@@ -9,11 +9,23 @@ use super::schema::{Field, Kind, Object};
 
 /// `2026-01-02T03:04:05.000+0000`, the form of every answer; it sorts as its moment.
 pub(crate) fn date_time_text(moment: DateTime<Utc>) -> String {
-    moment.format("%Y-%m-%dT%H:%M:%S.000+0000").to_string()
+    // By hand: a pattern would be read anew for each of the dates of each row.
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.000+0000",
+        moment.year(),
+        moment.month(),
+        moment.day(),
+        moment.hour(),
+        moment.minute(),
+        moment.second()
+    )
 }
 
 /// A moment as clients write it: with `Z`, `+00:00` or `+0000`, with or without fractions, which are dropped.
 pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
+    if let Some(plain) = plain_moment(text.as_bytes()) {
+        return Some(plain);
+    }
     let parsed = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
         .map(|moment| moment.with_timezone(&Utc))
@@ -24,6 +36,28 @@ pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     (1700..4001)
         .contains(&parsed.year())
         .then(|| parsed.trunc_subsecs(0))
+}
+
+/// The two spellings in UTC that nearly every row has: `2026-01-02T03:04:05Z` and `2026-01-02T03:04:05.000+0000`. Any other,
+/// good or bad, is left to the whole parser.
+fn plain_moment(text: &[u8]) -> Option<DateTime<Utc>> {
+    let (head, zone) = text.split_at_checked(19)?;
+    let in_utc = matches!(zone, b"Z" | b".000Z" | b".000+0000" | b"+00:00");
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if !in_utc || marks.iter().any(|(at, mark)| head[*at] != *mark) {
+        return None;
+    }
+    let number = |at: usize, length: usize| {
+        head[at..at + length].iter().try_fold(0_u32, |sum, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| sum * 10 + u32::from(digit - b'0'))
+        })
+    };
+    let year = i32::try_from(number(0, 4)?).ok()?;
+    let day = NaiveDate::from_ymd_opt(year, number(5, 2)?, number(8, 2)?)?;
+    let moment = day.and_hms_opt(number(11, 2)?, number(14, 2)?, number(17, 2)?)?;
+    (1700..4001).contains(&year).then(|| moment.and_utc())
 }
 
 pub(crate) fn day(text: &str) -> Option<NaiveDate> {
@@ -50,26 +84,22 @@ pub(crate) fn accept(
         Kind::Int => whole(field, value),
         Kind::Double | Kind::Currency | Kind::Percent => decimal(field, value),
         Kind::Junction | Kind::Address | Kind::Base64 | Kind::Id => Err(wrong_type(field, value)),
-        _ => {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
-                Value::Bool(flag) => flag.to_string(),
-                _ => return Err(wrong_type(field, value)),
-            };
-            text_value(object, field, &text, extra)
-        }
+        _ => match value {
+            Value::String(text) => text_value(object, field, text, extra),
+            Value::Number(number) => text_value(object, field, &number.to_string(), extra),
+            Value::Bool(flag) => text_value(object, field, &flag.to_string(), extra),
+            _ => Err(wrong_type(field, value)),
+        },
     }
 }
 
 fn text_value(object: &Object, field: &Field, raw: &str, extra: bool) -> Result<Value, Refusal> {
-    if let Some(bad) = raw
-        .chars()
-        .find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{7f}'..='\u{9f}'))
-    {
+    // Controls of ASCII are bytes of their own in any text.
+    let is_bad = |c: &u8| *c < 0x20 && !matches!(c, b'\n' | b'\r' | b'\t');
+    if let Some(bad) = raw.bytes().find(is_bad) {
         let message = format!(
             "{}: character U+{:04X} is outside the supported character set",
-            field.label, bad as u32
+            field.label, bad
         );
         return Err(Refusal::new("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", message).on(&field.name));
     }
@@ -128,6 +158,9 @@ fn within_length(field: &Field, text: &str) -> Result<(), Refusal> {
     let limit = field.byte_limit.unwrap_or(field.length);
     let size = if field.byte_limit.is_some() {
         encoded_bytes(text)
+    } else if text.len() <= limit {
+        // No text has more units than bytes.
+        return Ok(());
     } else {
         text.encode_utf16().count()
     };

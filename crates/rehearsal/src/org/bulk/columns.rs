@@ -84,7 +84,7 @@ impl Columns {
             .any(|column| matches!(column, Column::Field(field) if field == name))
     }
 
-    pub(super) fn item(&self, row: &[String]) -> Item {
+    pub(super) fn item(&self, row: Vec<String>) -> Item {
         let mut item = Item {
             object: self.object.clone(),
             id: None,
@@ -92,13 +92,13 @@ impl Columns {
         };
         for (column, text) in self.columns.iter().zip(row) {
             match column {
-                Column::Id => self.id(text, &mut item),
+                Column::Id => self.id(&text, &mut item),
                 _ if text.is_empty() => {}
                 Column::Field(name) if text == NULL => {
                     item.values.insert(name.clone(), Value::Null);
                 }
                 Column::Field(name) => {
-                    item.values.insert(name.clone(), json!(text));
+                    item.values.insert(name.clone(), Value::String(text));
                 }
                 Column::Reference { field, .. } if text == NULL => {
                     item.values.insert(field.clone(), Value::Null);

@@ -188,8 +188,11 @@ impl<R: BufRead> Rows<R> {
                 continue;
             }
             let values = self.dialect.split(row)?;
-            let longest = values.iter().map(|v| v.chars().count()).max().unwrap_or(0);
-            if longest > FIELD_CHARS || row.chars().count() > ROW_CHARS {
+            // A text has no more characters than bytes.
+            let longest = |values: &[String]| values.iter().map(|v| v.chars().count()).max();
+            let too_long = row.len() > FIELD_CHARS
+                && (longest(&values).unwrap_or(0) > FIELD_CHARS || row.chars().count() > ROW_CHARS);
+            if too_long {
                 return Err(format!(
                     "InvalidBatch : a value is longer than {FIELD_CHARS} characters, or a record longer than {ROW_CHARS}"
                 ));

@@ -23,7 +23,7 @@ const KNOWN: [&str; 8] = [
 /// The largest data of a job that is made in one request with its upload.
 const LARGEST_ONE_SHOT: u64 = 100_000;
 /// Objects whose rows cannot come as CSV: their bytes need another way.
-const WITHOUT_BULK: [&str; 2] = ["ContentVersion", "ContentDocument"];
+const WITHOUT_BULK: [&str; 3] = ["ContentVersion", "ContentDocument", "ContentNote"];
 
 pub(super) fn create(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> {
     let body = request.json()?;

@@ -673,7 +673,7 @@ fn csv_rows(ctx: &Ctx<'_>, old: &Old, body: &[u8]) -> Result<Vec<Item>, Refusal>
     let mut items = Vec::new();
     for row in reader.records() {
         let row: Vec<String> = row.map_err(wrong)?.iter().map(str::to_owned).collect();
-        items.push(columns.item(&row));
+        items.push(columns.item(row));
     }
     Ok(items)
 }

@@ -16,8 +16,10 @@ use crate::org::error::Refusal;
 use crate::org::store;
 use crate::org::write::{self, Call, Item, Outcome};
 
-/// Rows that the platform hands to triggers at once; here they are one transaction.
-const CHUNK: u64 = 200;
+/// Rows that the platform hands to triggers at once.
+const CHUNK: usize = 200;
+/// Chunks of one transaction, at most; while it lasts nothing else is written.
+const STEP: u64 = 10;
 /// Rows of one of the platform's batches; a job has an empty one more.
 const BATCH: u64 = 10_000;
 
@@ -56,7 +58,7 @@ fn step(engine: &Engine, number: i64) -> Result<bool, Refusal> {
     }
     let (columns, rows) = chunk(engine, &job).map_err(Refusal::broken)?;
     in_progress(engine, &job, |ctx, job| {
-        written(ctx, job, &columns, &rows)?;
+        written(ctx, job, &columns, rows)?;
         job.millis += u64::try_from(begun.elapsed().as_millis()).unwrap_or(0);
         Ok(())
     })
@@ -107,6 +109,9 @@ fn fail(engine: &Engine, number: i64, message: &str) -> Result<(), Refusal> {
         Ok(())
     })
 }
+
+/// Where a row lies in the upload, and where the next one begins.
+type Place = (u64, u64);
 
 /// How many rows an upload has, and where the first one begins.
 struct Scan {
@@ -181,12 +186,15 @@ fn end(ctx: &Ctx<'_>, job: &mut Job) {
     }
 }
 
-/// The next rows, and what their columns mean.
+/// The rows of the next step, and what their columns mean.
 fn chunk(engine: &Engine, job: &Job) -> Result<(Columns, Vec<Row>), String> {
     let header = open(engine, job, 0)?.header()?;
     let columns = Columns::read(&engine.shape().schema, job, &header.values)?;
     let mut from = open(engine, job, job.offset)?;
-    let most = job.breaks_at.map_or(CHUNK, |at| CHUNK.min(at - job.taken));
+    // A tenth of the job, so that a small one can be seen at work, too.
+    let chunks = (job.rows.unwrap_or(0) / (10 * CHUNK as u64)).clamp(1, STEP);
+    let step = chunks * CHUNK as u64;
+    let most = job.breaks_at.map_or(step, |at| step.min(at - job.taken));
     let mut rows = Vec::new();
     while (rows.len() as u64) < most
         && let Some(row) = from.next_row()?
@@ -196,38 +204,55 @@ fn chunk(engine: &Engine, job: &Job) -> Result<(Columns, Vec<Row>), String> {
     Ok((columns, rows))
 }
 
-fn written(ctx: &Ctx<'_>, job: &mut Job, columns: &Columns, rows: &[Row]) -> Result<(), Refusal> {
+fn written(
+    ctx: &Ctx<'_>,
+    job: &mut Job,
+    columns: &Columns,
+    mut rows: Vec<Row>,
+) -> Result<(), Refusal> {
+    if rows.is_empty() {
+        return Err(Refusal::broken("the upload is shorter than it was"));
+    }
+    while !rows.is_empty() {
+        let behind = rows.split_off(rows.len().min(CHUNK));
+        chunk_written(ctx, job, columns, rows)?;
+        rows = behind;
+    }
+    end(ctx, job);
+    Ok(())
+}
+
+fn chunk_written(
+    ctx: &Ctx<'_>,
+    job: &mut Job,
+    columns: &Columns,
+    rows: Vec<Row>,
+) -> Result<(), Refusal> {
     let key = job.fault_key(ctx);
     let faulty = |name: &str, n: u64| ctx.engine.faults.take(name, &format!("{key} {n}"));
+    let (taken, offset) = (rows.len() as u64, rows.last().map(|row| row.end));
     let numbered = (job.taken..).zip(rows);
-    let sent: Vec<(u64, &Row)> = numbered
+    let (sent, items): (Vec<(u64, Place)>, Vec<Item>) = numbered
         .filter(|(n, _)| !faulty("bulk-skip-rows", *n))
-        .collect();
-    let items: Vec<Item> = sent
-        .iter()
-        .map(|(_, row)| columns.item(&row.values))
-        .collect();
+        .map(|(n, row)| ((n, (row.start, row.end)), columns.item(row.values)))
+        .unzip();
     let call = Call {
         auto_assign: job.assignment_rule.is_some(),
         ..Call::default()
     };
     let outcomes = write::write(ctx, &call, operation(job), &items)?;
-    for ((n, row), outcome) in sent.iter().zip(&outcomes) {
+    for ((n, place), outcome) in sent.iter().zip(&outcomes) {
         if job.operation == Operation::HardDelete {
             purge(ctx, outcome)?;
         }
         job.processed += 1;
         job.failed += u64::from(outcome.error.is_some());
         if !faulty("bulk-lose-rows", *n) {
-            keep(ctx, job, *n, row, outcome)?;
+            keep(ctx, job, *n, *place, outcome)?;
         }
     }
-    job.taken += rows.len() as u64;
-    job.offset = rows.last().map_or(job.offset, |row| row.end);
-    if rows.is_empty() {
-        return Err(Refusal::broken("the upload is shorter than it was"));
-    }
-    end(ctx, job);
+    job.taken += taken;
+    job.offset = offset.unwrap_or(job.offset);
     Ok(())
 }
 
@@ -253,7 +278,13 @@ fn purge(ctx: &Ctx<'_>, outcome: &Outcome) -> Result<(), Refusal> {
 }
 
 /// Notes what became of a row.
-fn keep(ctx: &Ctx<'_>, job: &Job, n: u64, row: &Row, outcome: &Outcome) -> Result<(), Refusal> {
+fn keep(
+    ctx: &Ctx<'_>,
+    job: &Job,
+    n: u64,
+    (start, end): Place,
+    outcome: &Outcome,
+) -> Result<(), Refusal> {
     let created = job.operation == Operation::Insert || outcome.created == Some(true);
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     ctx.db
@@ -263,8 +294,8 @@ fn keep(ctx: &Ctx<'_>, job: &Job, n: u64, row: &Row, outcome: &Outcome) -> Resul
         .execute(params![
             job.number,
             signed(n),
-            signed(row.start),
-            signed(row.end - row.start),
+            signed(start),
+            signed(end - start),
             outcome.id,
             created,
             outcome.error.as_ref().map(as_text)

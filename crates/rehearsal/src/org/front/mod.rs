@@ -66,6 +66,10 @@ async fn answer(State(front): State<Arc<Front>>, request: HttpRequest) -> Respon
         "/services/oauth2/introspect" => (path, front.introspect(request).await),
         "/services/oauth2/revoke" => (path, front.revoke(request).await),
         "/services/oauth2/userinfo" => (path, front.identity(request).await),
+        "/servlet/rtaImage" => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            (path, front.image(&query).await)
+        }
         _ if path.starts_with("/id/") => {
             ("/id/{org}/{user}".to_owned(), front.identity(request).await)
         }

@@ -50,6 +50,20 @@ impl Front {
             .into_response()
     }
 
+    /// An image of a rich-text field, to whoever has its address.
+    pub(super) async fn image(&self, query: &str) -> Response {
+        let parameters = url::form_urlencoded::parse(query.as_bytes());
+        let number = parameters
+            .filter(|(name, _)| name == "refid")
+            .find_map(|(_, id)| self.engine.ids.parse(&id).map(|(_, number)| number));
+        match number.map(|number| self.engine.image(number)) {
+            Some(Ok(Some((kind, bytes)))) => {
+                ([(header::CONTENT_TYPE, kind)], bytes).into_response()
+            }
+            _ => sent(Reply::refused(&Refusal::not_found())).await,
+        }
+    }
+
     pub(super) async fn blob(&self, id: &str) -> Response {
         let number = self
             .engine

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::component::{Change, Component};
 use crate::org::engine::Ctx;
-use crate::org::founding::add;
+use crate::org::founding::{self, add};
 use crate::org::options::{CustomField, CustomObject, FieldType, OrgSettings, PicklistValue};
+use crate::org::record_types::{BusinessProcess, RecordType};
 use crate::org::schema::Schema;
 use crate::org::store;
 
@@ -52,11 +53,14 @@ impl<'c> Draft<'c> {
                 label,
                 fields,
                 permissions,
-            } => self.permission_set(&component.name, label, fields, permissions)?,
-            Change::Queue { label, objects } => self.queue(&component.name, label, objects)?,
-            Change::RecordType { label, active } => {
-                self.record_type(&component.name, label, *active)?
+                record_types,
+            } => {
+                self.visible(record_types)?;
+                self.permission_set(&component.name, label, fields, permissions)?
             }
+            Change::Queue { label, objects } => self.queue(&component.name, label, objects)?,
+            Change::RecordType(record_type) => self.record_type(record_type)?,
+            Change::BusinessProcess(process) => self.business_process(process)?,
             Change::Categories(group) => {
                 let mut settings = self.settings.clone();
                 let knowledge = settings.knowledge.as_mut();
@@ -303,14 +307,73 @@ impl<'c> Draft<'c> {
         Ok(created)
     }
 
-    fn record_type(&mut self, full: &str, label: &str, active: bool) -> Result<bool, String> {
-        let (object, name) = full
-            .split_once('.')
-            .ok_or_else(|| format!("{full}: a record type is named Object.Type"))?;
-        let row = json!({
-            "Name": label, "DeveloperName": name, "SobjectType": object, "IsActive": active,
-        });
-        self.row("RecordType", "DeveloperName", name, row)
+    /// A type is never taken away, so its place in the settings is its row.
+    fn record_type(&mut self, record_type: &RecordType) -> Result<bool, String> {
+        let object = &record_type.object;
+        if let Some(process) = &record_type.business_process
+            && !self
+                .settings
+                .business_processes
+                .iter()
+                .any(|known| known.object == *object && known.name == *process)
+        {
+            return Err(format!(
+                "In field: businessProcess - no BusinessProcess named {object}.{process} found"
+            ));
+        }
+        let known = self
+            .settings
+            .record_types
+            .iter()
+            .position(|known| known.is(object, &record_type.name));
+        let mut settings = self.settings.clone();
+        let place = known.unwrap_or(settings.record_types.len());
+        match settings.record_types.get_mut(place) {
+            Some(known) => {
+                *known = RecordType {
+                    hidden: known.hidden,
+                    is_person: known.is_person,
+                    ..record_type.clone()
+                };
+            }
+            None => settings.record_types.push(RecordType {
+                hidden: self.settings.field_security,
+                ..record_type.clone()
+            }),
+        }
+        self.tried(settings)?;
+        founding::record_types(self.ctx, &self.settings).map_err(|e| e.message)?;
+        Ok(known.is_none())
+    }
+
+    fn business_process(&mut self, process: &BusinessProcess) -> Result<bool, String> {
+        let mut settings = self.settings.clone();
+        let same = |known: &&mut BusinessProcess| {
+            known.object == process.object && known.name == process.name
+        };
+        let known = settings.business_processes.iter_mut().find(same);
+        let created = known.is_none();
+        match known {
+            Some(known) => known.clone_from(process),
+            None => settings.business_processes.push(process.clone()),
+        }
+        self.tried(settings)?;
+        founding::record_types(self.ctx, &self.settings).map_err(|e| e.message)?;
+        Ok(created)
+    }
+
+    /// Lets the user give records these types.
+    fn visible(&mut self, names: &[String]) -> Result<(), String> {
+        for full in names {
+            let absent = || format!("In field: recordType - no RecordType named {full} found");
+            let (object, name) = full.split_once('.').ok_or_else(absent)?;
+            let mut types = self.settings.record_types.iter_mut();
+            let known = types
+                .find(|known| known.is(object, name))
+                .ok_or_else(absent)?;
+            self.changed |= std::mem::take(&mut known.hidden);
+        }
+        Ok(())
     }
 
     /// Writes a setup row that is known by one of its values; whether it is new.

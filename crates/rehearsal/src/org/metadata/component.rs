@@ -4,6 +4,7 @@ use roxmltree::Node;
 
 use crate::org::knowledge::CategoryGroup;
 use crate::org::options::{CustomField, CustomObject, FieldType};
+use crate::org::record_types::{BusinessProcess, RecordType};
 use crate::org::xml::{child, children, flag, number, text, texts};
 
 /// One thing that a deployment or a call names.
@@ -33,15 +34,15 @@ pub(crate) enum Change {
         fields: Vec<String>,
         /// System permissions.
         permissions: Vec<String>,
+        /// Record types that it lets give.
+        record_types: Vec<String>,
     },
     Queue {
         label: String,
         objects: Vec<String>,
     },
-    RecordType {
-        label: String,
-        active: bool,
-    },
+    RecordType(RecordType),
+    BusinessProcess(BusinessProcess),
     /// A group of data categories, whole.
     Categories(CategoryGroup),
     /// Taken and kept, without any effect.
@@ -111,7 +112,7 @@ fn of_object(name: &str, node: Node<'_, '_>) -> Vec<Component> {
             }
             "recordTypes" => found.push(of_element("RecordType", &full, part)),
             "businessProcesses" => {
-                found.push(component("BusinessProcess", &full, Change::Ignored));
+                found.push(of_element("BusinessProcess", &full, part));
             }
             "validationRules" => found.push(component("ValidationRule", &full, Change::Ignored)),
             "listViews" => found.push(component("ListView", &full, Change::Ignored)),
@@ -140,6 +141,11 @@ fn of_element(kind: &str, name: &str, node: Node<'_, '_>) -> Component {
                 .filter(|part| flag(*part, "enabled"))
                 .filter_map(|part| text(part, "name").map(str::to_owned))
                 .collect(),
+            record_types: children(node)
+                .filter(|part| part.tag_name().name() == "recordTypeVisibilities")
+                .filter(|part| flag(*part, "visible"))
+                .filter_map(|part| text(part, "recordType").map(str::to_owned))
+                .collect(),
         },
         "Queue" => Change::Queue {
             label: text(node, "name").unwrap_or(name).to_owned(),
@@ -148,10 +154,8 @@ fn of_element(kind: &str, name: &str, node: Node<'_, '_>) -> Component {
                 .filter_map(|part| text(part, "sobjectType").map(str::to_owned))
                 .collect(),
         },
-        "RecordType" => Change::RecordType {
-            label: label(),
-            active: text(node, "active") != Some("false"),
-        },
+        "RecordType" => record_type(name, node),
+        "BusinessProcess" => business_process(name, node),
         "StandardValueSet" => values(name, node),
         "DataCategoryGroup" => match CategoryGroup::of(name, node) {
             Ok(group) => Change::Categories(group),
@@ -160,6 +164,49 @@ fn of_element(kind: &str, name: &str, node: Node<'_, '_>) -> Component {
         _ => Change::Ignored,
     };
     component(kind, name, change)
+}
+
+fn record_type(full: &str, node: Node<'_, '_>) -> Change {
+    let Some((object, name)) = full.split_once('.') else {
+        return Change::Wrong(format!("{full}: a record type is named Object.Type"));
+    };
+    let process = text(node, "businessProcess").map(str::to_owned);
+    if process.is_none() && matches!(object, "Case" | "Lead") {
+        return Change::Wrong("Required field is missing: businessProcess".to_owned());
+    }
+    let values = children(node)
+        .filter(|part| part.tag_name().name() == "picklistValues")
+        .filter_map(|part| {
+            Some((
+                text(part, "picklist")?.to_owned(),
+                value_names(part, "values"),
+            ))
+        });
+    Change::RecordType(RecordType {
+        label: text(node, "label").unwrap_or(name).to_owned(),
+        inactive: text(node, "active") == Some("false"),
+        business_process: process,
+        values: values.collect(),
+        ..RecordType::new(object, name)
+    })
+}
+
+fn business_process(full: &str, node: Node<'_, '_>) -> Change {
+    let Some((object, name)) = full.split_once('.') else {
+        return Change::Wrong(format!(
+            "{full}: a business process is named Object.Process"
+        ));
+    };
+    let default = children(node)
+        .filter(|part| part.tag_name().name() == "values")
+        .find(|part| flag(*part, "default"))
+        .and_then(|part| text(part, "fullName").map(str::to_owned));
+    Change::BusinessProcess(BusinessProcess {
+        object: object.to_owned(),
+        name: name.to_owned(),
+        values: value_names(node, "values"),
+        default,
+    })
 }
 
 fn component(kind: &str, name: &str, change: Change) -> Component {
@@ -238,8 +285,15 @@ fn value_names(definition: Node<'_, '_>, element: &str) -> Vec<String> {
     children(definition)
         .filter(|value| value.tag_name().name() == element)
         .filter(|value| text(*value, "isActive") != Some("false"))
-        .filter_map(|value| text(value, "fullName").map(str::to_owned))
+        .filter_map(|value| text(value, "fullName").map(unescaped))
         .collect()
+}
+
+/// Metadata spells some characters of a value as in an address: `Closed %2D Done`.
+fn unescaped(name: &str) -> String {
+    percent_encoding::percent_decode_str(name)
+        .decode_utf8()
+        .map_or_else(|_| name.to_owned(), |name| name.into_owned())
 }
 
 fn type_of(name: &str) -> Option<FieldType> {

@@ -244,9 +244,11 @@ fn package(zip: &[u8]) -> Result<Package, String> {
     components.sort_by_key(|component| match component.kind.as_str() {
         "CustomObject" => 0,
         "CustomField" => 1,
-        "RecordType" | "StandardValueSet" => 2,
-        "Queue" => 3,
-        _ => 4,
+        "StandardValueSet" => 2,
+        "BusinessProcess" => 3,
+        "RecordType" => 4,
+        "Queue" => 5,
+        _ => 6,
     });
     Ok(Package {
         manifest,
@@ -410,7 +412,7 @@ pub(crate) fn described() -> Value {
         .iter()
         .map(|(name, folder, suffix)| {
             let children = if *name == "CustomObject" {
-                json!(["CustomField", "RecordType"])
+                json!(["BusinessProcess", "CustomField", "RecordType"])
             } else {
                 json!([])
             };

@@ -110,7 +110,10 @@ pub(super) fn describe(ctx: &Ctx<'_>, request: &Request, name: &str) -> Result<R
     let mut reply = if since.is_some_and(|since| since >= changed) {
         Reply::empty(304)
     } else {
-        Reply::json(200, schema::describe(ctx.schema(), object, ctx.version))
+        Reply::json(
+            200,
+            schema::describe(ctx.schema(), object, &ctx.engine.ids, ctx.version),
+        )
     };
     reply.headers.push((
         "last-modified",

@@ -145,8 +145,13 @@ fn upsert(
 pub(super) fn blob(ctx: &Ctx<'_>, object: &str, id: &str) -> Result<Reply, Refusal> {
     let object = of(ctx, object)?;
     let row = existing(ctx, object, id)?;
+    let latest = row.fields.get("LatestPublishedVersionId");
+    let version = latest
+        .and_then(Value::as_str)
+        .and_then(|id| ctx.engine.ids.parse(id));
+    let number = version.map_or(row.number, |(_, number)| number);
     let mut reply = Reply::empty(200);
-    reply.body = Body::File(ctx.engine.blob(row.number));
+    reply.body = Body::File(ctx.engine.blob(number));
     Ok(reply)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Field, Kind, Object, Schema, child_name};
-use crate::org::ids::MASTER_RECORD_TYPE;
+use crate::org::ids::{Ids, MASTER_RECORD_TYPE};
 use crate::org::write::delete::{Deletion, on_delete};
 
 /// One row of the list of objects.
@@ -31,7 +31,7 @@ pub(crate) fn global_row(object: &Object, version: u32) -> Value {
 }
 
 /// The whole description of an object, without what the user's permissions hide.
-pub(crate) fn describe(schema: &Schema, object: &Object, version: u32) -> Value {
+pub(crate) fn describe(schema: &Schema, object: &Object, ids: &Ids, version: u32) -> Value {
     let mut answer = global_row(object, version);
     let fields: Vec<Value> = object
         .fields
@@ -44,11 +44,7 @@ pub(crate) fn describe(schema: &Schema, object: &Object, version: u32) -> Value 
         "compactLayoutable": !object.setup, "defaultImplementation": null, "extendedBy": null,
         "extendsInterfaces": null, "fields": fields, "implementedBy": null, "implementsInterfaces": null,
         "listviewable": null, "lookupLayoutable": null, "namedLayoutInfos": [], "networkScopeFieldName": null,
-        "recordTypeInfos": [{
-            "active": true, "available": true, "defaultRecordTypeMapping": true, "developerName": "Master",
-            "master": true, "name": "Master", "recordTypeId": MASTER_RECORD_TYPE,
-            "urls": {"layout": format!("/services/data/v{version}.0/sobjects/{}/describe/layouts/{MASTER_RECORD_TYPE}", object.name)},
-        }],
+        "recordTypeInfos": record_type_infos(schema, object, ids, version),
         "searchLayoutable": !object.setup, "sobjectDescribeOption": "FULL",
         "supportedScopes": [{"label": format!("All {}", object.plural.to_lowercase()), "name": "everything"}],
     });
@@ -56,6 +52,38 @@ pub(crate) fn describe(schema: &Schema, object: &Object, version: u32) -> Value 
         answer.extend(more);
     }
     answer
+}
+
+/// The kinds of an object's records, and last the one that stands for none.
+fn record_type_infos(schema: &Schema, object: &Object, ids: &Ids, version: u32) -> Vec<Value> {
+    let row = |id: &str, name: &str, developer_name: &str| {
+        let layout = format!(
+            "/services/data/v{version}.0/sobjects/{}/describe/layouts/{id}",
+            object.name
+        );
+        json!({
+            "active": true, "available": true, "defaultRecordTypeMapping": false, "developerName": developer_name,
+            "master": false, "name": name, "recordTypeId": id, "urls": {"layout": layout},
+        })
+    };
+    let usual = schema
+        .usual_record_type(&object.name, false)
+        .map(|(n, _)| n);
+    let mut rows: Vec<Value> = schema
+        .record_types_of(&object.name)
+        .map(|(number, known)| {
+            let mut row = row(&ids.id("012", number), known.shown(), &known.name);
+            row["active"] = json!(!known.inactive);
+            row["available"] = json!(!known.inactive && !known.hidden);
+            row["defaultRecordTypeMapping"] = json!(usual == Some(number));
+            row
+        })
+        .collect();
+    let mut master = row(MASTER_RECORD_TYPE, "Master", "Master");
+    master["master"] = json!(true);
+    master["defaultRecordTypeMapping"] = json!(usual.is_none());
+    rows.push(master);
+    rows
 }
 
 fn child_relationships(schema: &Schema, object: &Object) -> Vec<Value> {

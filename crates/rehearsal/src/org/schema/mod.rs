@@ -9,12 +9,17 @@ use std::collections::HashMap;
 
 use self::custom::{custom_field, custom_object};
 pub(crate) use self::describe::{describe, global_row};
+pub(crate) use self::features::OF_PERSON;
 use super::options::OrgSettings;
+use super::record_types::{BusinessProcess, RecordType};
 
 /// Every object of the org, by name without regard to case.
 #[derive(Debug)]
 pub(crate) struct Schema {
     pub(crate) objects: Vec<Object>,
+    /// In the order of their ids.
+    pub(crate) record_types: Vec<RecordType>,
+    pub(crate) business_processes: Vec<BusinessProcess>,
     by_name: HashMap<String, usize>,
     by_prefix: HashMap<String, usize>,
 }
@@ -168,6 +173,13 @@ impl Schema {
                 .add(field)
                 .map_err(|name| format!("{} has a field {name} already", custom.object))?;
         }
+        if settings.person_accounts {
+            features::people(&mut schema.objects)?;
+        }
+        schema.record_types.clone_from(&settings.record_types);
+        schema
+            .business_processes
+            .clone_from(&settings.business_processes);
         for custom in &settings.custom_fields {
             if let Some(to) = &custom.reference_to {
                 let known = schema.named(to)?;
@@ -180,22 +192,48 @@ impl Schema {
     }
 
     fn of(objects: Vec<Object>) -> Self {
-        let by_name = objects
-            .iter()
-            .enumerate()
-            .map(|(n, o)| (o.name.to_ascii_lowercase(), n))
+        let names = objects.iter().enumerate();
+        let by_name = names
+            .flat_map(|(n, o)| [(o.name.clone(), n), (o.name.to_ascii_lowercase(), n)])
             .collect();
-        let by_prefix = objects
-            .iter()
-            .enumerate()
-            .filter(|(_, o)| o.view_of.is_none())
-            .map(|(n, o)| (o.prefix.clone(), n))
-            .collect();
+        // A note is a document under another name: the first of two objects has the prefix.
+        let mut by_prefix = HashMap::new();
+        for (n, object) in objects.iter().enumerate() {
+            if object.view_of.is_none() {
+                by_prefix.entry(object.prefix.clone()).or_insert(n);
+            }
+        }
         Self {
             objects,
+            record_types: Vec::new(),
+            business_processes: Vec::new(),
             by_name,
             by_prefix,
         }
+    }
+
+    /// The record types of an object with their numbers, which are their rows.
+    pub(crate) fn record_types_of<'s>(
+        &'s self,
+        object: &'s str,
+    ) -> impl Iterator<Item = (i64, &'s RecordType)> {
+        (1..)
+            .zip(&self.record_types)
+            .filter(move |(_, known)| known.object.eq_ignore_ascii_case(object))
+    }
+
+    /// The type that a record gets which names none. Only accounts of an org with Person Accounts have one: there
+    /// every account is of some type. Elsewhere the profile of whoever loads decides, and this org's says none.
+    pub(crate) fn usual_record_type<'s>(
+        &'s self,
+        object: &'s str,
+        person: bool,
+    ) -> Option<(i64, &'s RecordType)> {
+        let mut types = self.record_types_of(object);
+        if object != "Account" || !self.record_types.iter().any(|known| known.is_person) {
+            return None;
+        }
+        types.find(|(_, known)| known.is_person == person && !known.inactive && !known.hidden)
     }
 
     fn named(&self, name: &str) -> Result<usize, String> {
@@ -281,13 +319,18 @@ impl Object {
         if self.by_name.contains_key(&key) {
             return Err(field.name);
         }
+        // Also as it is spelt, which is how nearly everybody asks for it.
+        self.by_name.insert(field.name.clone(), self.fields.len());
         self.by_name.insert(key, self.fields.len());
         self.fields.push(field);
         Ok(())
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.by_name.get(&name.to_ascii_lowercase()).copied()
+        let exact = self.by_name.get(name);
+        exact
+            .or_else(|| self.by_name.get(&name.to_ascii_lowercase()))
+            .copied()
     }
 
     /// A field the client may know of, by name without regard to case.

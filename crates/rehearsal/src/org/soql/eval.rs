@@ -72,7 +72,7 @@ fn fits(
     filter: Option<&Expr>,
     with_deleted: bool,
 ) -> Result<bool, Refusal> {
-    if row.deleted && !with_deleted {
+    if (row.deleted || read::archived(ctx, object, row)) && !with_deleted {
         return Ok(false);
     }
     filter.map_or(Ok(true), |filter| holds(ctx, object, row, filter))

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde_json::{Map, Value};
 
 use super::error::Refusal;
@@ -13,6 +13,11 @@ use super::schema::{Field, Kind, Object, Schema};
 
 /// What `deleted` says of a row that is gone for good: neither restored nor shown.
 const PURGED: i64 = 2;
+
+/// Memory for pages of the database.
+const CACHE_KIB: i64 = 96 << 10;
+/// Pages of 4 KiB in the journal before they are copied into the database.
+const JOURNAL_PAGES: i64 = 16 << 10;
 
 /// The values of one record by API name; null ones are absent.
 pub(crate) type Fields = Map<String, Value>;
@@ -26,8 +31,17 @@ pub(crate) struct Row {
 
 /// Opens the database of a state folder, or makes it.
 pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open(file)?;
+    // One thread at a time has it, so that SQLite need not look after that.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(file, flags)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
+    // Keys in random order touch a page of the index each: pages are kept (in KiB, negative by SQLite's custom) and
+    // copied out of the journal seldom.
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    db.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
     // The state must survive the death of this process, not of the machine.
     db.pragma_update(None, "synchronous", "OFF")?;
     db.set_prepared_statement_cache_capacity(512);
@@ -35,6 +49,7 @@ pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
         "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS sessions(token TEXT PRIMARY KEY, user INTEGER NOT NULL, expired INTEGER NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS cursors(n INTEGER PRIMARY KEY, query TEXT NOT NULL, deleted INTEGER NOT NULL, rows BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS images(n INTEGER PRIMARY KEY, kind TEXT NOT NULL, bytes BLOB NOT NULL);
          CREATE TABLE IF NOT EXISTS deploys(n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
          CREATE TABLE IF NOT EXISTS refresh_tokens(token TEXT PRIMARY KEY, user INTEGER NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS old_jobs(n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
@@ -137,6 +152,23 @@ pub(crate) fn insert(
         }
     }
     Ok(())
+}
+
+/// Keeps an image of a rich-text field; its number.
+pub(crate) fn add_image(db: &Connection, kind: &str, bytes: &[u8]) -> rusqlite::Result<i64> {
+    db.prepare_cached("INSERT INTO images(kind, bytes) VALUES(?1, ?2)")?
+        .execute(params![kind, bytes])?;
+    Ok(db.last_insert_rowid())
+}
+
+/// The media type and the bytes of an image.
+pub(crate) fn image(db: &Connection, number: i64) -> rusqlite::Result<Option<(String, Vec<u8>)>> {
+    db.query_row(
+        "SELECT kind, bytes FROM images WHERE n = ?1",
+        [number],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+    .optional()
 }
 
 /// Replaces the values of a row.

@@ -51,13 +51,13 @@ impl Bench {
         }
     }
 
-    async fn done(&self, body: Value, csv: &str) -> (String, Value) {
+    pub(super) async fn done(&self, body: Value, csv: &str) -> (String, Value) {
         let job = self.begun(body, csv).await;
         let info = self.ended(&format!("ingest/{job}")).await;
         (job, info)
     }
 
-    async fn text(&self, resource: &str) -> String {
+    pub(super) async fn text(&self, resource: &str) -> String {
         let answer = self.request("GET", resource).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{resource}");
         assert!(

@@ -57,7 +57,7 @@ const MIGRATION: &str = "<PermissionSet xmlns=\"http://soap.sforce.com/2006/04/m
 
 impl Bench {
     /// Deploys a zip by REST; what became of it.
-    async fn deployed(&self, files: &[(&str, &str)], options: &str) -> Value {
+    pub(super) async fn deployed(&self, files: &[(&str, &str)], options: &str) -> Value {
         let mut body = format!(
             "--b\r\nContent-Disposition: form-data; name=\"json\"\r\nContent-Type: application/json\r\n\r\n\
              {{\"deployOptions\": {options}}}\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"d.zip\"\r\n\

@@ -3,6 +3,7 @@
 mod answers;
 mod bulk;
 mod clients;
+mod contract;
 mod grants;
 mod knowledge;
 mod objects;

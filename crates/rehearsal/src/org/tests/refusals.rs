@@ -12,7 +12,7 @@ type Row = (
     &'static str,
 );
 
-const ROWS: [Row; 50] = [
+const ROWS: [Row; 56] = [
     (
         "insert into an object that is not there",
         "POST",
@@ -342,6 +342,54 @@ const ROWS: [Row; 50] = [
         "INVALID_QUERY_LOCATOR",
     ),
     (
+        "a note with characters that notes encode",
+        "POST",
+        "sobjects/ContentNote",
+        r#"{"Title": "n", "Content": "YSAmIGI="}"#,
+        400,
+        "FIELD_INTEGRITY_EXCEPTION",
+    ),
+    (
+        "a post without a text",
+        "POST",
+        "sobjects/FeedItem",
+        r#"{"ParentId": "{case}"}"#,
+        400,
+        "REQUIRED_FIELD_MISSING",
+    ),
+    (
+        "a record type that the user may not give",
+        "POST",
+        "sobjects/Case",
+        r#"{"RecordTypeId": "012000000000999AAA"}"#,
+        400,
+        "INVALID_CROSS_REFERENCE_KEY",
+    ),
+    (
+        "a value that the record type does not have",
+        "POST",
+        "sobjects/Case",
+        r#"{"RecordTypeId": "{type}", "Status": "Escalated"}"#,
+        400,
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+    ),
+    (
+        "a field of people in a business account",
+        "POST",
+        "sobjects/Account",
+        r#"{"Name": "Acme", "PersonEmail": "a@example.org"}"#,
+        400,
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+    ),
+    (
+        "a change to the contact of a person account",
+        "PATCH",
+        "sobjects/Contact/{half}",
+        r#"{"LastName": "X"}"#,
+        400,
+        "INVALID_PERSON_ACCOUNT_OPERATION",
+    ),
+    (
         "a bulk job of an object that is not there",
         "POST",
         "jobs/ingest",
@@ -429,7 +477,29 @@ fn code(body: &Value) -> Option<&str> {
 
 #[tokio::test]
 async fn each_row_of_the_table_is_refused_with_its_code() {
-    let bench = Bench::new().await;
+    let bench = Bench::with(|options| {
+        let process = BusinessProcess {
+            object: "Case".into(),
+            name: "Short".into(),
+            values: vec!["New".into(), "Closed".into()],
+            default: None,
+        };
+        let short = RecordType {
+            business_process: Some("Short".into()),
+            ..RecordType::new("Case", "Short")
+        };
+        options
+            .person_accounts(true)
+            .business_process(process)
+            .record_type(short)
+    })
+    .await;
+    let person = bench.add("Account", json!({"LastName": "Ngo"})).await;
+    let half = bench.value("Account", &person, "PersonContactId").await;
+    let short = bench
+        .rows("SELECT Id FROM RecordType WHERE SobjectType = 'Case'")
+        .await[0]["Id"]
+        .clone();
     let contact = bench.add("Contact", json!({"LastName": "Ngo"})).await;
     let case = bench
         .add(
@@ -464,6 +534,8 @@ async fn each_row_of_the_table_is_refused_with_its_code() {
     let filled = |text: &str| {
         [
             ("{contact}", contact.clone()),
+            ("{half}", half.as_str().unwrap().to_owned()),
+            ("{type}", short.as_str().unwrap().to_owned()),
             ("{case}", case.clone()),
             ("{gone}", gone.clone()),
             ("{mail}", mail.clone()),

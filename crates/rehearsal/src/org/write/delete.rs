@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::not_supported;
+use super::{not_supported, persons};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::knowledge;
@@ -36,6 +36,9 @@ pub(crate) fn on_delete(parent: &str, child: &str, field: &Field) -> Deletion {
         | ("EmailMessage", "EmailMessageRelation", "EmailMessageId")
         | ("ContentDocument", "ContentVersion" | "ContentDocumentLink", "ContentDocumentId")
         | (_, "ContentDocumentLink", "LinkedEntityId")
+        | (_, "FeedItem", "ParentId")
+        | (_, "TopicAssignment", _)
+        | ("FeedItem", "FeedComment", "FeedItemId")
         | ("Account", "Contact", "AccountId")
         | (knowledge::VERSION, knowledge::SELECTION, "ParentId")
         | (knowledge::VERSION, knowledge::VERSION, "MasterVersionId")
@@ -76,6 +79,16 @@ fn remove(ctx: &Ctx<'_>, object: &Object, row: &Row) -> Result<(), Refusal> {
     let id = ctx.id(object, row.number);
     // Out of the indexes first, so that two rows pointing at each other come to an end.
     store::delete(ctx.db, object, row)?;
+    if let Some((other, half)) = persons::other_half(ctx, object, row)? {
+        remove(ctx, other, &half)?;
+    }
+    if object.name == "ContentDocument" {
+        let notes = ctx.object("ContentNote")?;
+        let note = store::get(ctx.db, notes, row.number)?.filter(|note| !note.deleted);
+        if let Some(note) = note {
+            store::delete(ctx.db, notes, &note)?;
+        }
+    }
     for (child, field) in ctx
         .schema()
         .children(&object.name)

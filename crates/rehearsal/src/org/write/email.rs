@@ -8,7 +8,7 @@ use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::richtext;
 use crate::org::schema::Object;
-use crate::org::store::{Fields, Row};
+use crate::org::store::{self, Fields, Row};
 use crate::org::values::date_time_text;
 
 const NEW: &str = "0";
@@ -157,6 +157,49 @@ pub(super) fn after_insert(ctx: &Ctx<'_>, id: &str, given: &Given) -> Result<(),
         .flatten()
     {
         super::file::link(ctx, document, id)?;
+    }
+    if ctx.settings().email_tasks {
+        task(ctx, id, given)?;
+    }
+    Ok(())
+}
+
+/// Enhanced Email keeps what goes out as a task, too; it has the date and the user of the load.
+fn task(ctx: &Ctx<'_>, id: &str, given: &Given) -> Result<(), Refusal> {
+    let incoming = given.values.get("Incoming") == Some(&json!(true));
+    let (Some(case), false) = (given.text("ParentId"), incoming) else {
+        return Ok(());
+    };
+    if given.text("Status") == Some(DRAFT) {
+        return Ok(());
+    }
+    let subject: String = format!("Email: {}", given.text("Subject").unwrap_or_default())
+        .chars()
+        .take(255)
+        .collect();
+    let fields = Fields::from_iter([
+        ("WhatId".to_owned(), json!(case)),
+        ("Subject".to_owned(), json!(subject.trim())),
+        ("Status".to_owned(), json!("Completed")),
+        ("Priority".to_owned(), json!("Normal")),
+        ("TaskSubtype".to_owned(), json!("Email")),
+        ("IsClosed".to_owned(), json!(true)),
+        (
+            "ActivityDate".to_owned(),
+            json!(ctx.now.date_naive().to_string()),
+        ),
+        (
+            "CompletedDateTime".to_owned(),
+            json!(date_time_text(ctx.now)),
+        ),
+        ("OwnerId".to_owned(), json!(ctx.engine.user_id(ctx.user))),
+    ]);
+    let tasks = ctx.object("Task")?;
+    let task = ctx.id(tasks, ctx.put(tasks, fields)?);
+    if let Some((object, row)) = ctx.row(id)? {
+        let mut fields = row.fields.clone();
+        fields.insert("ActivityId".into(), json!(task));
+        store::update(ctx.db, object, &row, &fields)?;
     }
     Ok(())
 }

@@ -158,7 +158,7 @@ pub(super) fn after_insert(
     }
 }
 
-fn new_document(ctx: &Ctx<'_>, version: &str, given: &Given) -> Result<String, Refusal> {
+pub(super) fn new_document(ctx: &Ctx<'_>, version: &str, given: &Given) -> Result<String, Refusal> {
     let object = ctx.object("ContentDocument")?;
     let mut fields = Fields::new();
     let same = [

@@ -6,11 +6,15 @@
 pub(crate) mod delete;
 mod duplicates;
 mod email;
+mod feed;
 pub(crate) mod file;
 mod given;
+mod notes;
 mod objects;
 mod people;
+mod persons;
 mod places;
+mod record_type;
 mod references;
 
 use std::path::PathBuf;
@@ -126,7 +130,9 @@ pub(crate) fn write(
         .and_then(|item| ctx.schema().object(&item.object))
         .map(|o| o.setup);
     let mut outcomes = Vec::with_capacity(items.len());
-    ctx.db.execute_batch("SAVEPOINT call")?;
+    if call.all_or_none {
+        ctx.db.execute_batch("SAVEPOINT call")?;
+    }
     for (n, item) in items.iter().enumerate() {
         let result = if let Some(Some(double)) = doubles.get(n) {
             Err(Refusal::new(
@@ -136,13 +142,7 @@ pub(crate) fn write(
         } else if let Err(mixed) = not_mixed(ctx, item, first_is_setup) {
             Err(mixed)
         } else {
-            ctx.db.prepare_cached("SAVEPOINT one")?.execute([])?;
-            let result = one(ctx, call, operation, item);
-            if result.is_err() {
-                ctx.db.prepare_cached("ROLLBACK TO one")?.execute([])?;
-            }
-            ctx.db.prepare_cached("RELEASE one")?.execute([])?;
-            result
+            alone(ctx, call, operation, item)?
         };
         if let Err(error) = &result
             && error.status >= 500
@@ -164,8 +164,47 @@ pub(crate) fn write(
             )));
         }
     }
-    ctx.db.execute_batch("RELEASE call")?;
+    if call.all_or_none {
+        ctx.db.execute_batch("RELEASE call")?;
+    }
     Ok(outcomes)
+}
+
+/// Objects whose rows are refused, if at all, before anything of them is written.
+const REFUSED_FIRST: [&str; 7] = [
+    "Account",
+    "Case",
+    "CaseComment",
+    "Contact",
+    "EmailMessage",
+    "Lead",
+    "Task",
+];
+
+/// Writes one row so that a refusal leaves nothing of it.
+fn alone(
+    ctx: &Ctx<'_>,
+    call: &Call,
+    operation: Operation<'_>,
+    item: &Item,
+) -> Result<Result<(String, Option<bool>), Refusal>, Refusal> {
+    let refused_first =
+        REFUSED_FIRST.contains(&item.object.as_str()) || item.object.ends_with("__c");
+    if matches!(operation, Operation::Insert) && refused_first {
+        let before = ctx.db.total_changes();
+        let result = one(ctx, call, operation, item);
+        if result.is_err() && ctx.db.total_changes() != before {
+            return Err(Refusal::broken("a refused row was written in part"));
+        }
+        return Ok(result);
+    }
+    ctx.db.prepare_cached("SAVEPOINT one")?.execute([])?;
+    let result = one(ctx, call, operation, item);
+    if result.is_err() {
+        ctx.db.prepare_cached("ROLLBACK TO one")?.execute([])?;
+    }
+    ctx.db.prepare_cached("RELEASE one")?.execute([])?;
+    Ok(result)
 }
 
 /// For each row whose key another row of the call has too: that key.
@@ -242,6 +281,7 @@ fn insert(ctx: &Ctx<'_>, call: &Call, object: &Object, values: &Fields) -> Resul
     }
     let mut given = Given::read(ctx, object, values, given::Purpose::Insert)?;
     objects::before_insert(ctx, call, object, &mut given)?;
+    record_type::check(ctx, object, None, &mut given)?;
     places::complete(object, None, &mut given)?;
     given.defaults(object);
     given.required(object)?;
@@ -250,18 +290,17 @@ fn insert(ctx: &Ctx<'_>, call: &Call, object: &Object, values: &Fields) -> Resul
     given::unique(ctx, object, &given.values, None)?;
     duplicates::check(ctx, call, object, &given.values, None)?;
     lock(ctx, object, None, &given.values)?;
-    let number = store::next_number(ctx.db, object)?;
+    let number = if object.name == "ContentNote" {
+        notes::document(ctx, &mut given)?
+    } else {
+        store::next_number(ctx.db, object)?
+    };
     objects::complete(ctx, object, number, None, &mut given)?;
-    let mut fields: Fields = given
-        .values
-        .iter()
-        .filter(|(_, v)| !v.is_null())
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
-    ctx.stamp(object, &mut fields);
-    store::insert(ctx.db, object, number, &fields)?;
+    given.values.retain(|_, value| !value.is_null());
+    ctx.stamp(object, &mut given.values);
+    store::insert(ctx.db, object, number, &given.values)?;
     let id = ctx.id(object, number);
-    objects::after_insert(ctx, object, number, &id, &given, &fields)?;
+    objects::after_insert(ctx, object, number, &id, &given)?;
     Ok(id)
 }
 
@@ -279,6 +318,7 @@ fn update(
     }
     let mut given = Given::read(ctx, object, values, given::Purpose::Update)?;
     objects::before_update(ctx, call, object, &row, &mut given)?;
+    record_type::check(ctx, object, Some(&row), &mut given)?;
     places::complete(object, Some(&row), &mut given)?;
     given.still_required(object)?;
     references::check(ctx, object, &mut given.values)?;
@@ -304,6 +344,9 @@ fn update(
     }
     fields.insert("SystemModstamp".into(), now);
     store::update(ctx.db, object, &row, &fields)?;
+    if object.name == "Account" {
+        persons::after_update(ctx, &fields)?;
+    }
     Ok(ctx.id(object, row.number))
 }
 
@@ -416,7 +459,7 @@ pub(crate) fn existing(ctx: &Ctx<'_>, object: &Object, id: &str) -> Result<Row, 
             .on("Id"),
         });
     };
-    if of.name != object.name {
+    if of.prefix != object.prefix {
         return Err(Refusal::new(
             "MALFORMED_ID",
             format!("{} ID: id value of incorrect type: {id}", object.label),

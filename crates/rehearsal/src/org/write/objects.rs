@@ -1,13 +1,16 @@
 //! What each object adds to the common rules: what it refuses, what it fills in, what it makes besides.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::given::Given;
-use super::{Call, email, file, people};
+use super::{Call, email, feed, file, notes, people, persons};
 use crate::org::engine::{Ctx, DEFAULT_CASE_OWNER};
 use crate::org::error::Refusal;
 use crate::org::knowledge;
-use crate::org::schema::Object;
+use crate::org::richtext;
+use crate::org::schema::{Field, Kind, Object};
 use crate::org::store::{self, Fields, Row};
 use crate::org::values::date_time_text;
 
@@ -23,7 +26,13 @@ pub(super) fn before_insert(
 ) -> Result<(), Refusal> {
     own(ctx, call, object, given);
     match object.name.as_str() {
+        "Account" => persons::before_account(ctx, object, None, given),
+        "Contact" => persons::employer(ctx, given),
         "Case" => case_account(ctx, given),
+        "ContentNote" => notes::before_write(given),
+        "FeedItem" => feed::before_item(ctx, given),
+        "FeedComment" => feed::before_comment(ctx, given),
+        "TopicAssignment" => feed::before_topic(ctx, object, given),
         "EmailMessage" => email::before_insert(ctx, given),
         "EmailMessageRelation" => email::may_change(ctx, given.text("EmailMessageId")),
         "ContentVersion" => file::before_insert(ctx, call, given),
@@ -32,7 +41,7 @@ pub(super) fn before_insert(
         knowledge::VERSION => knowledge::before_insert(given),
         knowledge::SELECTION => knowledge::before_selection(ctx, given),
         "User" => people::before_user(given),
-        "Group" => people::before_group(given),
+        "Group" => people::before_group(ctx, object, given),
         "GroupMember" | "QueueSobject" | "PermissionSetAssignment" => {
             people::not_twice(ctx, object, given)
         }
@@ -58,6 +67,15 @@ pub(super) fn before_update(
         }
         "EmailMessage" => email::before_update(object, row, given),
         knowledge::VERSION => knowledge::before_update(row, given),
+        "Account" => persons::before_account(ctx, object, Some(row), given),
+        "Contact" => {
+            persons::before_contact(row)?;
+            persons::employer(ctx, given)
+        }
+        "ContentNote" => {
+            notes::before_write(given)?;
+            notes::before_update(ctx, row, given)
+        }
         _ => Ok(()),
     }
 }
@@ -73,10 +91,21 @@ pub(super) fn complete(
     if before.is_none() && object.custom {
         named(ctx, object, number, given);
     }
+    inline_images(ctx, object, number, given)?;
     match object.name.as_str() {
         "Case" => case(ctx, object, number, before, given),
         "Contact" | "Lead" | "User" => {
             people::full_name(before, given);
+            Ok(())
+        }
+        "Account" => {
+            let is = before.map_or_else(
+                || given.values.get("IsPersonAccount") == Some(&json!(true)),
+                persons::is_person,
+            );
+            if is {
+                people::full_name(before, given);
+            }
             Ok(())
         }
         "Task" => {
@@ -100,13 +129,15 @@ pub(super) fn after_insert(
     number: i64,
     id: &str,
     given: &Given,
-    fields: &Fields,
 ) -> Result<(), Refusal> {
+    let fields = &given.values;
     match object.name.as_str() {
         "Case" => case_comment(ctx, id, given),
+        "Account" => persons::after_insert(ctx, object, number, id, fields),
         "EmailMessage" => email::after_insert(ctx, id, given),
         "ContentVersion" => file::after_insert(ctx, object, number, id, fields),
         knowledge::SELECTION => knowledge::after_selection(ctx, object, number),
+        "FeedComment" => feed::after_comment(ctx, fields),
         _ => Ok(()),
     }
 }
@@ -145,6 +176,41 @@ fn named(ctx: &Ctx<'_>, object: &Object, number: i64, given: &mut Given) {
         None => ctx.id(object, number)[..15].to_owned(),
     };
     given.values.insert("Name".into(), json!(name));
+}
+
+/// Images inside rich text are kept elsewhere, and their text is an address from then on.
+fn inline_images(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    number: i64,
+    given: &mut Given,
+) -> Result<(), Refusal> {
+    let rich = |field: &&Field| field.kind == Kind::RichText && field.custom;
+    for (place, field) in object.fields.iter().enumerate().filter(|(_, f)| rich(f)) {
+        let Some(html) = given.text(&field.name) else {
+            continue;
+        };
+        if !html.contains("src=\"data:image/") {
+            continue;
+        }
+        let id = ctx.id(object, number);
+        let of = ctx
+            .engine
+            .ids
+            .id("00N", i64::try_from(place).unwrap_or_default());
+        let kept = richtext::without_inline_images(html, |kind, base64| {
+            let Ok(bytes) = BASE64.decode(base64) else {
+                return Ok(None);
+            };
+            let image = store::add_image(ctx.db, kind, &bytes)?;
+            let image = ctx.engine.ids.id("0EM", image);
+            Ok::<_, Refusal>(Some(format!(
+                "/servlet/rtaImage?eid={id}&amp;feoid={of}&amp;refid={image}"
+            )))
+        })?;
+        given.values.insert(field.name.clone(), json!(kept));
+    }
+    Ok(())
 }
 
 /// `M-{0000}` with 7 is `M-0007`.

@@ -32,12 +32,39 @@ pub(super) fn before_user(given: &mut Given) -> Result<(), Refusal> {
 }
 
 /// Only plain groups and queues can be made (Salesforce object reference, section 7).
-pub(super) fn before_group(given: &mut Given) -> Result<(), Refusal> {
+pub(super) fn before_group(ctx: &Ctx<'_>, object: &Object, given: &Given) -> Result<(), Refusal> {
     match given.text("Type") {
-        None | Some("Regular" | "Queue") => Ok(()),
+        None | Some("Regular" | "Queue") => one_of_its_name(ctx, object, given),
         Some(other) => {
             let message = format!("Type: a group of type {other} cannot be created");
             Err(Refusal::new("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message).on("Type"))
+        }
+    }
+}
+
+/// Names for programs are given once. They have no index, so this reads every row; there are few.
+fn one_of_its_name(ctx: &Ctx<'_>, object: &Object, given: &Given) -> Result<(), Refusal> {
+    let Some(name) = given.text("DeveloperName") else {
+        return Ok(());
+    };
+    let mut after = 0;
+    loop {
+        let rows = store::page(ctx.db, object, after, 1_000)?;
+        let same = |row: &&Row| {
+            let other = row.fields.get("DeveloperName").and_then(Value::as_str);
+            !row.deleted && other.is_some_and(|other| other.eq_ignore_ascii_case(name))
+        };
+        if let Some(row) = rows.iter().find(same) {
+            let id = ctx.id(object, row.number);
+            let message = format!(
+                "duplicate value found: DeveloperName duplicates value on record with id: {}",
+                &id[..15]
+            );
+            return Err(Refusal::new("DUPLICATE_DEVELOPER_NAME", message).on("DeveloperName"));
+        }
+        match rows.last() {
+            Some(last) => after = last.number,
+            None => return Ok(()),
         }
     }
 }
