@@ -8,7 +8,9 @@ use deskferry_core::settings::Settings;
 use deskferry_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
-use crate::channels::Reach;
+use crate::client::Reach;
+
+mod remote;
 
 const READ: &str = "read the ASAPP configuration";
 
@@ -28,13 +30,39 @@ pub struct AsappConfig(AsappConfigBuilder);
 
 /// What an [`AsappConfig`] is made of; [`build`](Self::build) checks it.
 ///
-/// With serde: `company` is needed, and `tree` or `exported`. The rest has the defaults that stand at the methods.
+/// With serde: `company` is needed, and one of `tree`, `s3_bucket`, `sftp_host`, `exported` and `api_id`. The rest has the defaults that stand at the methods.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AsappConfigBuilder {
     company: String,
     #[serde(default)]
     tree: Option<PathBuf>,
+    #[serde(default)]
+    s3_bucket: String,
+    #[serde(default)]
+    s3_prefix: String,
+    #[serde(default = "remote::region")]
+    s3_region: String,
+    #[serde(default)]
+    s3_endpoint: String,
+    #[serde(default)]
+    s3_access_key: String,
+    #[serde(default)]
+    s3_secret_key: SecretString,
+    #[serde(default)]
+    sftp_host: String,
+    #[serde(default = "remote::port")]
+    sftp_port: u16,
+    #[serde(default)]
+    sftp_user: String,
+    #[serde(default)]
+    sftp_key: Option<PathBuf>,
+    #[serde(default)]
+    sftp_key_passphrase: SecretString,
+    #[serde(default)]
+    sftp_host_key: String,
+    #[serde(default)]
+    sftp_folder: String,
     #[serde(default)]
     exported: Option<PathBuf>,
     #[serde(default = "default_url")]
@@ -51,6 +79,10 @@ pub struct AsappConfigBuilder {
     allow_plain_http: bool,
     #[serde(default)]
     allow_private_hosts: bool,
+    #[serde(default = "yes")]
+    file_exporter: bool,
+    #[serde(default = "yes")]
+    configuration_api: bool,
     #[serde(default)]
     events: Option<PathBuf>,
     #[serde(default = "default_work")]
@@ -142,6 +174,12 @@ impl AsappConfig {
         }
     }
 
+    /// Starts with the company's short name and nothing to read: for batch files that lie elsewhere
+    /// ([`s3`](AsappConfigBuilder::s3), [`sftp`](AsappConfigBuilder::sftp)).
+    pub fn of(company: impl Into<String>) -> AsappConfigBuilder {
+        AsappConfigBuilder::of(company)
+    }
+
     /// Starts with the company's short name and a folder of files of the File Exporter: AI services without the messaging product.
     pub fn exported(company: impl Into<String>, folder: impl Into<PathBuf>) -> AsappConfigBuilder {
         AsappConfigBuilder {
@@ -199,7 +237,7 @@ impl AsappConfig {
         self.0.events.as_deref()
     }
 
-    /// How the File Exporter is reached, where there is a key.
+    /// How the API is reached, where there is a key.
     pub(crate) fn reach(&self) -> Option<Reach> {
         let told = &self.0;
         (!told.api_id.trim().is_empty()).then(|| Reach {
@@ -212,6 +250,11 @@ impl AsappConfig {
             allow_private_hosts: told.allow_private_hosts,
             work: told.work.clone(),
         })
+    }
+
+    /// Whether the key is used for the File Exporter, and for the Configuration API.
+    pub(crate) fn asks(&self) -> (bool, bool) {
+        (self.0.file_exporter, self.0.configuration_api)
     }
 
     pub(crate) fn customers(&self) -> Option<&Path> {
@@ -271,6 +314,19 @@ impl AsappConfigBuilder {
         Self {
             company: company.into(),
             tree: None,
+            s3_bucket: String::new(),
+            s3_prefix: String::new(),
+            s3_region: remote::region(),
+            s3_endpoint: String::new(),
+            s3_access_key: String::new(),
+            s3_secret_key: SecretString::default(),
+            sftp_host: String::new(),
+            sftp_port: remote::port(),
+            sftp_user: String::new(),
+            sftp_key: None,
+            sftp_key_passphrase: SecretString::default(),
+            sftp_host_key: String::new(),
+            sftp_folder: String::new(),
             exported: None,
             url: default_url(),
             api_id: String::new(),
@@ -279,6 +335,8 @@ impl AsappConfigBuilder {
             requests_per_day: default_per_day(),
             allow_plain_http: false,
             allow_private_hosts: false,
+            file_exporter: true,
+            configuration_api: true,
             events: None,
             work: default_work(),
             customers: None,
@@ -325,6 +383,15 @@ impl AsappConfigBuilder {
         self
     }
 
+    /// What the key is used for: the File Exporter, and the Configuration API (segments, structured-data fields, and what is handed over as a document).
+    /// Default both; each has to be enabled by ASAPP, and a configuration that cannot be read is told and left out.
+    #[must_use]
+    pub fn asks(mut self, file_exporter: bool, configuration_api: bool) -> Self {
+        self.file_exporter = file_exporter;
+        self.configuration_api = configuration_api;
+        self
+    }
+
     /// The address of the API. Default `https://api.asapp.com`; the sandbox is `https://api.sandbox.asapp.com`.
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
@@ -333,8 +400,8 @@ impl AsappConfigBuilder {
     }
 
     /// At most so many requests a second and a day. Defaults 50 and 50,000: spike arrest is at 100 a second unless a contract says
-    /// otherwise, and nothing published says how many a day may see. The day's are counted from when the source was made; what ASAPP itself
-    /// refuses ends the read with an error of kind `Quota`, and a later one goes on.
+    /// otherwise, and nothing published says how many a day may see. The day's (UTC) are counted in the work folder, over all processes that use it; at their end, or
+    /// when ASAPP itself refuses, the read ends with an error of kind `Quota`, and a later one goes on.
     #[must_use]
     pub fn limits(mut self, per_second: u32, per_day: u64) -> Self {
         self.requests_per_second = per_second;
@@ -384,6 +451,13 @@ impl AsappConfigBuilder {
     #[must_use]
     pub fn segments(mut self, file: impl Into<PathBuf>, priority: &[&str]) -> Self {
         self.segments = Some(file.into());
+        self.segment_priority = priority.join(",");
+        self
+    }
+
+    /// Ids of segments, the one that counts most first: where the Configuration API tells the definitions.
+    #[must_use]
+    pub fn segment_priority(mut self, priority: &[&str]) -> Self {
         self.segment_priority = priority.join(",");
         self
     }
@@ -451,11 +525,13 @@ impl AsappConfigBuilder {
                 "there is no `company`: its short name, as it stands in `company_name` of its rows",
             );
         }
-        if self.tree.is_none() && self.exported.is_none() && self.api_id.trim().is_empty() {
+        let batch = self.tree.is_some() || self.has_bucket() || self.has_server();
+        if !batch && self.exported.is_none() && self.api_id.trim().is_empty() {
             return wrong(
-                "there is nothing to read: neither `tree` nor `exported` nor `api_id` is set",
+                "there is nothing to read: none of `tree`, `s3_bucket`, `sftp_host`, `exported` and `api_id` is set",
             );
         }
+        self.check_remote()?;
         if self.api_id.trim().is_empty() != self.api_secret.is_empty() {
             return wrong("`api_id` and `api_secret` go together");
         }
@@ -489,6 +565,8 @@ impl fmt::Debug for AsappConfigBuilder {
         f.debug_struct("AsappConfigBuilder")
             .field("company", &self.company)
             .field("tree", &self.tree)
+            .field("s3_bucket", &self.s3_bucket)
+            .field("sftp_host", &self.sftp_host)
             .field("exported", &self.exported)
             .field("work", &self.work)
             .finish_non_exhaustive()
@@ -503,10 +581,7 @@ mod tests {
     fn what_cannot_be_read_is_said() {
         let cases = [
             (AsappConfig::builder(" ", "x").build(), "company"),
-            (
-                AsappConfigBuilder::of("acme").build(),
-                "neither `tree` nor `exported`",
-            ),
+            (AsappConfigBuilder::of("acme").build(), "none of `tree`"),
             (
                 AsappConfig::exporter("acme", "id", "").build(),
                 "go together",

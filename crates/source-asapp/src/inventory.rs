@@ -1,11 +1,12 @@
 //! Configuration that cannot migrate, as items of a hand-over document: what the exports tell of queues and intents, and segments.
 //!
-//! Models, prompts, routing rules and reports are in no export and no API (ASAPP reference, section 9).
+//! What is redacted and which words are taught come from the Configuration API, where it may be asked. Models, prompts, routing rules and reports are in no export and no API (ASAPP reference, section 9).
 
 use deskferry_core::model::{InventoryItem, InventoryKind, InventoryPart, Meta, Named};
 use deskferry_core::{RecordKind, Tenant};
 use serde_json::{Value, json};
 
+use crate::client::Configuration;
 use crate::convert::Lookup;
 use crate::wire::Row;
 
@@ -37,7 +38,7 @@ pub(crate) fn items(
     tenant: &Tenant,
     lookup: &Lookup,
     intents: &[Row],
-    segments: &Value,
+    segments: &[Value],
 ) -> Vec<InventoryItem> {
     let queues = lookup.queues.iter().map(|(id, name)| {
         let definition = json!({ "queue_id": id, "queue_name": name });
@@ -67,13 +68,7 @@ pub(crate) fn items(
         found.parts.extend(part("actions", lines.collect()));
         Some(found)
     });
-    let list = segments
-        .get("segments")
-        .unwrap_or(segments)
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let segments = list.into_iter().filter_map(|segment| {
+    let segments = segments.iter().filter_map(|segment| {
         let id = segment.get("id")?.as_str()?.to_owned();
         let name = segment
             .get("name")
@@ -100,7 +95,7 @@ pub(crate) fn items(
             &id,
             InventoryKind::Routing,
             &name,
-            segment,
+            segment.clone(),
         );
         found
             .parts
@@ -111,6 +106,52 @@ pub(crate) fn items(
     queues.chain(intents).chain(segments).collect()
 }
 
+/// What the Configuration API tells beside segments and fields: what is redacted, and words that are taught (ASAPP reference, section 4.3).
+pub(crate) fn told(tenant: &Tenant, told: &Configuration) -> Vec<InventoryItem> {
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let redactions = told.redactions().iter().filter_map(|entity| {
+        let id = text(entity, "id")?;
+        let policies = entity.get("policies").and_then(Value::as_object);
+        let on: Vec<String> = policies
+            .into_iter()
+            .flatten()
+            .filter(|(_, on)| on.as_bool() == Some(true))
+            .map(|(policy, _)| policy.clone())
+            .collect();
+        let mut found = item(
+            tenant,
+            "redaction",
+            &id,
+            InventoryKind::Validation,
+            &id,
+            entity.clone(),
+        );
+        found.active = Some(!on.is_empty());
+        found.parts.extend(part(
+            "description",
+            text(entity, "description").into_iter().collect(),
+        ));
+        found.parts.extend(part("policies", on));
+        Some(found)
+    });
+    let vocabularies = told.vocabularies().iter().filter_map(|word| {
+        let id = text(word, "id")?;
+        let name = text(word, "phrase")
+            .or_else(|| text(word, "name"))
+            .unwrap_or_else(|| id.clone());
+        Some(item(
+            tenant,
+            "vocabulary",
+            &id,
+            InventoryKind::Ai,
+            &name,
+            word.clone(),
+        ))
+    });
+    redactions.chain(vocabularies).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +160,9 @@ mod tests {
     fn what_people_build_again_is_told_with_its_conditions() {
         let row = json!({"code": "PAYBILL", "name": "Pay a bill", "flow_name": "pay", "deleted_ts": "NULL", "actions": null});
         let row = Row::parse(row.to_string().as_bytes()).unwrap();
-        let segments = json!({"segments": [{"id": "RETURNS", "name": "Returns", "query": {"raw": "lob_id = '7'"}, "structuredDataFieldIds": ["e_order"]}]});
+        let segments = [
+            json!({"id": "RETURNS", "name": "Returns", "query": {"raw": "lob_id = '7'"}, "structuredDataFieldIds": ["e_order"]}),
+        ];
         let mut lookup = Lookup::default();
         lookup
             .queues

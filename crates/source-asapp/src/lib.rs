@@ -6,8 +6,11 @@
 //!
 //! | | |
 //! |---|---|
-//! | channels | a folder that mirrors the batch tree (what SFTP or S3 delivered), a folder of files of the File Exporter, the File Exporter itself, and a folder of archived real-time events; any of them together |
-//! | File Exporter | values handed back as they came, links fetched at once and asked for again when they expire or break, without credentials; a pace, a daily limit, and a stop that can be resumed |
+//! | channels | the batch tree from a folder, from S3 (feature `s3`) and over SFTP (feature `sftp`), a folder of files of the File Exporter, the File Exporter itself, and a folder of archived real-time events; any of them together |
+//! | S3 | any service that speaks like it, by `object_store`; a day of a feed is one listing; files are fetched anew when they break off |
+//! | SFTP | with a private key, and only from a server whose own key was told; a connection that breaks is made again |
+//! | File Exporter | values handed back as they came, links fetched at once and asked for again when they expire or break, without credentials; a pace, a daily limit that is counted over processes, and a stop that can be resumed; what a read takes is told by `check` |
+//! | Configuration API | segments, structured-data fields, redaction, vocabularies; a list that the key may not see is told and left out |
 //! | kinds | definitions of structured data, teams (queues), agents and their figures, accounts, contacts, conversations, messages, inventory (queues, intents, segments) |
 //! | latest statement | by the documented keys without their tenant parts; by logical time, partition, read, split, line; late partitions and repeated reads change nothing |
 //! | partitions | only with `_SUCCESS` (batch tree); split files; gzip told by its bytes; `.enc` refused; a day that is not finished is named and left for later |
@@ -15,12 +18,13 @@
 //! | lines that are no rows | rejected one by one with path, line and text; above a share the read ends |
 //! | messages | customer, agent, bot; notes, whispers, private ones and senders that nobody knows are internal |
 //! | conversation | channel, begin and end, outcome, raw rating and survey, queue, intent, tags, wait and handle times, summaries, structured data by field id, merges and cold transfers linked |
+//! | structured data | questions as choices, entities by what all their values are: numbers, days, else text |
 //! | segments | evaluated again from their definitions; of several only a list of priorities decides |
 //! | calls | one per agent's part, with length, disposition, and a recording where the company's own table names one |
 //! | names and addresses | not in ASAPP: from `customer_params` by configured keys, and from the company's own tables, checked on entry |
 //! | doubtful | issues without metadata, issues that only events know, two that claim one id: listed in `reconcile/conversations.csv` of the work folder, left out unless a person decides `take` |
 //! | changes only | a later read takes new and changed files, and yields what they touch |
-//! | not read | files' bytes and recordings (ASAPP gives none), the Conversation, AutoSummary and Configuration APIs, S3 and SFTP directly, tables of bots and agents' utilisation |
+//! | not read | files' bytes and recordings (ASAPP gives none), the Conversation and AutoSummary APIs (the first has texts that the feeds have too, the second makes new ones), tables of bots and agents' utilisation |
 //!
 //! What is reduced stands in the work folder, some third of the exports' size. It belongs to one migration; a read that was stopped goes on there.
 //!
@@ -83,6 +87,7 @@
 //! * A purged text cannot come back: a conversation counts its own in `purged_messages`.
 
 mod channels;
+mod client;
 mod config;
 mod convert;
 mod inventory;

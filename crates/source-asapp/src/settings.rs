@@ -20,6 +20,82 @@ pub static SETTINGS: Section = Section::new(
             "the folder that mirrors the messaging product's batch files",
         ),
         Setting::new(
+            "s3_bucket",
+            Holds::Text,
+            "",
+            "the bucket of S3 that holds the batch files",
+        ),
+        Setting::new(
+            "s3_prefix",
+            Holds::Text,
+            "",
+            "the folder in it right below which the feeds lie",
+        ),
+        Setting::new("s3_region", Holds::Text, "us-east-1", "its region"),
+        Setting::new(
+            "s3_endpoint",
+            Holds::Text,
+            "",
+            "the address of a service that speaks like S3; Amazon's own where there is none",
+        ),
+        Setting::new(
+            "s3_access_key",
+            Holds::Text,
+            "",
+            "the id of the read-only pair of keys that ASAPP gave",
+        ),
+        Setting::new(
+            "s3_secret_key",
+            Holds::Secret,
+            "",
+            "the secret of that pair",
+        ),
+        Setting::new(
+            "sftp_host",
+            Holds::Text,
+            "",
+            "the SFTP server that has the batch files, such as prod-data-sftp.asapp.com",
+        ),
+        Setting::new(
+            "sftp_port",
+            Holds::Number {
+                least: 1,
+                most: 65_535,
+            },
+            "22",
+            "its port",
+        ),
+        Setting::new(
+            "sftp_user",
+            Holds::Text,
+            "",
+            "the user there, `sftp` and the company's name",
+        ),
+        Setting::new(
+            "sftp_key",
+            Holds::Path,
+            "",
+            "the file with the private key whose public half ASAPP has",
+        ),
+        Setting::new(
+            "sftp_key_passphrase",
+            Holds::Secret,
+            "",
+            "what opens that key, where it is locked",
+        ),
+        Setting::new(
+            "sftp_host_key",
+            Holds::Text,
+            "",
+            "the server's own key: SHA256 fingerprints or lines of `ssh-keyscan`, separated by commas",
+        ),
+        Setting::new(
+            "sftp_folder",
+            Holds::Text,
+            "",
+            "the folder there right below which the feeds lie; where one lands after the login, if nothing is set",
+        ),
+        Setting::new(
             "exported",
             Holds::Path,
             "",
@@ -41,9 +117,21 @@ pub static SETTINGS: Section = Section::new(
             "api_id",
             Holds::Text,
             "",
-            "the id of a key of the Developer Portal: the File Exporter is asked for AI services",
+            "the id of a key of the Developer Portal, with which the API is asked",
         ),
         Setting::new("api_secret", Holds::Secret, "", "the secret of that key"),
+        Setting::new(
+            "file_exporter",
+            Holds::Switch,
+            "true",
+            "whether the File Exporter is asked with that key",
+        ),
+        Setting::new(
+            "configuration_api",
+            Holds::Switch,
+            "true",
+            "whether the Configuration API is asked with that key: segments, structured-data fields, redaction, vocabularies",
+        ),
         Setting::new(
             "requests_per_second",
             Holds::Number {
@@ -60,7 +148,7 @@ pub static SETTINGS: Section = Section::new(
                 most: u64::MAX,
             },
             "50000",
-            "requests a day that this program may send; the read ends there and can be resumed",
+            "requests a day (UTC) that the work folder may see, over all processes; the read ends there and can be resumed",
         ),
         Setting::new(
             "allow_private_hosts",
@@ -102,7 +190,7 @@ pub static SETTINGS: Section = Section::new(
             "segments",
             Holds::Path,
             "",
-            "a file with the Configuration API's answer to `/configuration/v1/segments`",
+            "a file with the Configuration API's answer to `/configuration/v1/segments`, where it is not asked itself",
         ),
         Setting::new(
             "segment_priority",

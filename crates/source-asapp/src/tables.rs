@@ -104,6 +104,8 @@ pub(crate) mod tag {
     pub(crate) const INTENT: u8 = 81;
     /// Made by us: the definition of a structured-data field as rows tell it.
     pub(crate) const FIELD: u8 = 82;
+    /// Made by us: values of a structured-data field look like this.
+    pub(crate) const FIELD_SEEN: u8 = 83;
 }
 
 const fn conversation(

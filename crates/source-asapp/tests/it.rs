@@ -367,7 +367,10 @@ async fn events_add_what_files_lack_and_an_issue_that_only_they_know_is_not_inve
 
 mod exporter {
     use super::*;
-    use deskferry_rehearsal::asapp::{API_ID, API_SECRET, ExporterOptions, FileExporter};
+    use deskferry_core::model::CustomValue;
+    use deskferry_rehearsal::asapp::{
+        API_ID, API_SECRET, Configured, ExporterOptions, FileExporter,
+    };
     use deskferry_rehearsal::fault::{Action, Rule};
     use std::io::Write as _;
 
@@ -392,7 +395,7 @@ mod exporter {
             let each = |row: &dyn Fn(u32) -> String| [1, 2].map(row).to_vec();
             let state = each(&|n| {
                 format!(
-                    r#"{{"conversation_id":"01HZX{n}","customer_id":"c-{n}","last_agent_id":"a-1","dt":"{day}","hr":"{hour}","first_event_ts":"{day} {hour}:00:00","instance_ts":"{day} {hour}:00:00+00:00","company_marker":"acme"}}"#
+                    r#"{{"conversation_id":"01HZX{n}","customer_id":"c-{n}","conversation_metadata_lob_id":"line-{n}","last_agent_id":"a-1","dt":"{day}","hr":"{hour}","first_event_ts":"{day} {hour}:00:00","instance_ts":"{day} {hour}:00:00+00:00","company_marker":"acme"}}"#
                 )
             });
             put(
@@ -430,9 +433,14 @@ mod exporter {
                     r#"{{"conversation_id":"01HZX{n}","agent_id":"a-1","structured_data_field_id":"q_done","structured_data_field_name":"Done","structured_data_field_value":"Yes","structured_data_ts":"{day} {hour}:00:00"}}"#
                 )
             });
+            let amount = each(&|n| {
+                format!(
+                    r#"{{"conversation_id":"01HZX{n}","agent_id":"a-1","structured_data_field_id":"e_amount","structured_data_field_name":"Amount","structured_data_field_value":"{n}.50","structured_data_ts":"{day} {hour}:00:00"}}"#
+                )
+            });
             put(
                 &format!("autosummary_structured_data/1/jsonl/{day}/data.jsonl"),
-                &field,
+                &[field, amount].concat(),
                 false,
             );
         }
@@ -463,7 +471,7 @@ mod exporter {
                     read.count(RecordKind::Message),
                     read.count(RecordKind::FieldDefinition)
                 ),
-                (4, 1),
+                (4, 2),
                 "{with_keys}"
             );
             assert!(read.rejects.is_empty() && read.skips.is_empty());
@@ -503,9 +511,126 @@ mod exporter {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
+        let calls = exporter.calls();
+        assert!((23..=30).contains(&calls), "{calls}");
+        // The next process of the same day does not ask at all, but for what was counted and never sent.
+        let error = read(config(&exporter, work.path()).limits(100, 30))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
         assert!(exporter.calls() <= 30, "{}", exporter.calls());
         let read = read(config(&exporter, work.path())).await.unwrap();
         assert_eq!(read.count(RecordKind::Message), 4);
+        exporter.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_a_read_takes_is_told_before_it_and_is_what_it_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path());
+        let exporter = FileExporter::start(ExporterOptions::new(folder.path()))
+            .await
+            .unwrap();
+        let (asking, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let told = |work: &Path, per_day| {
+            config(&exporter, work)
+                .asks(true, false)
+                .limits(50, per_day)
+        };
+        let source = Asapp::new(told(asking.path(), 50_000).build().unwrap()).unwrap();
+        let ready = source.check(&Context::new()).await.unwrap();
+        let asked = exporter.calls();
+        read(told(work.path(), 50_000)).await.unwrap();
+        let took = exporter.calls() - asked;
+        let lines = ready.limits.join("\n");
+        assert!(
+            lines.contains(&format!("about {took} requests")),
+            "{took}: {lines}"
+        );
+        assert!(
+            lines.contains("at most 50 requests a second") && lines.contains("fits into today"),
+            "{lines}"
+        );
+
+        let source = Asapp::new(told(asking.path(), 30).build().unwrap()).unwrap();
+        let error = source.check(&Context::new()).await.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Quota,
+            "the check is counted too: {error}"
+        );
+        exporter.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_set_up_comes_from_the_configuration_api_where_it_may_be_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path());
+        let mut options = ExporterOptions::new(folder.path());
+        options.configured = Configured::usual();
+        let exporter = FileExporter::start(options).await.unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let found = read(config(&exporter, work.path()).segment_priority(&["RETURNS"]))
+            .await
+            .unwrap();
+        let pages = exporter.requests();
+        let of_fields = pages
+            .recent
+            .iter()
+            .filter(|entry| entry.path.contains("structured-data-fields"));
+        assert_eq!(of_fields.count(), 2);
+        assert_eq!(found.count(RecordKind::FieldDefinition), 123);
+        let Record::FieldDefinition(done) = &found.records["asapp:acme:field-definition:q_done"]
+        else {
+            panic!("no definition")
+        };
+        assert_eq!((done.title.as_str(), done.active), ("Was it done?", true));
+        let inventory: Vec<_> = found
+            .records
+            .keys()
+            .filter(|key| key.contains(":inventory-item:"))
+            .collect();
+        for item in [
+            "segment-RETURNS",
+            "redaction-CREDIT_CARD_NUMBER",
+            "vocabulary-v-1",
+        ] {
+            assert!(
+                inventory.iter().any(|key| key.ends_with(item)),
+                "{item}: {inventory:?}"
+            );
+        }
+        let Record::Conversation(first) = &found.records["asapp:acme:conversation:01HZX1"] else {
+            panic!("no conversation")
+        };
+        assert_eq!(first.segment.as_deref(), Some("RETURNS"));
+        assert_eq!(
+            first.meta.custom["e_amount"],
+            CustomValue::Number("1.50".to_owned())
+        );
+        let Record::Conversation(second) = &found.records["asapp:acme:conversation:01HZX2"] else {
+            panic!("no conversation")
+        };
+        assert_eq!(second.segment.as_deref(), Some("GLOBAL"));
+        let wrong = read(config(&exporter, work.path()).segment_priority(&["NOWHERE"])).await;
+        assert_eq!(wrong.unwrap_err().kind(), ErrorKind::Config);
+        exporter.stop().await;
+
+        // Not enabled for the key: told, and everything else is read.
+        let exporter = FileExporter::start(ExporterOptions::new(folder.path()))
+            .await
+            .unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let found = read(config(&exporter, work.path())).await.unwrap();
+        assert_eq!(found.count(RecordKind::FieldDefinition), 2);
+        assert!(
+            found
+                .notes
+                .iter()
+                .any(|note| note.contains("segments cannot be read")),
+            "{:?}",
+            found.notes
+        );
         exporter.stop().await;
     }
 
@@ -529,6 +654,46 @@ mod exporter {
             "{shown}"
         );
         assert_eq!(exporter.calls(), 0, "refused calls are not answered");
+        exporter.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_revoked_in_the_middle_is_not_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        files(folder.path());
+        let exporter = FileExporter::start(ExporterOptions::new(folder.path()))
+            .await
+            .unwrap();
+        exporter.faults().push(
+            Rule::new(Action::Status {
+                code: 401,
+                body: String::new(),
+                headers: Vec::new(),
+                content_type: None,
+            })
+            .path("/fileexporter")
+            .skip(15),
+        );
+        let work = tempfile::tempdir().unwrap();
+        let error = read(config(&exporter, work.path())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert!(error.to_string().contains("revoked"), "{error}");
+        let refused = exporter
+            .requests()
+            .recent
+            .iter()
+            .filter(|entry| entry.status == 401)
+            .count();
+        // Several chunks of files may be asked for at once; none of them asks twice.
+        assert!(refused <= 2, "{refused}");
+        exporter.faults().clear();
+        assert_eq!(
+            read(config(&exporter, work.path()))
+                .await
+                .unwrap()
+                .count(RecordKind::Message),
+            4
+        );
         exporter.stop().await;
     }
 }

@@ -49,6 +49,8 @@ pub(super) fn build(settings: &Settings, proxies: bool, names: Names) -> Result<
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        // Another crate of a program may switch HTTP/2 on for all: what is spoken here stays what was measured.
+        .http1_only()
         .user_agent(&settings.user_agent)
         .connect_timeout(settings.connect_timeout)
         .pool_idle_timeout(POOL_IDLE)

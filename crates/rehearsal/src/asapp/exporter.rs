@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::configuration::{self, Configured};
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
 
@@ -31,6 +32,8 @@ pub struct ExporterOptions {
     pub expired: u64,
     /// Whether links have no scheme.
     pub bare_links: bool,
+    /// What the Configuration API answers.
+    pub configured: Configured,
 }
 
 impl ExporterOptions {
@@ -42,6 +45,7 @@ impl ExporterOptions {
             per_day: None,
             expired: 0,
             bare_links: false,
+            configured: Configured::default(),
         }
     }
 }
@@ -51,8 +55,8 @@ pub const API_ID: &str = "rehearsal-id";
 /// Its secret: it guards nothing.
 pub const API_SECRET: &str = "rehearsal-secret";
 
-struct Desk {
-    options: ExporterOptions,
+pub(super) struct Desk {
+    pub(super) options: ExporterOptions,
     calls: AtomicU64,
     per_day: AtomicU64,
     links: AtomicU64,
@@ -83,6 +87,7 @@ impl FileExporter {
         let api = Router::new()
             .route("/v1/health", get(health))
             .route("/fileexporter/v1/static/{call}", post(call))
+            .route("/configuration/v1/{list}", get(configuration::list))
             .with_state(Arc::clone(&desk));
         let files = Router::new()
             .route("/bucket", get(file))
@@ -110,6 +115,16 @@ impl FileExporter {
             .store(self.calls() + calls, Ordering::Relaxed);
     }
 
+    /// The host that has the API: what was asked of it.
+    pub fn requests(&self) -> Requests {
+        self.api.requests()
+    }
+
+    /// Faults of the API.
+    pub fn faults(&self) -> &Faults {
+        self.api.faults()
+    }
+
     /// Faults of the host that has the files.
     pub fn file_faults(&self) -> &Faults {
         self.files.faults()
@@ -135,7 +150,7 @@ impl std::fmt::Debug for FileExporter {
     }
 }
 
-fn error(status: StatusCode, message: &str) -> Response {
+pub(super) fn error(status: StatusCode, message: &str) -> Response {
     let code = format!("{}-01", status.as_u16());
     let body = json!({"error": {"requestId": "7a1f0c2e-55aa-4b5e-9d0e-1f2e3d4c5b6a", "code": code, "message": message}});
     (status, Json(body)).into_response()
@@ -143,7 +158,7 @@ fn error(status: StatusCode, message: &str) -> Response {
 
 impl Desk {
     /// Why a call is not answered.
-    fn refuses(&self, headers: &HeaderMap) -> Option<Response> {
+    pub(super) fn refuses(&self, headers: &HeaderMap) -> Option<Response> {
         let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
         if !is("asapp-api-id", API_ID) || !is("asapp-api-secret", API_SECRET) {
             return Some(error(

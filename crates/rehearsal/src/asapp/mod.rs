@@ -17,6 +17,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod configuration;
 mod exporter;
 mod holds;
 mod rows;
@@ -29,6 +30,7 @@ use serde_json::json;
 
 use crate::world::World;
 
+pub use self::configuration::Configured;
 pub use self::exporter::{API_ID, API_SECRET, ExporterOptions, FileExporter};
 pub(crate) use self::holds::{conversation as held_conversation, lists as held_lists};
 use self::tree::Tree;

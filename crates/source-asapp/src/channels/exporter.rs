@@ -2,19 +2,22 @@
 //!
 //! Feed, version, format, day and interval are folders here. Their names are what the lists answered, handed back as they came.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::Duration;
-use deskferry_core::http::{Client, Limit, Request, Response, RetryPolicy, SecretString};
+use deskferry_core::http::Request;
 use deskferry_core::{Context, Error, ErrorKind, Result};
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
 
 use super::tree::date;
-use super::{Bytes, Channel, Entry, Listing};
+use super::{Bytes, Channel, Day, Entry, Listing};
+use crate::client::Api;
 use crate::tables::Family;
 
 /// How often the link to a file is asked for.
@@ -33,79 +36,19 @@ const LEVELS: [(&str, &str); 5] = [
 /// The names under which what was chosen is handed back.
 const CHOSEN: [&str; 5] = ["feed", "version", "format", "date", "interval"];
 
-/// How to reach it.
-pub(crate) struct Reach {
-    pub(crate) url: String,
-    pub(crate) api_id: String,
-    pub(crate) api_secret: SecretString,
-    pub(crate) per_second: u32,
-    pub(crate) per_day: u64,
-    pub(crate) allow_plain_http: bool,
-    pub(crate) allow_private_hosts: bool,
-    /// Where files are kept while they are read.
-    pub(crate) work: PathBuf,
-}
-
 /// The File Exporter as a channel.
 pub(crate) struct Exporter {
-    client: Client,
-    reach: Reach,
+    api: Arc<Api>,
+    /// Where files are kept while they are read.
+    work: PathBuf,
 }
 
 impl Exporter {
-    pub(crate) fn new(reach: Reach) -> Result<Self> {
-        let second = std::time::Duration::from_secs(1);
-        // Three repeats, and then it is over: hammering on 429 ends in a revoked token (ASAPP reference, section 1.3).
-        let retry = RetryPolicy::default()
-            .max_attempts(4)
-            .delays(second, second * 4);
-        let client = Client::builder(crate::PLATFORM, &reach.url)
-            .allow_plain_http(reach.allow_plain_http)
-            .allow_private_hosts(reach.allow_private_hosts)
-            .limit(
-                Limit::per_second(reach.per_second)
-                    .concurrent(8)
-                    .per_day(reach.per_day)
-                    .only(API),
-            )
-            .retry(retry)
-            .build()?;
-        Ok(Self { client, reach })
-    }
-
-    /// Asks whether the API works and takes the key. The body says it, not only the status (ASAPP reference, section 1.4).
-    pub(crate) async fn health(&self, cx: &Context) -> Result<()> {
-        let request = self
-            .dressed(Request::get("health", "v1/health").operation("ask ASAPP whether it works"));
-        let answer = self
-            .answered(cx, request, "ask ASAPP whether it works")
-            .await?;
-        match answer.get("healthCheck").and_then(Value::as_str) {
-            Some("SUCCESS") => Ok(()),
-            other => Err(Error::new(
-                ErrorKind::Unavailable,
-                "ask ASAPP whether it works",
-                format!("it says {}", other.unwrap_or("nothing")),
-            )
-            .advise("Look at https://status.asapp.com, and try again later")),
+    pub(crate) fn new(api: Arc<Api>, work: &Path) -> Self {
+        Self {
+            api,
+            work: work.to_owned(),
         }
-    }
-
-    /// What people should know of its limits.
-    pub(crate) fn told(&self) -> [String; 2] {
-        [
-            format!(
-                "file exporter: at most {} requests a second (spike arrest is at 100) and {} a day, as configured; ASAPP tells neither",
-                self.reach.per_second, self.reach.per_day
-            ),
-            "file exporter: a feed takes 3 requests, each day 2 and each interval with its files 1 and 1 for every file".to_owned(),
-        ]
-    }
-
-    fn dressed(&self, request: Request) -> Request {
-        request
-            .secret_header("asapp-api-id", SecretString::new(self.reach.api_id.clone()))
-            .secret_header("asapp-api-secret", self.reach.api_secret.clone())
     }
 
     async fn ask(
@@ -115,25 +58,40 @@ impl Exporter {
         body: &Map<String, Value>,
     ) -> Result<Value> {
         let path = format!("fileexporter/v1/static/{call}");
-        let request = Request::post(call, path)
-            .json(body)
-            .idempotent(true)
-            .operation("list exported files");
-        self.answered(cx, self.dressed(request), "list exported files")
-            .await
+        let request = Request::post(call, path).json(body).idempotent(true);
+        self.api.answered(cx, request, "list exported files").await
     }
 
-    async fn answered(
-        &self,
-        cx: &Context,
-        request: Request,
-        operation: &'static str,
-    ) -> Result<Value> {
-        let response = self.client.send(cx, request).await?;
-        if response.is_success() {
-            return response.json(operation);
+    /// The least requests that a whole read takes, by what lies in the newest day of each feed that has something; `days` are those of
+    /// [`days`](super::days), which were asked for already.
+    ///
+    /// # Errors
+    /// The exporter failed.
+    pub(crate) async fn least_requests(&self, cx: &Context, days: &[Day]) -> Result<u64> {
+        let mut feeds: BTreeMap<&[String], Vec<&Day>> = BTreeMap::new();
+        for day in days {
+            let feed = day.path.get(..day.path.len().saturating_sub(1));
+            feeds.entry(feed.unwrap_or_default()).or_default().push(day);
         }
-        Err(refused(&response, operation))
+        // The feeds, and of each versions, formats and days: a read lists them anew.
+        let mut all = 1 + 3 * feeds.len() as u64;
+        for days in feeds.values() {
+            let Some(newest) = days.iter().max_by_key(|day| day.date) else {
+                continue;
+            };
+            let (mut of_day, mut files) = (1, 0);
+            let listing = self.list(cx, &newest.path).await?;
+            files += listing.files.len() as u64;
+            if let Some(interval) = listing.folders.first() {
+                let below = [&newest.path[..], std::slice::from_ref(interval)].concat();
+                let each = 1 + self.list(cx, &below).await?.files.len() as u64;
+                of_day += listing.folders.len() as u64 * each;
+            } else {
+                of_day += 1;
+            }
+            all += (of_day + files) * days.len() as u64;
+        }
+        Ok(all)
     }
 
     /// Where a file lies now. A link without a scheme gets one.
@@ -162,7 +120,7 @@ impl Exporter {
     async fn fetch(&self, cx: &Context, link: &str, into: &mut File) -> Result<bool> {
         let failed = |e| Error::storage("keep an exported file", e);
         let request = Request::get("file", link).operation("fetch an exported file");
-        let mut response = self.client.stream(cx, request).await?;
+        let mut response = self.api.elsewhere(cx, request).await?;
         if !response.is_success() {
             return Ok(false);
         }
@@ -181,18 +139,6 @@ impl Exporter {
     }
 }
 
-/// Endpoints that the limits count; files lie elsewhere.
-const API: &[&str] = &[
-    "health",
-    "listfeeds",
-    "listfeedversions",
-    "listfeedformats",
-    "listfeeddates",
-    "listfeedintervals",
-    "listfeedfiles",
-    "getfeedfile",
-];
-
 /// The body of a call about what these names lead to.
 fn chosen(path: &[String]) -> Map<String, Value> {
     CHOSEN
@@ -209,40 +155,6 @@ fn names(answer: &Value, list: &str) -> Vec<String> {
         .into_iter()
         .flatten();
     all.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// An answer that is none. Subcodes have no documented meaning, the number of the request has (ASAPP reference, section 1.2).
-fn refused(response: &Response, operation: &'static str) -> Error {
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let text = |name: &str| {
-        body.pointer(&format!("/error/{name}"))
-            .and_then(Value::as_str)
-    };
-    let (kind, advice) = match response.status {
-        401 => (
-            ErrorKind::Credentials,
-            "Check `api_id` and `api_secret`; if they worked before, ASAPP may have revoked the key: ask its service desk before trying again",
-        ),
-        403 => (
-            ErrorKind::Forbidden,
-            "The File Exporter is off by default: ask ASAPP to enable it for this key",
-        ),
-        404 => (
-            ErrorKind::NotFound,
-            "Run `resume`: lists are asked for anew",
-        ),
-        _ => (
-            ErrorKind::Refused,
-            "Give ASAPP's support the number of the request",
-        ),
-    };
-    let message = text("message").map_or_else(|| response.text_snippet(), str::to_owned);
-    let error = Error::new(kind, operation, message).with("status", response.status);
-    match text("requestId") {
-        Some(id) => error.with("request", id.to_owned()),
-        None => error,
-    }
-    .advise(advice)
 }
 
 #[async_trait]
@@ -297,7 +209,7 @@ impl Channel for Exporter {
         let failed = |e| Error::storage("keep an exported file", e);
         let mut body = chosen(path);
         body.insert("fileName".to_owned(), json!(file.name));
-        let mut kept = tempfile::tempfile_in(&self.reach.work).map_err(failed)?;
+        let mut kept = tempfile::tempfile_in(&self.work).map_err(failed)?;
         for _ in 0..LINKS {
             let link = self.link(cx, &body).await?;
             if self.fetch(cx, &link, &mut kept).await? {

@@ -6,6 +6,12 @@
 mod events;
 mod exporter;
 mod folder;
+#[cfg(any(feature = "s3", feature = "sftp"))]
+mod keep;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "sftp")]
+mod sftp;
 mod tree;
 
 use std::io::Read;
@@ -16,9 +22,16 @@ use deskferry_core::{Context, Result};
 use crate::tables::{Family, Table};
 
 pub(crate) use events::Events;
-pub(crate) use exporter::{Exporter, Reach};
+pub(crate) use exporter::Exporter;
 pub(crate) use folder::Folder;
+#[cfg(feature = "s3")]
+pub(crate) use s3::{At as BucketAt, Bucket};
+#[cfg(feature = "sftp")]
+pub(crate) use sftp::{At as SftpAt, Sftp};
 pub(crate) use tree::{Day, Piece, days, pieces};
+
+/// The deepest folder that is looked into for days.
+const DEEPEST: usize = 8;
 
 /// A stream of bytes that a worker reads to its end.
 pub(crate) type Bytes = Box<dyn Read + Send>;
@@ -63,6 +76,32 @@ pub(crate) trait Channel: Send + Sync {
 
     /// What lies in the folder that these names lead to.
     async fn list(&self, cx: &Context, path: &[String]) -> Result<Listing>;
+
+    /// How many folders may be listed at once.
+    fn lists_at_once(&self) -> usize {
+        1
+    }
+
+    /// What lies in a folder and in all below it, each folder by its names from the root.
+    async fn below(&self, cx: &Context, path: &[String]) -> Result<Vec<(Vec<String>, Listing)>> {
+        let (mut found, mut level) = (Vec::new(), vec![path.to_vec()]);
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for folders in level.chunks(self.lists_at_once().max(1)) {
+                let lists = folders.iter().map(|folder| self.list(cx, folder));
+                let lists = futures::future::try_join_all(lists).await?;
+                for (folder, listing) in folders.iter().zip(lists) {
+                    if folder.len() < DEEPEST + 2 {
+                        let below = |name: &String| [folder, std::slice::from_ref(name)].concat();
+                        next.extend(listing.folders.iter().map(below));
+                    }
+                    found.push((folder.clone(), listing));
+                }
+            }
+            level = next;
+        }
+        Ok(found)
+    }
 
     /// The bytes of a file, as they are stored.
     async fn open(&self, cx: &Context, path: &[String], file: &Entry) -> Result<Bytes>;

@@ -3,11 +3,8 @@
 use chrono::{NaiveDate, NaiveTime};
 use deskferry_core::{Context, Error, ErrorKind, Result};
 
-use super::{Channel, Entry};
+use super::{Channel, DEEPEST, Entry};
 use crate::tables::{Table, table};
-
-/// The deepest folder that is looked into.
-const DEEPEST: usize = 8;
 
 /// One day of one feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,18 +156,12 @@ pub(crate) async fn pieces(
         return Ok((Vec::new(), Vec::new()));
     };
     let (mut pieces, mut unfinished) = (Vec::new(), Vec::new());
-    let mut todo = vec![day.path.clone()];
-    while let Some(folder) = todo.pop() {
-        let listing = channel.list(cx, &folder).await?;
-        // A day that no folder names was found by its files: what lies below are days of their own.
-        if day.date.is_some() && folder.len() < DEEPEST + 2 {
-            todo.extend(
-                listing
-                    .folders
-                    .iter()
-                    .map(|name| [&folder[..], std::slice::from_ref(name)].concat()),
-            );
-        }
+    // A day that no folder names was found by its files: what lies below are days of their own.
+    let folders = match day.date {
+        Some(_) => channel.below(cx, &day.path).await?,
+        None => vec![(day.path.clone(), channel.list(cx, &day.path).await?)],
+    };
+    for (folder, listing) in folders {
         let finished =
             !channel.is_gated() || listing.files.iter().any(|file| file.name == "_SUCCESS");
         let rows: Vec<_> = listing

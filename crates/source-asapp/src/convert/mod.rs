@@ -6,7 +6,7 @@ mod people;
 mod segment;
 mod services;
 
-pub(crate) use lookup::Lookup;
+pub(crate) use lookup::{Lookup, sort_of};
 pub(crate) use people::{agent, customer, statistics};
 pub(crate) use segment::Segments;
 

@@ -14,13 +14,11 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// From the answer of the Configuration API and a list of ids, the one that counts most first.
+    /// From definitions as the Configuration API answers them and a list of ids, the one that counts most first.
     ///
     /// # Errors
     /// An expression that cannot be read, or an id that no segment has; for people.
-    pub(crate) fn new(definitions: &Value, priority: Vec<String>) -> Result<Self, String> {
-        let list = definitions.get("segments").unwrap_or(definitions);
-        let list = list.as_array().ok_or("it is no list of segments")?;
+    pub(crate) fn new(list: &[Value], priority: Vec<String>) -> Result<Self, String> {
         let mut all = Vec::new();
         for segment in list {
             let id = segment
@@ -44,6 +42,22 @@ impl Segments {
             ));
         }
         Ok(Self { all, priority })
+    }
+
+    /// What people should know: segments that can match together, and nothing that decides between them.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let open: Vec<&str> = self
+            .all
+            .iter()
+            .map(|(id, _)| id.as_str())
+            .filter(|id| *id != GLOBAL && !self.priority.iter().any(|first| first == id))
+            .collect();
+        (open.len() > 1).then(|| {
+            format!(
+                "segments {} are in no order: a conversation that several of them match gets none, unless `segment_priority` names one",
+                open.join(", ")
+            )
+        })
     }
 
     /// The segment of a conversation by the values of its fields. Of several the first by priority; nothing where the
@@ -308,21 +322,26 @@ mod tests {
 
     #[test]
     fn of_several_segments_only_a_list_of_people_decides() {
-        let definitions = json!({"segments": [
+        let definitions = json!([
             {"id": "GLOBAL", "query": {"type": "raw", "raw": "TRUE"}},
             {"id": "PHONES", "query": {"type": "raw", "raw": "platform IN ['ios','android']"}},
             {"id": "RETAIL", "query": {"type": "raw", "raw": "company_segment = 'retail'"}},
-        ]});
+        ]);
+        let definitions = definitions.as_array().unwrap();
         let with = |priority: &[&str]| {
             let priority = priority.iter().map(|id| (*id).to_owned()).collect();
-            Segments::new(&definitions, priority).map(|segments| segments.of(&conversation))
+            Segments::new(definitions, priority).map(|segments| segments.of(&conversation))
         };
         assert_eq!(with(&[]), Ok(None));
         assert_eq!(with(&["RETAIL", "PHONES"]), Ok(Some("RETAIL".to_owned())));
         assert!(with(&["OTHER"]).is_err());
+        let warning =
+            |priority: Vec<String>| Segments::new(definitions, priority).unwrap().warning();
+        assert!(warning(Vec::new()).is_some_and(|text| text.contains("PHONES, RETAIL")));
+        assert_eq!(warning(vec!["RETAIL".to_owned()]), None);
         let nobody = |_: &str| Vec::new();
         assert_eq!(
-            Segments::new(&definitions, Vec::new()).unwrap().of(&nobody),
+            Segments::new(definitions, Vec::new()).unwrap().of(&nobody),
             Some("GLOBAL".to_owned())
         );
     }

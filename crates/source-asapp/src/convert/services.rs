@@ -9,8 +9,8 @@ use deskferry_core::model::{
 };
 
 use super::{
-    Converted, Ground, Said, channel, keep_list, keep_rest, known, nobody, person_key, placed,
-    rows, subject,
+    Converted, Ground, Lookup, Said, channel, keep_list, keep_rest, known, nobody, person_key,
+    placed, rows, subject,
 };
 use crate::reduce::Group;
 use crate::tables::{Family, tag};
@@ -91,7 +91,7 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     meta.updated_at = end.max(quiet);
     keep_rest(&mut meta.custom, &state, TAKEN);
     summaries(group, &state, &mut meta.custom);
-    structured(group, &mut meta.custom);
+    structured(group, ground.lookup, &mut meta.custom);
     for (row, _) in rows(group, tag::CONTACT_AGENT) {
         keep_rest(&mut meta.custom, &row, &["contact_id"]);
     }
@@ -305,7 +305,7 @@ fn summaries(group: &Group, state: &Row, custom: &mut CustomValues) {
 }
 
 /// The newest answer to each field, by its id: names change (ASAPP reference, section 10). Where agents differ, all are kept beside it.
-fn structured(group: &Group, custom: &mut CustomValues) {
+fn structured(group: &Group, lookup: &Lookup, custom: &mut CustomValues) {
     let mut newest: BTreeMap<String, (Option<String>, String)> = BTreeMap::new();
     let mut differ = false;
     for (row, _) in rows(group, tag::STRUCTURED) {
@@ -329,11 +329,9 @@ fn structured(group: &Group, custom: &mut CustomValues) {
         }
     }
     for (field, (_, value)) in newest {
-        let value = match field.starts_with("q_") {
-            true => CustomValue::Choice(value),
-            false => CustomValue::Text(value),
-        };
-        custom.insert(field, value);
+        if let Some(value) = lookup.structured(&field, &value) {
+            custom.insert(field, value);
+        }
     }
     if differ {
         keep_list(

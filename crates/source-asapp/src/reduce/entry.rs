@@ -119,6 +119,14 @@ pub(crate) struct Reduced {
 impl Reduced {
     pub(crate) fn read(tag: u8, entry: &[u8]) -> Self {
         Self {
+            line: entry.get(HEAD..).unwrap_or_default().to_vec(),
+            ..Self::head(tag, entry)
+        }
+    }
+
+    /// The same without its line.
+    pub(crate) fn head(tag: u8, entry: &[u8]) -> Self {
+        Self {
             tag,
             origin: Origin {
                 generation: number(entry, 12),
@@ -128,7 +136,7 @@ impl Reduced {
             claimed_twice: entry
                 .get(STAMP)
                 .is_some_and(|flags| flags & CLAIMED_TWICE != 0),
-            line: entry.get(HEAD..).unwrap_or_default().to_vec(),
+            line: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Rows to keys and entries.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use deskferry_core::Result;
 use serde_json::value::RawValue;
@@ -9,8 +10,9 @@ use serde_json::{Map, Value, json};
 use super::entry::{Stamp, write};
 use super::keys::owner_key;
 use super::run::Input;
+use crate::convert::sort_of;
 use crate::tables::{Family, Of, Table, tag};
-use crate::wire::{Shape, moment, pick, scalar};
+use crate::wire::{Columns, Shape, moment, pick, scalar};
 
 /// Ids of agents and customers that a run remembers to have named already.
 const REMEMBERED: usize = 200_000;
@@ -23,11 +25,32 @@ pub(super) struct Mapper<'a> {
     table: &'static Table,
     number: u32,
     stamp: Stamp,
-    wanted: Vec<&'static str>,
+    columns: Columns,
     key: Vec<u8>,
     entry: Vec<u8>,
-    /// Who was named in this run already.
-    named: &'a mut HashSet<(u8, String)>,
+    named: &'a mut Named,
+}
+
+/// Who was named in this run already, by the mark of the row that says so and the family.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    ids: HashMap<(u8, Family), HashSet<String>>,
+    count: usize,
+}
+
+impl Named {
+    /// Whether somebody is named for the first time; of very many some are named again.
+    fn first(&mut self, mark: u8, family: Family, id: &str) -> bool {
+        let ids = self.ids.entry((mark, family)).or_default();
+        if ids.contains(id) {
+            return false;
+        }
+        if self.count < REMEMBERED {
+            self.count += 1;
+            ids.insert(id.to_owned());
+        }
+        true
+    }
 }
 
 /// Columns from which we make rows of our own.
@@ -44,6 +67,7 @@ const NAMES: &[&str] = &[
     "agent_id",
     "structured_data_field_id",
     "structured_data_field_name",
+    "structured_data_field_value",
     "structured_data_field_category",
     "issue_id",
     "issue_assigned_ts",
@@ -56,11 +80,7 @@ const NAMES: &[&str] = &[
 type Picked<'de> = Vec<Option<&'de RawValue>>;
 
 impl<'a> Mapper<'a> {
-    pub(super) fn new(
-        input: &Input,
-        generation: u32,
-        named: &'a mut HashSet<(u8, String)>,
-    ) -> Self {
+    pub(super) fn new(input: &Input, generation: u32, named: &'a mut Named) -> Self {
         let table = input.piece.table;
         let mut wanted: Vec<&'static str> = Vec::new();
         let own = table.owner.iter().chain(table.key);
@@ -90,11 +110,16 @@ impl<'a> Mapper<'a> {
                 split: input.piece.split,
                 ..Stamp::default()
             },
-            wanted,
+            columns: Columns::new(wanted),
             key: Vec::new(),
             entry: Vec::new(),
             named,
         }
+    }
+
+    /// Tells what its columns looked like.
+    pub(super) fn tell(&self, shape: &mut Shape) {
+        self.columns.tell(shape);
     }
 
     /// Inserts what a line says; why it is no row, where it is none.
@@ -102,7 +127,6 @@ impl<'a> Mapper<'a> {
         &mut self,
         line: &[u8],
         number: u32,
-        shape: &mut Shape,
         insert: &mut Insert<'_>,
     ) -> Result<std::result::Result<(), String>> {
         let flat;
@@ -117,13 +141,13 @@ impl<'a> Mapper<'a> {
             },
             _ => line,
         };
-        let picked = match pick(line, &self.wanted, shape) {
-            Ok(picked) => picked,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let at = |column: &str| value(&self.wanted, &picked, column);
+        let mut picked = Picked::new();
+        if let Err(error) = pick(line, &mut self.columns, &mut picked) {
+            return Ok(Err(error.to_string()));
+        }
+        let at = |column: &str| value(&self.columns, &picked, column);
         let owner = match self.table.owner {
-            [] => Some(String::new()),
+            [] => Some(Cow::Borrowed("")),
             columns => columns.iter().find_map(|column| at(column)),
         };
         let Some(owner) = owner else {
@@ -173,8 +197,8 @@ impl<'a> Mapper<'a> {
         picked: &Picked<'_>,
         insert: &mut Insert<'_>,
     ) -> Result<()> {
-        let wanted = std::mem::take(&mut self.wanted);
-        let at = |column: &str| value(&wanted, picked, column);
+        let columns = std::mem::replace(&mut self.columns, Columns::new(Vec::new()));
+        let at = |column: &str| value(&columns, picked, column);
         let says = |column: &str, word: &str| {
             at(column).is_some_and(|text| text.to_ascii_lowercase().contains(word))
         };
@@ -241,7 +265,7 @@ impl<'a> Mapper<'a> {
                 }
             }
             tag::OPPORTUNITY => {
-                if let Some(merged) = at("merged_from_issue_id").filter(|merged| merged != owner) {
+                if let Some(merged) = at("merged_from_issue_id").filter(|merged| *merged != owner) {
                     let row = json!({ "into": owner }).to_string();
                     self.put(
                         Of::Conversation,
@@ -289,11 +313,25 @@ impl<'a> Mapper<'a> {
                         row.to_string().as_bytes(),
                         insert,
                     )?;
+                    if let Some(sort) =
+                        at("structured_data_field_value").and_then(|text| sort_of(&text))
+                    {
+                        let row = json!({ "id": field, "sort": sort }).to_string();
+                        let key = format!("{field}\u{1f}{sort}");
+                        self.put(
+                            Of::Dictionary,
+                            "",
+                            tag::FIELD_SEEN,
+                            &key,
+                            row.as_bytes(),
+                            insert,
+                        )?;
+                    }
                 }
             }
             _ => {}
         }
-        self.wanted = wanted;
+        self.columns = columns;
         Ok(())
     }
 
@@ -302,15 +340,8 @@ impl<'a> Mapper<'a> {
             Of::Agent => tag::REP_NAMED,
             _ => tag::CUSTOMER_NAMED,
         };
-        let name = (
-            mark + u8::from(self.table.family == Family::Services) * 100,
-            id.to_owned(),
-        );
-        if self.named.contains(&name) {
+        if !self.named.first(mark, self.table.family, id) {
             return Ok(());
-        }
-        if self.named.len() < REMEMBERED {
-            self.named.insert(name);
         }
         self.put(of, id, mark, "", b"{}", insert)
     }
@@ -349,9 +380,8 @@ fn makes_more(mark: u8) -> bool {
     )
 }
 
-fn value(wanted: &[&str], picked: &Picked<'_>, column: &str) -> Option<String> {
-    let place = wanted.iter().position(|wanted| *wanted == column)?;
-    scalar(picked.get(place).copied().flatten()?).map(|text| text.into_owned())
+fn value<'de>(columns: &Columns, picked: &Picked<'de>, column: &str) -> Option<Cow<'de, str>> {
+    scalar(picked.get(columns.place(column)?).copied().flatten()?)
 }
 
 /// Never 0, which means none.

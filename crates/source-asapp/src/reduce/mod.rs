@@ -19,4 +19,4 @@ pub(crate) use keys::buckets;
 pub(crate) use manifest::{FileMark, Manifest, RunMark};
 pub(crate) use merge::merge;
 pub(crate) use run::{Broken, How, Input, broken, reduce};
-pub(crate) use scan::{Start, scan};
+pub(crate) use scan::{Start, scan, scan_heads};

@@ -1,6 +1,6 @@
 //! Files into one sorted run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use grenad::{ChunkCreator, CompressionType, SorterBuilder, Writer};
 use serde::{Deserialize, Serialize};
 
 use super::entry::Latest;
-use super::map::Mapper;
+use super::map::{Mapper, Named};
 use crate::channels::{Bytes, Piece};
 use crate::wire::Shape;
 
@@ -86,9 +86,8 @@ pub(crate) fn reduce(
     let broken_name = how.folder.join(format!("{}.broken", how.name));
     let mut broken = BufWriter::new(File::create(&broken_name).map_err(failed)?);
     let mut done = Done::default();
-    let mut named = HashSet::new();
+    let mut named = Named::default();
     for input in inputs {
-        let shape = done.shapes.entry(shape_name(&input.piece)).or_default();
         let mut reader = plain(open(input)?).map_err(|e| unreadable(&input.piece, e))?;
         let mut mapper = Mapper::new(input, how.generation, &mut named);
         let (mut line, mut number, mut rows) = (Vec::new(), 0_u32, 0_u64);
@@ -108,7 +107,7 @@ pub(crate) fn reduce(
             }
             rows += 1;
             let mut insert = |key: &[u8], entry: &[u8]| sorter.insert(key, entry).map_err(merged);
-            match mapper.map(text, number, shape, &mut insert)? {
+            match mapper.map(text, number, &mut insert)? {
                 Ok(()) => {}
                 Err(reason) => {
                     done.broken += 1;
@@ -134,6 +133,7 @@ pub(crate) fn reduce(
                 .advise("Run `resume` to go on where it stopped"));
             }
         }
+        mapper.tell(done.shapes.entry(shape_name(&input.piece)).or_default());
         done.rows.push(rows);
         let total: u64 = done.rows.iter().sum();
         if total >= FEW && done.broken as f64 > total as f64 * how.broken_share / 100.0 {
@@ -169,10 +169,14 @@ pub(super) fn write_whole(
         .map_err(|e| failed(e.into_error()))?;
     out.sync_all().map_err(failed)?;
     std::fs::rename(&unfinished, path).map_err(failed)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
+    sync(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the names of a folder durable.
+pub(super) fn sync(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+        .map_err(|error| Error::storage("keep the reduced exports", error))
 }
 
 pub(super) fn merged<E: std::fmt::Display>(error: grenad::Error<E>) -> Error {

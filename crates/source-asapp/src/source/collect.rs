@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::{Asapp, PARTS, blocking, cursor, place, reconcile, told, watermark};
 use crate::channels::{Channel, Day, Piece, days, pieces};
+use crate::client::Configuration;
 use crate::reduce::{FileMark, How, Input, Manifest, RunMark, broken, merge, reduce};
 use crate::tables::{Family, TABLES, Table};
 use crate::wire::Shape;
@@ -304,6 +305,13 @@ impl Asapp {
                 // All of it stands in the new file; what cannot be removed costs room only.
                 let _ = std::fs::remove_file(self.config.work().join(name));
             }
+        }
+        // Whoever comes back after a death does not ask again.
+        let kept = Configuration::kept(self.config.work())?;
+        if kept.is_none_or(|kept| kept.generation != generation) {
+            let told = self.configuration(cx, generation).await?;
+            page.notes.extend(told.notes());
+            told.keep(self.config.work())?;
         }
         page.notes.extend(drift(&work.manifest));
         let Some((_, name)) = &work.manifest.reduced else {

@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::channels::{Channel, Events, Exporter, Folder};
+use crate::client::{Api, Configuration};
 use crate::config::AsappConfig;
 use crate::convert::{Ground, Lookup, Segments};
 use crate::side::{About, Side};
@@ -53,6 +54,7 @@ const KINDS: &[RecordKind] = &[
 pub struct Asapp {
     config: AsappConfig,
     channels: Vec<Arc<dyn Channel>>,
+    api: Option<Arc<Api>>,
     /// The same as among the channels.
     exporter: Option<Arc<Exporter>>,
     work: Mutex<Option<Work>>,
@@ -99,22 +101,23 @@ impl Asapp {
         if let Some(tree) = config.tree() {
             channels.push(Arc::new(Folder::new(tree, Family::Messaging)));
         }
+        channels.extend(config.remote()?);
         if let Some(folder) = config.exported_folder() {
             channels.push(Arc::new(Folder::new(folder, Family::Services)));
         }
         if let Some(folder) = config.events() {
             channels.push(Arc::new(Events::new(folder)));
         }
-        let exporter = match config.reach() {
-            Some(reach) => Some(Arc::new(Exporter::new(reach)?)),
-            None => None,
-        };
+        let api = config.reach().map(Api::new).transpose()?.map(Arc::new);
+        let asked = api.as_ref().filter(|_| config.asks().0);
+        let exporter = asked.map(|api| Arc::new(Exporter::new(Arc::clone(api), config.work())));
         channels.extend(
             exporter
                 .iter()
                 .map(|exporter| Arc::clone(exporter) as Arc<dyn Channel>),
         );
         Ok(Self {
+            api,
             exporter,
             config,
             channels,
@@ -132,8 +135,8 @@ impl Asapp {
         self.config.work().join("reconcile")
     }
 
-    /// The customer's own tables, and segments: checked on entry.
-    fn sides(&self) -> Result<(Side, Side, Side, Segments)> {
+    /// The customer's own tables: checked on entry.
+    fn sides(&self) -> Result<(Side, Side, Side)> {
         let read = |path: Option<&std::path::Path>, about| {
             path.map_or_else(|| Ok(Side::default()), |path| Side::read(path, about))
         };
@@ -141,32 +144,47 @@ impl Asapp {
             read(self.config.customers(), About::Customers)?,
             read(self.config.agents(), About::Agents)?,
             read(self.config.recordings(), About::Recordings)?,
-            self.segments()?,
         ))
     }
 
-    fn segments(&self) -> Result<Segments> {
-        let Some(definitions) = self.segment_definitions()? else {
-            return Ok(Segments::default());
-        };
-        Segments::new(&definitions, self.config.segment_priority())
+    /// Segments by their definitions, in the order that people want.
+    fn segments(&self, definitions: &[serde_json::Value]) -> Result<Segments> {
+        Segments::new(definitions, self.config.segment_priority())
             .map_err(|why| self.wrong_segments(why))
     }
 
     fn wrong_segments(&self, why: String) -> Error {
-        let file = self.config.segments().unwrap_or(std::path::Path::new(""));
-        Error::new(ErrorKind::Config, "read the definitions of segments", why)
-            .with("file", file.display())
+        let from = match self.config.segments() {
+            Some(file) => file.display().to_string(),
+            None => "the Configuration API".to_owned(),
+        };
+        Error::new(ErrorKind::Config, "read the definitions of segments", why).with("from", from)
     }
 
-    fn segment_definitions(&self) -> Result<Option<serde_json::Value>> {
+    /// Definitions of segments: the file that was named, else what the API told.
+    fn segment_definitions(&self, told: &Configuration) -> Result<Vec<serde_json::Value>> {
         let Some(path) = self.config.segments() else {
-            return Ok(None);
+            return Ok(told.segments().to_vec());
         };
         let text = std::fs::read(path).map_err(|e| self.wrong_segments(e.to_string()))?;
-        let definitions =
+        let mut definitions: serde_json::Value =
             serde_json::from_slice(&text).map_err(|e| self.wrong_segments(e.to_string()))?;
-        Ok(Some(definitions))
+        let list = match definitions.get_mut("segments") {
+            Some(list) => list.take(),
+            None => definitions,
+        };
+        match list {
+            serde_json::Value::Array(list) => Ok(list),
+            _ => Err(self.wrong_segments("it is no list of segments".to_owned())),
+        }
+    }
+
+    /// What the Configuration API says now; nothing where nobody asks it.
+    async fn configuration(&self, cx: &Context, generation: u32) -> Result<Configuration> {
+        match &self.api {
+            Some(api) if self.config.asks().1 => api.configuration(cx, generation).await,
+            _ => Ok(Configuration::nothing(generation)),
+        }
     }
 }
 
@@ -180,13 +198,22 @@ impl Source for Asapp {
         let mut readiness = Readiness::new(self.tenant(), "files");
         readiness.product = Some("ASAPP, by its exports".to_owned());
         self.sides()?;
-        if let Some(exporter) = &self.exporter {
-            exporter.health(cx).await?;
+        if let Some(api) = &self.api {
+            api.health(cx).await?;
             readiness.account = "files, and a key of the API".to_owned();
-            readiness.limits.extend(exporter.told());
         }
+        let told = self.configuration(cx, 0).await?;
+        readiness.warnings.extend(told.notes());
+        let segments = self.segments(&self.segment_definitions(&told)?)?;
+        readiness.warnings.extend(segments.warning());
         for channel in &self.channels {
             let (days, notes) = crate::channels::days(cx, channel.as_ref()).await?;
+            if let (Some(exporter), Some(api), "file exporter") =
+                (&self.exporter, &self.api, channel.name())
+            {
+                let least = exporter.least_requests(cx, &days).await?;
+                readiness.limits.extend(api.told(cx, least));
+            }
             let dates = || days.iter().filter_map(|day| day.date);
             readiness.warnings.extend(notes);
             match (dates().min(), dates().max()) {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use deskferry_core::{Error, ErrorKind, Result};
 
-use crate::reduce::{Group, Start, scan};
+use crate::reduce::{Group, Start, scan_heads};
 use crate::tables::{EVENTS, Family, TABLES, tag};
 
 /// The file's name within the work folder.
@@ -52,7 +52,7 @@ pub(super) fn write(reduced: &Path, folder: &Path) -> Result<Option<String>> {
         .map_err(|e| failed(e.into()))?;
     let (mut from, mut doubtful) = (Start::conversations(0..256), 0_u64);
     loop {
-        let (groups, end) = scan(reduced, &from, |groups| groups.len() >= 2_000)?;
+        let (groups, end) = scan_heads(reduced, &from, |groups| groups.len() >= 2_000)?;
         for group in &groups {
             let Some(why) = doubt(group) else { continue };
             doubtful += 1;

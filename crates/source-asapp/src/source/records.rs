@@ -9,6 +9,7 @@ use deskferry_core::{Context, RecordKind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Asapp, Tables, blocking, cursor, place, reconcile, told, watermark};
+use crate::client::Configuration;
 use crate::convert::{self, Lookup};
 use crate::inventory;
 use crate::reduce::{Group, Origin, Start, buckets, scan};
@@ -82,21 +83,24 @@ impl Asapp {
         let file = self.reduced(generation)?;
         let (groups, _) =
             blocking(move || scan(&file, &Start::all(Of::Dictionary), |_| false)).await?;
-        let (customers, agents, recordings, segments) = self.sides()?;
-        let lookup = Lookup::new(&groups);
+        let (customers, agents, recordings) = self.sides()?;
+        let told = Configuration::kept(self.config.work())?.unwrap_or_default();
+        let lookup = Lookup::new(&groups, told.fields());
+        let definitions = self.segment_definitions(&told)?;
         let of_intents = groups.iter().flat_map(|group| group.of(tag::INTENT));
         let intents: Vec<Row> = of_intents
             .filter_map(|row| Row::parse(&row.line).ok())
             .collect();
-        let definitions = self.segment_definitions()?.unwrap_or_default();
+        let mut inventory = inventory::items(&self.tenant(), &lookup, &intents, &definitions);
+        inventory.extend(inventory::told(&self.tenant(), &told));
         let tables = Arc::new(Tables {
             tenant: self.tenant(),
-            inventory: inventory::items(&self.tenant(), &lookup, &intents, &definitions),
+            inventory,
+            segments: self.segments(&definitions)?,
             lookup,
             customers,
             agents,
             recordings,
-            segments,
             decisions: reconcile::read(&self.reconcile_folder())?,
         });
         *held = Some((generation, Arc::clone(&tables)));

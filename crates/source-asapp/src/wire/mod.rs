@@ -4,6 +4,6 @@ mod pick;
 mod row;
 mod value;
 
-pub(crate) use pick::{Shape, pick};
+pub(crate) use pick::{Columns, Shape, pick};
 pub(crate) use row::Row;
 pub(crate) use value::{list, meant, moment, scalar};

@@ -27,16 +27,6 @@ fn bit(raw: &RawValue) -> u8 {
 }
 
 impl Shape {
-    fn note(&mut self, column: &str, raw: &RawValue) {
-        let bit = bit(raw);
-        match self.0.get_mut(column) {
-            Some(seen) => *seen |= bit,
-            None => {
-                self.0.insert(column.to_owned(), bit);
-            }
-        }
-    }
-
     /// The same with what another saw.
     pub(crate) fn join(&mut self, other: &Self) {
         for (column, bits) in &other.0 {
@@ -65,41 +55,95 @@ impl Shape {
     }
 }
 
-/// The values of the columns `wanted` in a line, in their order; everything else is only looked at for its type.
+/// The columns of one file, in the order in which its rows have them: rows of a table are written alike, so that a column is mostly found where
+/// it was in the row before.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    wanted: Vec<&'static str>,
+    seen: Vec<Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: String,
+    bits: u8,
+    /// Its place among the wanted ones.
+    place: Option<usize>,
+}
+
+impl Columns {
+    pub(crate) fn new(wanted: Vec<&'static str>) -> Self {
+        Self {
+            wanted,
+            seen: Vec::new(),
+        }
+    }
+
+    /// The place of a wanted column.
+    pub(crate) fn place(&self, column: &str) -> Option<usize> {
+        self.wanted.iter().position(|wanted| *wanted == column)
+    }
+
+    /// Tells `shape` what was seen.
+    pub(crate) fn tell(&self, shape: &mut Shape) {
+        for column in &self.seen {
+            *shape.0.entry(column.name.clone()).or_default() |= column.bits;
+        }
+    }
+
+    /// Notes the type of a column that stands at this place of its row; its place among the wanted ones.
+    fn note(&mut self, at: usize, name: &str, raw: &RawValue) -> Option<usize> {
+        let at = match self.seen.get(at) {
+            Some(column) if column.name == name => at,
+            _ => self.find(name),
+        };
+        let column = self.seen.get_mut(at)?;
+        column.bits |= bit(raw);
+        column.place
+    }
+
+    fn find(&mut self, name: &str) -> usize {
+        if let Some(at) = self.seen.iter().position(|column| column.name == name) {
+            return at;
+        }
+        self.seen.push(Column {
+            name: name.to_owned(),
+            bits: 0,
+            place: self.place(name),
+        });
+        self.seen.len() - 1
+    }
+}
+
+/// The values of the wanted columns in a line, in their order; everything else is only looked at for its type. `found` is what they are put into.
 ///
 /// # Errors
 /// The line is not one JSON object.
 pub(crate) fn pick<'de>(
     line: &'de [u8],
-    wanted: &[&str],
-    shape: &mut Shape,
-) -> serde_json::Result<Vec<Option<&'de RawValue>>> {
-    let mut found = vec![None; wanted.len()];
+    columns: &mut Columns,
+    found: &mut Vec<Option<&'de RawValue>>,
+) -> serde_json::Result<()> {
+    found.clear();
+    found.resize(columns.wanted.len(), None);
     let mut decoder = serde_json::Deserializer::from_slice(line);
-    Columns {
-        wanted,
-        shape,
-        found: &mut found,
-    }
-    .deserialize(&mut decoder)?;
-    decoder.end()?;
-    Ok(found)
+    Pick { columns, found }.deserialize(&mut decoder)?;
+    decoder.end()
 }
 
-struct Columns<'a, 'de> {
-    wanted: &'a [&'a str],
-    shape: &'a mut Shape,
+struct Pick<'a, 'de> {
+    columns: &'a mut Columns,
     found: &'a mut [Option<&'de RawValue>],
 }
 
-impl<'de> DeserializeSeed<'de> for Columns<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for Pick<'_, 'de> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, decoder: D) -> Result<(), D::Error> {
         decoder.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Columns<'_, 'de> {
+impl<'de> Visitor<'de> for Pick<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,12 +151,13 @@ impl<'de> Visitor<'de> for Columns<'_, 'de> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        let mut at = 0;
         while let Some(Name(column)) = map.next_key()? {
             let raw: &'de RawValue = map.next_value()?;
-            self.shape.note(&column, raw);
-            if let Some(place) = self.wanted.iter().position(|wanted| *wanted == column) {
+            if let Some(place) = self.columns.note(at, &column, raw) {
                 self.found[place] = Some(raw);
             }
+            at += 1;
         }
         Ok(())
     }
@@ -126,34 +171,43 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_wanted_columns_come_in_order_and_all_leave_their_type() {
+    fn seen(lines: &[&[u8]]) -> BTreeMap<String, String> {
+        let mut columns = Columns::new(Vec::new());
+        for line in lines {
+            pick(line, &mut columns, &mut Vec::new()).unwrap();
+        }
         let mut shape = Shape::default();
-        let line = br#"{"b":"x","id":7,"c":null,"d":[1]}"#;
-        let found = pick(line, &["id", "b", "z"], &mut shape).unwrap();
-        let texts: Vec<_> = found.iter().map(|raw| raw.map(RawValue::get)).collect();
-        assert_eq!(texts, [Some("7"), Some("\"x\""), None]);
-        let types: Vec<_> = shape
-            .0
-            .iter()
-            .map(|(name, bits)| (name.as_str(), Shape::types(*bits)))
-            .collect();
-        let expected = [
-            ("b", "text"),
-            ("c", "null"),
-            ("d", "list"),
-            ("id", "number"),
-        ];
-        assert_eq!(types, expected.map(|(name, kind)| (name, kind.to_owned())));
+        columns.tell(&mut shape);
+        let types = shape.0.into_iter();
+        types
+            .map(|(name, bits)| (name, Shape::types(bits)))
+            .collect()
     }
 
     #[test]
-    fn a_column_of_two_types_shows_both() {
-        let mut shape = Shape::default();
-        for line in [&br#"{"id":7}"#[..], br#"{"id":"7"}"#, br#"{"id":null}"#] {
-            pick(line, &[], &mut shape).unwrap();
+    fn the_wanted_columns_come_in_order_wherever_they_stand() {
+        let mut columns = Columns::new(vec!["id", "b", "z"]);
+        for line in [
+            &br#"{"b":"x","id":7,"c":null}"#[..],
+            br#"{"c":1,"new":2,"id":7,"b":"x"}"#,
+        ] {
+            let mut found = Vec::new();
+            pick(line, &mut columns, &mut found).unwrap();
+            let texts: Vec<_> = found.iter().map(|raw| raw.map(RawValue::get)).collect();
+            assert_eq!(texts, [Some("7"), Some("\"x\""), None]);
         }
-        assert_eq!(Shape::types(shape.0["id"]), "text and number");
+    }
+
+    #[test]
+    fn a_column_of_two_types_shows_both_and_every_column_one() {
+        let lines = [
+            &br#"{"id":7,"c":null,"d":[1]}"#[..],
+            br#"{"c":null,"id":"7"}"#,
+            br#"{"id":null}"#,
+        ];
+        let expected = [("c", "null"), ("d", "list"), ("id", "text and number")];
+        let expected = expected.map(|(name, kind)| (name.to_owned(), kind.to_owned()));
+        assert_eq!(seen(&lines), expected.into());
     }
 
     #[test]
@@ -166,7 +220,11 @@ mod tests {
             br#"{"a":1} {"b":2}"#,
             b"\xff",
         ] {
-            assert!(pick(line, &[], &mut Shape::default()).is_err(), "{line:?}");
+            let mut columns = Columns::new(Vec::new());
+            assert!(
+                pick(line, &mut columns, &mut Vec::new()).is_err(),
+                "{line:?}"
+            );
         }
     }
 }
