@@ -33,7 +33,7 @@ impl Scene {
         let org = Org::start(options).await.unwrap();
         let workspace = folder.path().join("workspace");
         std::fs::create_dir_all(&workspace).unwrap();
-        std::fs::write(workspace.join("mapping.toml"), mapping_text()).unwrap();
+        std::fs::write(workspace.join("mapping.toml"), mapping()).unwrap();
         Self {
             desk,
             org,
@@ -65,7 +65,7 @@ impl Scene {
             .retry(patient())
             .build()
             .unwrap();
-        let sink = Salesforce::new(config, Mapping::parse(&mapping_text()).unwrap()).unwrap();
+        let sink = Salesforce::new(config, Mapping::parse(&mapping()).unwrap()).unwrap();
         let workspace = Workspace::open(&self.folder.path().join("workspace")).unwrap();
         Migration::new(workspace, self.source(), Arc::new(sink))
             .undecided(Undecided::Legacy)
@@ -78,6 +78,25 @@ impl Scene {
             .compare(self.desk.world(), &self.org)
             .unwrap()
     }
+}
+
+/// The shipped mapping with the world's fields by the names of their attributes.
+fn mapping() -> String {
+    [
+        ("tier", "tierStr"),
+        ("product_area", "productAreaTree"),
+        ("serial_number", "serialNumberStr"),
+        ("affected_parts", "affectedPartsStr"),
+        ("purchase_date", "purchaseDateAt"),
+        ("under_warranty", "underWarrantyBool"),
+        ("repair_cost", "repairCostNum"),
+        ("customer_since", "customerSinceAt"),
+        ("vip", "vipBool"),
+    ]
+    .into_iter()
+    .fold(mapping_text(), |text, (key, attribute)| {
+        text.replace(&format!("custom.{key}\""), &format!("custom.{attribute}\""))
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

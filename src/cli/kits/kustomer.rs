@@ -58,7 +58,28 @@ mod local {
             OracleOptions::new(LocalKustomer::org_id(), legacy_owner).platform(Judged)
         },
         world: |spec| spec.with_objects().with_channels().knowledge(),
-        // What a conversation's custom attributes say is kept beside its fields.
-        lines: &[],
+        lines: &LINES,
     };
+
+    /// The mapping lines of the world's custom fields, by the names of their attributes.
+    const LINES: [(&str, &str); 3] = [
+        (
+            "Account",
+            r#"Tier__c = { from = "custom.tierStr", create = { type = "Text", length = 80 } }"#,
+        ),
+        (
+            "Contact",
+            r#"Customer_Since__c = { from = "custom.customerSinceAt", create = { type = "Date" } }
+Vip__c = { from = "custom.vipBool", create = { type = "Checkbox" } }"#,
+        ),
+        (
+            "Case",
+            r#"Product_Area__c = { from = "custom.productAreaTree", create = { type = "Text", length = 255 } }
+Serial_Number__c = { from = "custom.serialNumberStr", create = { type = "Text", length = 255 } }
+Affected_Parts__c = { from = "custom.affectedPartsStr", create = { type = "MultiselectPicklist", values = ["Cable", "Housing", "Motor"] } }
+Purchase_Date__c = { from = "custom.purchaseDateAt", create = { type = "Date" } }
+Under_Warranty__c = { from = "custom.underWarrantyBool", create = { type = "Checkbox" } }
+Repair_Cost__c = { from = "custom.repairCostNum", create = { type = "Number", precision = 18, scale = 2 } }"#,
+        ),
+    ];
 }

@@ -24,7 +24,8 @@
 //!
 //! Beside the faults of [`fault`](crate::fault), these are known by name: `timed-out` (half the hits of a search; key: the
 //! context), `unsorted` (a search forgets its order; key: the context), `standing-still` (a page leads to itself; key: the path),
-//! `not-joined` (a search for messages or notes does not heed what is asked of their conversations; key: the context).
+//! `not-joined` (a search for messages or notes does not heed what is asked of their conversations; key: the context),
+//! `unlisted` (a klass is in no list; key: its name), `klass-gone` (no search knows a klass; key: the context).
 
 mod aside;
 mod desk;
@@ -52,7 +53,9 @@ use self::desk::Desk;
 pub(crate) use self::fields::attribute;
 use self::ids::Of;
 pub use self::least::LeastRequests;
-pub(crate) use self::view::{conversation as seen_conversation, lists as seen_lists};
+pub(crate) use self::view::{
+    AGREED, conversation as seen_conversation, first_answer, lists as seen_lists,
+};
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
 pub use crate::world::Content;

@@ -284,6 +284,20 @@ pub(super) fn conversation(desk: &Desk, row: &Conversation, entry: &Entry) -> Va
             "form": id(Of::Form, 1), "createdAt": time(row.updated), "updatedAt": time(row.updated),
         });
     }
+    if let Some((asked, answer)) = super::view::first_answer(row) {
+        attributes["firstResponse"] = json!({
+            "id": id(Of::Message, answer.id), "sentAt": time(answer.sent), "createdAt": time(answer.sent),
+            "responseTime": (answer.sent - asked).num_milliseconds(), "assignedTeams": [],
+        });
+        if row.channel == Channel::Mail {
+            let (name, within) = super::view::AGREED;
+            let due = asked + within;
+            attributes["sla"] = json!({
+                "name": name, "version": 1, "status": "done", "matchedAt": time(asked), "breached": answer.sent > due,
+                "breach": {"metric": "firstResponse", "at": time(due)},
+            });
+        }
+    }
     if let Some(into) = row.merged_into {
         attributes["linkedConversations"] = json!([id(Of::Conversation, into)]);
     }

@@ -391,7 +391,8 @@ impl Call<'_> {
         let all = self.shared.desk.world.object_classes();
         let shown = all
             .iter()
-            .filter(|class| super::klasses::status(class) == status);
+            .filter(|class| super::klasses::status(class) == status)
+            .filter(|class| !self.shared.faults.take("unlisted", &class.name));
         self.listed(shown.map(super::klasses::klass), 100)
     }
 

@@ -193,6 +193,7 @@ fn read(call: &Call<'_>, index: Index, body: &Map<String, Value>) -> Result<Aske
     let context = context
         .and_then(Context::from_name)
         .filter(|context| index == Index::Young || *context != Context::Note)
+        .filter(|context| !call.shared.faults.take("klass-gone", context.name()))
         .ok_or_else(|| Denied::bad("queryContext"))?;
     let criteria = match body.get("and") {
         None => Vec::new(),

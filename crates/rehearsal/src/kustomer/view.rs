@@ -7,6 +7,8 @@
 //! * Files carry no content id, so pictures of a text are files beside it.
 //! * An incoming message was written by the conversation's customer: nobody else is named.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::oracle::plain_text;
 use crate::world::{
     Author, Channel, Conversation, File, Lists, Message, MessageKind, Person, PostalAddress, Role,
@@ -139,3 +141,18 @@ fn message(message: &mut Message, requester: u64) {
     mail.references.clear();
     mail.in_reply_to.truncate(1);
 }
+
+/// When the customer first wrote, and when a member of staff first answered.
+pub(crate) fn first_answer(talk: &Conversation) -> Option<(DateTime<Utc>, &Message)> {
+    let mut said: Vec<&Message> = talk.messages.iter().collect();
+    said.retain(|message| !matches!(message.kind, MessageKind::Note { .. }));
+    said.sort_by_key(|message| (message.sent, message.id));
+    let mut after = said.into_iter().skip_while(|message| !message.incoming);
+    let asked = after.next()?.sent;
+    let answers =
+        |message: &&Message| !message.incoming && matches!(message.author, Author::Person(_));
+    Some((asked, after.find(answers)?))
+}
+
+/// What was agreed for mails: an answer within this time.
+pub(crate) const AGREED: (&str, TimeDelta) = ("Mails within a day", TimeDelta::days(1));

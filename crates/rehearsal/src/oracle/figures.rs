@@ -14,6 +14,8 @@ pub enum Figure {
     Number(f64),
     /// This moment.
     Time(DateTime<Utc>),
+    /// This word.
+    Word(&'static str),
     /// Something: the platform or its connector reckons it in a way of its own.
     Told,
     /// The same, for some conversations.
@@ -28,6 +30,7 @@ pub(super) fn figures(ground: &Ground<'_>, conversation: &Conversation, sheet: &
             match figure {
                 Figure::Number(number) => Want::Number(number),
                 Figure::Time(time) => Want::Time(time),
+                Figure::Word(word) => Want::Text(word.to_owned()),
                 Figure::Told => Want::Something,
                 Figure::Perhaps => Want::Anything,
             },

@@ -151,6 +151,15 @@ pub(crate) struct Query<'a> {
     pub(crate) page: u32,
 }
 
+/// What an answer tells of the org beside its rows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    /// Requests a minute that the plan allows.
+    pub(crate) limit: Option<u32>,
+    /// Where the org lies, as the platform calls it: `prod1`, …
+    pub(crate) region: Option<String>,
+}
+
 /// One page of rows.
 #[derive(Debug)]
 pub(crate) struct Listed {
@@ -257,11 +266,7 @@ impl Client {
         let response = self
             .answer(cx, Request::get(endpoint, path), operation, about)
             .await?;
-        let mut envelope: Envelope = response.json(operation)?;
-        let rows = envelope.rows().unwrap_or_default();
-        rows.into_iter()
-            .next()
-            .ok_or_else(|| Error::decode(operation, "data", "the answer holds no data"))
+        single(&response, operation)
     }
 
     /// One page of a list: the path of its beginning, or what the page before called the next one.
@@ -373,12 +378,20 @@ impl Client {
         .advise("Run `resume` when the org is less busy: nothing is lost"))
     }
 
-    /// The org that the key belongs to.
-    pub(crate) async fn org(&self, cx: &Context) -> Result<Raw> {
+    /// The org that the key belongs to, and what its answer tells of itself.
+    pub(crate) async fn org(&self, cx: &Context) -> Result<(Raw, Told)> {
+        const ASK: &str = "ask which org this is";
         needed(cx, "org", 0.0);
         let path = format!("{}/v1/orgs/current", self.root);
-        self.one(cx, "org", path, "ask which org this is", None)
-            .await
+        let response = self
+            .answer(cx, Request::get("org", path), ASK, None)
+            .await?;
+        let header = |name: &str| response.headers.get(name).map(str::trim);
+        let told = Told {
+            limit: header("x-ratelimit-limit").and_then(|limit| limit.parse().ok()),
+            region: header("x-kustomer-pod").map(str::to_owned),
+        };
+        Ok((single(&response, ASK)?, told))
     }
 
     /// The key itself: its name and its roles.
@@ -598,6 +611,14 @@ fn moment(millis: i64) -> String {
         .single()
         .unwrap_or_default();
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn single(response: &Response, operation: &'static str) -> Result<Raw> {
+    let mut envelope: Envelope = response.json(operation)?;
+    let rows = envelope.rows().unwrap_or_default();
+    rows.into_iter()
+        .next()
+        .ok_or_else(|| Error::decode(operation, "data", "the answer holds no data"))
 }
 
 fn listed(response: &Response, operation: &'static str) -> Result<Listed> {

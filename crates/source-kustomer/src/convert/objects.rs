@@ -30,6 +30,11 @@ impl Target {
             .collect()
     }
 
+    /// The klass that it leads to, where it does.
+    pub(crate) fn klass(&self) -> Option<&str> {
+        self.klass.as_deref()
+    }
+
     fn of(name: &str, property: &Value) -> Option<Self> {
         let target = property.get("target").and_then(text_of)?;
         let klass = target.strip_prefix("kobject.").map(str::to_owned);

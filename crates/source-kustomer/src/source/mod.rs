@@ -3,6 +3,7 @@
 mod aside;
 mod entries;
 mod exports;
+mod key;
 mod lists;
 mod objects;
 mod people;
@@ -29,7 +30,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::client::Client;
+use crate::client::{Client, Told};
 use crate::config::KustomerConfig;
 use crate::convert::{self, Ground};
 use crate::exports::Tape;
@@ -68,7 +69,7 @@ const KINDS: &[RecordKind] = &[
 pub struct Kustomer {
     client: Client,
     config: KustomerConfig,
-    tenant: Mutex<Option<Tenant>>,
+    tenant: Mutex<Option<(Tenant, Told)>>,
     loaded: Mutex<Option<Arc<Loaded>>>,
     strangers: Strangers,
     klasses: Klasses,
@@ -112,17 +113,21 @@ impl Kustomer {
 
     /// The org, by its own id: names of orgs change.
     async fn tenant(&self, cx: &Context) -> Result<Tenant> {
+        Ok(self.org(cx).await?.0)
+    }
+
+    /// The same with what the answer told beside it.
+    async fn org(&self, cx: &Context) -> Result<(Tenant, Told)> {
         let mut kept = self.tenant.lock().await;
-        if let Some(tenant) = kept.as_ref() {
-            return Ok(tenant.clone());
+        if let Some(known) = kept.as_ref() {
+            return Ok(known.clone());
         }
-        let raw = self.client.org(cx).await?;
+        let (raw, told) = self.client.org(cx).await?;
         let row = Row::read(&raw).map_err(|defect| {
             Error::decode("ask which org this is", &defect.path, defect.reason)
         })?;
         let tenant = Tenant::new(crate::PLATFORM, row.id());
-        *kept = Some(tenant.clone());
-        Ok(tenant)
+        Ok(kept.insert((tenant, told)).clone())
     }
 
     fn ground<'a>(&'a self, tenant: &'a Tenant, loaded: &'a Loaded) -> Ground<'a> {

@@ -4,6 +4,7 @@ use deskferry_core::source::Readiness;
 use deskferry_core::{Context, ErrorKind, Result};
 
 use super::Kustomer;
+use super::key::Hints;
 use crate::config::Rate;
 use crate::wire::Row;
 
@@ -72,8 +73,15 @@ const ROLES: [(&str, &str, &str); 15] = [
 
 impl Kustomer {
     pub(super) async fn ready(&self, cx: &Context) -> Result<Readiness> {
-        let tenant = self.tenant(cx).await?;
-        let (account, warnings) = match self.client.token(cx).await {
+        let hints = Hints::of(self.config.key().expose());
+        let (tenant, told) = self.org(cx).await.map_err(|error| {
+            let elsewhere = hints.elsewhere(self.config.url(), None);
+            match elsewhere.filter(|_| error.kind() == ErrorKind::Credentials) {
+                Some(elsewhere) => error.advise(elsewhere),
+                None => error,
+            }
+        })?;
+        let (account, mut warnings) = match self.client.token(cx).await {
             Ok(raw) => match Row::read(&raw) {
                 Ok(row) => {
                     let roles: Vec<&str> = row.texts("roles").collect();
@@ -88,9 +96,12 @@ impl Kustomer {
             }
             Err(error) => return Err(error),
         };
+        warnings.extend(hints.warnings(cx.now()));
+        warnings.extend(hints.elsewhere(self.config.url(), told.region.as_deref()));
         let mut readiness = Readiness::new(tenant, account);
         readiness.warnings = warnings;
         readiness.product = Some("Kustomer, API version 1".to_owned());
+        readiness.limits.extend(told.limit.map(plan));
         readiness.limits.push(match self.config.rate() {
             Rate::Told => format!(
                 "what its answers allow, of which {:.0} % is left to others",
@@ -106,6 +117,20 @@ impl Kustomer {
         ));
         Ok(readiness)
     }
+}
+
+/// What a limit says of the org's plan (Kustomer reference, section 1.5).
+fn plan(limit: u32) -> String {
+    let plan = match limit {
+        2_000 => " (the plan Ultimate)",
+        1_000 => " (the plan Enterprise)",
+        500 => " (the older plan Business)",
+        300 => " (the older plan Professional)",
+        _ => "",
+    };
+    format!(
+        "the org allows {limit} requests a minute{plan}, to all keys, apps and programs together"
+    )
 }
 
 fn unknown() -> (String, Vec<String>) {

@@ -3,7 +3,8 @@ use deskferry_core::model::CustomValue;
 use deskferry_core::source::Scope;
 use deskferry_core::{Record, RecordKind};
 use deskferry_rehearsal::fault::{Action, Rule};
-use deskferry_rehearsal::kustomer::{Context, Kustomer as Desk};
+use deskferry_rehearsal::kustomer::{Content, Context, Kustomer as Desk};
+use deskferry_rehearsal::world::WorldSpec;
 
 use crate::harness::{Reader, config, desk, options, read, read_all, source};
 
@@ -13,8 +14,8 @@ fn customers() -> Scope {
     scope
 }
 
-fn now(desk: &Desk) -> DateTime<Utc> {
-    let _ = desk;
+/// What the desk takes for now.
+fn now() -> DateTime<Utc> {
     deskferry_rehearsal::kustomer::KustomerOptions::default().now
 }
 
@@ -23,7 +24,7 @@ async fn a_bulk_edit_of_a_thousand_in_one_millisecond_loses_none() {
     let desk = desk(options(4_000)).await;
     let numbers = desk.numbers(Context::Customer);
     assert!(numbers.len() > 1_300, "{}", numbers.len());
-    desk.stamp(Context::Customer, &numbers[100..1_200], now(&desk))
+    desk.stamp(Context::Customer, &numbers[100..1_200], now())
         .unwrap();
     let read = read(&source(config(&desk)), &customers()).await.unwrap();
     assert_eq!(read.count(RecordKind::Contact), numbers.len());
@@ -49,7 +50,7 @@ async fn what_changes_while_it_is_read_is_read_and_pushes_nothing_out() {
             .take(4)
             .collect();
         if step < 8 {
-            let at = now(&desk) + TimeDelta::seconds(step as i64);
+            let at = now() + TimeDelta::seconds(step as i64);
             desk.stamp(Context::Customer, &moved, at).unwrap();
         }
     }
@@ -162,4 +163,57 @@ async fn a_read_of_changes_tells_merged_customers_from_deleted_ones_and_follows_
         desk.requests().count("GET", "customers/{id}/merges") == 2,
         "asked of those alone who are gone"
     );
+}
+
+/// So many customers and nothing else, each with a time of its own.
+async fn crowd(count: u64) -> Desk {
+    let world = Content::Made(WorldSpec::new(11, 1)).world().unwrap();
+    let mut lists = world.lists().clone();
+    let somebody = lists
+        .people
+        .iter()
+        .find(|one| !one.role.is_staff())
+        .unwrap()
+        .clone();
+    lists.people.retain(|one| one.role.is_staff());
+    lists.conversations.clear();
+    let begin = now() - TimeDelta::days(900);
+    lists.people.extend((0..count).map(|n| {
+        let mut one = somebody.clone();
+        one.id = 100_000 + n;
+        one.emails = vec![format!("p{n}@people.example")];
+        one.created = begin + TimeDelta::minutes(i64::try_from(n).unwrap() * 100);
+        one.updated = one.created;
+        one
+    }));
+    lists.people.sort_by_key(|one| one.id);
+    let mut options = options(1);
+    options.content = Content::Given(Box::new(lists));
+    desk(options).await
+}
+
+#[tokio::test]
+async fn no_customer_is_lost_at_the_last_hit_that_a_search_shows() {
+    for count in [9_999, 10_000, 10_001] {
+        let desk = crowd(count).await;
+        let numbers: Vec<u64> = (0..count).map(|n| 100_000 + n).collect();
+        // In their own times, half of them old; then all in one millisecond, far more than a page of one time of change.
+        for bulk in [false, true] {
+            if bulk && count < 10_001 {
+                continue;
+            }
+            if bulk {
+                desk.stamp(Context::Customer, &numbers, now()).unwrap();
+            }
+            let read = read(&source(config(&desk)), &customers()).await.unwrap();
+            let found = read
+                .records
+                .keys()
+                .filter(|key| key.record_kind() == Some(RecordKind::Contact))
+                .count() as u64;
+            assert_eq!(found, desk.count(Context::Customer), "{count}, {bulk}");
+            assert!(found >= count);
+            assert!(read.notes.is_empty(), "{:?}", read.notes);
+        }
+    }
 }

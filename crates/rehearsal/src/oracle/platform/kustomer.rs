@@ -3,15 +3,19 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::{Figure, Platform, Standing, Urgency, usual_channel, usual_value};
-use crate::kustomer::{attribute, id_of, seen_conversation, seen_lists};
+use crate::kustomer::{AGREED, attribute, first_answer, id_of, seen_conversation, seen_lists};
 use crate::world::{
-    Channel, Conversation, FieldDefinition, FieldValue, Lists, Priority, Rating, Status, StatusKind,
+    Channel, Conversation, FieldDefinition, FieldValue, Lists, Message, MessageKind, Priority,
+    Rating, Status, StatusKind,
 };
 
 /// Kustomer: ids of 24 hex characters, three states, priorities 1 to 5, custom attributes with suffixes. What a conversation
 /// loses there is said where the stand-in says it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kustomer;
+
+/// Days that have a field of their own in a rehearsal.
+const DAYS: [&str; 2] = ["purchase_date", "customer_since"];
 
 /// Attributes that the stand-in gives its records and the world knows nothing of.
 const BESIDE: [(&str, &[&str]); 2] = [
@@ -40,10 +44,6 @@ impl Platform for Kustomer {
         seen_conversation(lists, conversation)
     }
 
-    fn has_line(&self, _: &FieldDefinition) -> bool {
-        false
-    }
-
     fn field_key(&self, field: &FieldDefinition) -> String {
         attribute(field)
     }
@@ -54,7 +54,10 @@ impl Platform for Kustomer {
 
     fn value(&self, field: Option<&FieldDefinition>, value: &FieldValue) -> Value {
         match value {
-            FieldValue::Day(day) => json!(format!("{day}T00:00:00Z")),
+            // A day is a moment there, and one again where a field of its own takes it.
+            FieldValue::Day(day) if field.is_none_or(|field| !DAYS.contains(&&*field.key)) => {
+                json!(format!("{day}T00:00:00Z"))
+            }
             value => usual_value(field, value),
         }
     }
@@ -103,7 +106,26 @@ impl Platform for Kustomer {
     }
 
     fn figures(&self, conversation: &Conversation) -> Vec<(&'static str, Figure)> {
-        let mut figures = vec![("Message_Count__c", Figure::Told)];
+        let number =
+            |number: i64| Figure::Number(f64::from(i32::try_from(number).unwrap_or(i32::MAX)));
+        let is_note = |message: &&Message| matches!(message.kind, MessageKind::Note { .. });
+        let said = conversation.messages.iter().filter(|m| !is_note(m)).count();
+        let mut figures = vec![("Message_Count__c", number(i64::try_from(said).unwrap_or(0)))];
+        if let Some((asked, answer)) = first_answer(conversation) {
+            figures.push(("First_Response_Date__c", Figure::Time(answer.sent)));
+            let seconds = (answer.sent - asked).num_seconds();
+            figures.push(("First_Response_Seconds__c", number(seconds)));
+            if conversation.channel == Channel::Mail {
+                let (name, within) = AGREED;
+                let late = answer.sent > asked + within;
+                figures.push(("Source_SLA__c", Figure::Word(name)));
+                figures.push((
+                    "SLA_Breached__c",
+                    Figure::Word(if late { "Yes" } else { "No" }),
+                ));
+                figures.push(("Original_Due_Date__c", Figure::Time(asked + within)));
+            }
+        }
         if let Some(rating) = conversation.rating {
             let score = if rating == Rating::Good { 5.0 } else { 1.0 };
             figures.push(("CSAT_Score__c", Figure::Number(score)));
