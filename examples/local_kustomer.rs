@@ -1,4 +1,4 @@
-//! Starts a local Kustomer filled with a made-up world and prints how to reach it. Ctrl-C ends it.
+//! Starts a local Kustomer filled with a made-up world and prints how to reach it. Ctrl-C ends it, and shows what it was asked.
 //!
 //! ```text
 //! cargo run --example local_kustomer -- [STATE-FOLDER] [CONVERSATIONS] [REQUESTS-A-MINUTE]
@@ -38,6 +38,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("export KUSTOMER_URL={}", kustomer.url());
     println!("export KUSTOMER_KEY={key}");
     tokio::signal::ctrl_c().await?;
+    println!();
+    for count in kustomer.requests().counts {
+        let (method, route) = (count.method, count.route);
+        println!(
+            "{:>8} {method} {route} {:?}",
+            count.requests, count.statuses
+        );
+    }
     kustomer.stop().await;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deskferry::kustomer::{Kustomer, KustomerConfig, MessageReads};
 use deskferry::migration::{Migration, Workspace};
 use deskferry::owners::Undecided;
+use deskferry::rehearsal::fault::{Action, Rule};
 use deskferry::rehearsal::kustomer::{Kustomer as Desk, KustomerOptions};
 use deskferry::rehearsal::oracle::{Difference, Kustomer as Judged, Oracle, OracleOptions};
 use deskferry::rehearsal::org::Org;
@@ -84,7 +85,7 @@ impl Scene {
 fn mapping() -> String {
     [
         ("tier", "tierStr"),
-        ("product_area", "productAreaTree"),
+        ("product_area", "productAreaStr"),
         ("serial_number", "serialNumberStr"),
         ("affected_parts", "affectedPartsStr"),
         ("purchase_date", "purchaseDateAt"),
@@ -185,5 +186,59 @@ async fn custom_objects_are_proposed_loaded_and_taken_back() {
             .filter_map(|word| word.parse().ok())
             .collect();
         assert!(counts[0] > 0 && counts[0] == counts[1], "{removed}");
+    }
+}
+
+/// Kills the program when both platforms have seen a number of requests that a small generator draws, between request and
+/// answer, then lets it finish.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_places_nothing_is_lost_or_doubled() {
+    for reads in ["conversation", "search"] {
+        let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS).with_objects()).await;
+        let settings = scene.org.settings();
+        let mapping = scene.folder.path().join("workspace/mapping.toml");
+        assert!(mapping.exists());
+        let program = || {
+            Program::alone()
+                .example("kustomer_to_salesforce")
+                .workspace(scene.folder.path().join("workspace"))
+                .env("KUSTOMER_URL", scene.desk.url())
+                .env("KUSTOMER_KEY", "rehearsal-key")
+                .env("KUSTOMER_RATE", "600000")
+                .env("KUSTOMER_SEARCH_RATE", "600000")
+                .env("KUSTOMER_MESSAGES", reads)
+                .env("SALESFORCE_URL", scene.org.url())
+                .env("SALESFORCE_CLIENT_ID", settings.client_id.clone())
+                .env("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone())
+                .env("SALESFORCE_LANDING_WINDOW", "1")
+                .env("DESKFERRY_UNDECIDED", "legacy")
+        };
+        let late = Rule::new(Action::Delay { ms: 15 }).method("POST");
+        scene.org.faults().push(late.clone());
+        scene.desk.faults().push(late);
+        let seen = || scene.desk.requests().total + scene.org.requests().total;
+        let (mut random, mut verb, mut kills) = (11_u64, "run", 0);
+        for _ in 0..5 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let requests = 5 + (random >> 33) % 120;
+            let ended = program().killed_once(seen, requests, &[verb]).await;
+            if ended.code == Some(0) {
+                break;
+            }
+            assert_eq!(ended.code, None, "killed, not ended:\n{}", ended.output);
+            kills += 1;
+            if scene.folder.path().join("workspace/targets").exists() {
+                verb = "resume";
+            }
+        }
+        assert!(kills > 1, "it was over too soon");
+        scene.org.faults().clear();
+        scene.desk.faults().clear();
+        let ended = program().run(&[verb]).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.output);
+        let differences = scene.differences();
+        assert!(differences.is_empty(), "{differences:#?}");
     }
 }

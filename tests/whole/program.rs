@@ -119,6 +119,12 @@ impl Program {
         command
     }
 
+    /// In this workspace.
+    pub(crate) fn workspace(mut self, workspace: PathBuf) -> Self {
+        self.workspace = Some(workspace);
+        self
+    }
+
     /// Lets it run to its end.
     pub(crate) async fn run(&self, args: &[&str]) -> Ended {
         let output = self.command(args).output().await.unwrap();
@@ -150,6 +156,16 @@ impl Program {
     /// Kills it by SIGKILL once the scene's platforms have seen so many more requests.
     pub(crate) async fn killed_after(&self, scene: &Scene, requests: u64, args: &[&str]) -> Ended {
         let seen = || scene.kayako.requests().total + scene.org.requests().total;
+        self.killed_once(seen, requests, args).await
+    }
+
+    /// The same for platforms whose requests `seen` counts.
+    pub(crate) async fn killed_once(
+        &self,
+        seen: impl Fn() -> u64,
+        requests: u64,
+        args: &[&str],
+    ) -> Ended {
         let until = seen() + requests;
         let mut child = self.command(args).spawn().unwrap();
         while seen() < until {

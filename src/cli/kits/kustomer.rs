@@ -74,7 +74,7 @@ Vip__c = { from = "custom.vipBool", create = { type = "Checkbox" } }"#,
         ),
         (
             "Case",
-            r#"Product_Area__c = { from = "custom.productAreaTree", create = { type = "Text", length = 255 } }
+            r#"Product_Area__c = { from = "custom.productAreaStr", create = { type = "Text", length = 255 } }
 Serial_Number__c = { from = "custom.serialNumberStr", create = { type = "Text", length = 255 } }
 Affected_Parts__c = { from = "custom.affectedPartsStr", create = { type = "MultiselectPicklist", values = ["Cable", "Housing", "Motor"] } }
 Purchase_Date__c = { from = "custom.purchaseDateAt", create = { type = "Date" } }

@@ -392,7 +392,7 @@ impl Call<'_> {
         let shown = all
             .iter()
             .filter(|class| super::klasses::status(class) == status)
-            .filter(|class| !self.shared.faults.take("unlisted", &class.name));
+            .filter(|class| !self.shared.faults.take("unlisted", class.name));
         self.listed(shown.map(super::klasses::klass), 100)
     }
 
