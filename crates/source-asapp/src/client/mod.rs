@@ -93,12 +93,17 @@ impl Api {
         }
     }
 
+    /// Requests a second.
+    pub(crate) fn pace(&self) -> u64 {
+        u64::from(self.reach.per_second.max(1))
+    }
+
     /// What people should know of its limits before anything is read: what a read takes at least, against what a day and a second may see.
     pub(crate) fn told(&self, cx: &Context, least: u64) -> Vec<String> {
         let (per_second, per_day) = (self.reach.per_second, self.reach.per_day);
         let used = self.day.used(cx, sent(cx));
         let left = per_day.saturating_sub(used);
-        let seconds = least.div_ceil(u64::from(per_second.max(1)));
+        let seconds = least.div_ceil(self.pace());
         let days = 1 + least.saturating_sub(left).div_ceil(per_day.max(1));
         let plan = match days {
             1 => "fits into today".to_owned(),

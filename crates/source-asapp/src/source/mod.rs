@@ -4,6 +4,7 @@
 //! the parts that make records of them. Until then nothing is known of any conversation: its rows lie in many files.
 
 mod collect;
+mod estimate;
 mod reconcile;
 mod records;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::Duration;
 use deskferry_core::model::{Attachment, InventoryItem};
+use deskferry_core::report::Estimate;
 use deskferry_core::source::{
     ByteStream, Capability, Cursor, Page, Readiness, Scope, Shard, Source, Watermark,
 };
@@ -242,6 +244,10 @@ impl Source for Asapp {
             );
         }
         Ok(readiness)
+    }
+
+    async fn estimate(&self, cx: &Context) -> Result<Option<Estimate>> {
+        self.estimated(cx).await
     }
 
     async fn shards(&self, _: &Context, scope: &Scope) -> Result<Vec<Shard>> {
