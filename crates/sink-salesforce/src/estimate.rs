@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use deskferry_core::forecast::{Effort, Forecast};
 use deskferry_core::key::RecordKind;
-use deskferry_core::model::{Message, Record};
+use deskferry_core::model::{Article, Message, Record};
 use deskferry_core::report::Span;
 use deskferry_core::sink::{FileState, Loaded};
 
@@ -18,6 +18,8 @@ use crate::sink::Salesforce;
 
 /// What a row takes of the org's data storage, whatever it holds; mails may take more (Salesforce objects, section 10.5).
 const ROW_BYTES: u64 = 2_048;
+/// What a version of an article takes of it.
+const ARTICLE_BYTES: u64 = 4_096;
 /// The most rows of one bulk job, and the most of one page of a query job.
 const JOB_ROWS: u64 = 100_000;
 const PAGE_ROWS: u64 = 50_000;
@@ -115,8 +117,9 @@ impl Ways {
                 ))
             }
             "cases" => self.inserts(n, 0, n * ROW_BYTES),
-            "files" => files(records),
+            "files" => files(mapping, records),
             "messages" => self.messages(mapping, records),
+            "articles" => articles(mapping, records),
             "objects" => {
                 let rows = objects(mapping, records);
                 self.inserts(rows, 0, rows * ROW_BYTES)
@@ -177,7 +180,12 @@ impl Ways {
         let n = records.len() as u64;
         match phase {
             "accounts" | "contacts" | "cases" => self.reads(n, RETRIEVED as u64),
-            "files" => self.reads(distinct(records).0, RETRIEVED as u64),
+            "files" => self.reads(distinct(mapping, records).0, RETRIEVED as u64),
+            "articles" => {
+                let texts = texts_of(mapping, records);
+                self.reads(texts, MAILS_AT_ONCE)
+                    .plus(queries(4 * pieces_of_ids(texts)))
+            }
             "objects" => self.reads(objects(mapping, records), RETRIEVED as u64),
             "messages" => {
                 let messages = || records.iter().filter_map(message_of);
@@ -308,14 +316,15 @@ fn size_of(message: &Message) -> u64 {
 }
 
 /// The files of a batch: the same bytes on one conversation are one.
-fn distinct(records: &[Loaded]) -> (u64, u64) {
+fn distinct(mapping: &Mapping, records: &[Loaded]) -> (u64, u64) {
     let mut seen = BTreeSet::new();
     let mut bytes = 0;
     for loaded in records {
         if let (Record::Attachment(file), Some(FileState::Staged(blob))) =
             (&loaded.record, &loaded.file)
             && blob.size > 0
-            && file.conversation.record_kind() != Some(RecordKind::Article)
+            && (mapping.articles().is_some()
+                || file.conversation.record_kind() != Some(RecordKind::Article))
             && seen.insert(file_key(&file.conversation, &blob.blake3))
         {
             bytes += blob.size;
@@ -324,9 +333,51 @@ fn distinct(records: &[Loaded]) -> (u64, u64) {
     (seen.len() as u64, bytes)
 }
 
-fn files(records: &[Loaded]) -> Effort {
-    let (files, bytes) = distinct(records);
+fn files(mapping: &Mapping, records: &[Loaded]) -> Effort {
+    let (files, bytes) = distinct(mapping, records);
     uploads(files, bytes)
+}
+
+fn articles_of(records: &[Loaded]) -> impl Iterator<Item = &Article> {
+    records.iter().filter_map(|loaded| match &loaded.record {
+        Record::Article(article) => Some(article.as_ref()),
+        _ => None,
+    })
+}
+
+/// The texts of all articles, where they are loaded.
+fn texts_of(mapping: &Mapping, records: &[Loaded]) -> u64 {
+    let texts = articles_of(records).map(|article| article.translations.len() as u64);
+    mapping.articles().map_or(0, |_| texts.sum())
+}
+
+/// Drafts, what they become, and the steps of their publication: each step is a call for up to a hundred, after a look.
+fn articles(mapping: &Mapping, records: &[Loaded]) -> Effort {
+    let texts = texts_of(mapping, records);
+    if texts == 0 {
+        return Effort::default();
+    }
+    let mains = articles_of(records).count() as u64;
+    let (files, places) = articles_of(records).fold((0, 0), |(files, places), article| {
+        (
+            files + article.files.len() as u64,
+            places + article.categories.len() as u64,
+        )
+    });
+    let rows = [mains, texts - mains, files, places];
+    let calls = rows
+        .iter()
+        .map(|rows| rows.div_ceil(ROWS as u64))
+        .sum::<u64>();
+    // Submission, publication of main texts and of others; links cost a look, a read and a change more.
+    let steps = 2 * texts.div_ceil(100) + (texts - mains).div_ceil(100);
+    let looks = 6 * pieces_of_ids(texts);
+    let mut effort = queries(looks);
+    effort.requests = effort.requests.plus(Span::new(calls, calls + steps + 3));
+    effort.millis = effort.millis.plus(times(CALL_OF_200, calls + steps));
+    effort.rows = rows.iter().sum();
+    effort.data_bytes = texts * ARTICLE_BYTES;
+    effort
 }
 
 /// Files of their own, and the documents that the org made for them, asked together.

@@ -31,6 +31,8 @@ pub struct Salesforce {
     org: Mutex<Option<Arc<Org>>>,
     /// Records of custom objects that wait for others of theirs, batch by batch.
     waiting: Mutex<Vec<Batch>>,
+    /// Articles that link to others which are still to come, and a batch of theirs without its records.
+    unpublished: Mutex<Option<(Batch, Vec<load::articles::Waiting>)>>,
     pub(crate) relations: Relations,
 }
 
@@ -45,6 +47,7 @@ impl Salesforce {
             mapping,
             org: Mutex::new(None),
             waiting: Mutex::new(Vec::new()),
+            unpublished: Mutex::new(None),
             relations: Relations::default(),
         })
     }
@@ -94,7 +97,10 @@ impl Sink for Salesforce {
     }
 
     fn phases(&self) -> Vec<Phase> {
-        load::phases(self.api.config().bulk_from)
+        load::phases(
+            self.api.config().bulk_from,
+            self.mapping.articles().is_some(),
+        )
     }
 
     async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>> {
@@ -117,6 +123,19 @@ impl Sink for Salesforce {
                 }
                 Ok(outcomes)
             }
+            "articles" => {
+                let (outcomes, waiting) = load::articles::write(&run).await?;
+                if !waiting.is_empty() {
+                    let mut unpublished = self.unpublished.lock().await;
+                    let empty = || Batch {
+                        records: Vec::new(),
+                        ..batch.clone()
+                    };
+                    let (_, all) = unpublished.get_or_insert_with(|| (empty(), Vec::new()));
+                    all.extend(waiting);
+                }
+                Ok(outcomes)
+            }
             other => Err(Error::bug(
                 "write a batch",
                 format!("there is no phase `{other}`"),
@@ -126,14 +145,22 @@ impl Sink for Salesforce {
 
     async fn flush(&self, cx: &Context) -> Result<Vec<Outcome>> {
         // Every write answers all of its batch, but for what waits for others.
+        let mut outcomes = Vec::new();
+        let unpublished = self.unpublished.lock().await.take();
+        if let Some((batch, articles)) = unpublished {
+            let org = self.org(cx).await?;
+            let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
+            outcomes = load::articles::publish(&run, articles).await?;
+        }
         let mut waiting = std::mem::take(&mut *self.waiting.lock().await).into_iter();
         let Some(mut batch) = waiting.next() else {
-            return Ok(Vec::new());
+            return Ok(outcomes);
         };
         batch.records.extend(waiting.flat_map(|more| more.records));
         let org = self.org_for(cx, &batch).await?;
         let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
-        load::objects::finish(&run).await
+        outcomes.extend(load::objects::finish(&run).await?);
+        Ok(outcomes)
     }
 
     async fn allowances(&self, cx: &Context) -> Result<Vec<Allowance>> {

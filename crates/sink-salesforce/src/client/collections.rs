@@ -54,14 +54,40 @@ impl Api {
         object: &str,
         rows: &[&Map<String, Value>],
     ) -> Result<CallAnswer> {
-        let operation = format!("insert {} {object} rows", rows.len());
+        self.write(cx, "insert", object, rows).await
+    }
+
+    /// Changes rows of one object; each names its `Id`.
+    ///
+    /// # Errors
+    /// Whatever ends the run: no session, no allowance left, nothing that answers.
+    pub(crate) async fn update(
+        &self,
+        cx: &Context,
+        object: &str,
+        rows: &[&Map<String, Value>],
+    ) -> Result<CallAnswer> {
+        self.write(cx, "update", object, rows).await
+    }
+
+    async fn write(
+        &self,
+        cx: &Context,
+        what: &str,
+        object: &str,
+        rows: &[&Map<String, Value>],
+    ) -> Result<CallAnswer> {
+        let operation = format!("{what} {} {object} rows", rows.len());
         let body = Body {
             all_or_none: false,
             records: rows.iter().map(|fields| Row { object, fields }).collect(),
         };
-        let request = Request::post("collections", self.path("composite/sobjects"))
-            .json(&body)
-            .operation(operation.clone());
+        let path = self.path("composite/sobjects");
+        let request = match what {
+            "insert" => Request::post("collections", path),
+            _ => Request::patch("collections", path),
+        };
+        let request = request.json(&body).operation(operation.clone());
         let sent = self.send(cx, writing(request)).await;
         let answer = judged(sent, operation.clone())?;
         Ok(match answer {
@@ -69,7 +95,7 @@ impl Api {
                 Some(answers) => {
                     let stand = |answer: &&RowAnswer| matches!(answer, RowAnswer::Stands(_));
                     let stand = answers.iter().filter(stand).count();
-                    needed(cx, format!("insert {object}"), stand as f64 / ROWS as f64);
+                    needed(cx, format!("{what} {object}"), stand as f64 / ROWS as f64);
                     CallAnswer::Rows(answers)
                 }
                 // A success that cannot be read may have made rows.

@@ -1,5 +1,6 @@
 //! The org's REST API: one function per end point, nothing but request and decoded answer.
 
+mod actions;
 pub(crate) mod collections;
 pub(crate) mod error;
 mod gauge;

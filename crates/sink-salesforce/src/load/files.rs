@@ -18,6 +18,7 @@ use super::{
 };
 use crate::client::collections::CallAnswer;
 use crate::files::Content;
+use crate::mapping::ARTICLES;
 use crate::mapping::build::{self, Fields, Leftovers};
 use crate::mapping::facts::{Common, FileFacts, file_key, file_name};
 
@@ -32,7 +33,8 @@ const CASES_AT_ONCE: usize = 4;
 pub(crate) enum FilePlan {
     /// Its bytes are uploaded under this key, or another attachment's were.
     Upload {
-        case: String,
+        /// The Case on which it hangs; an article's hangs on nothing until the article stands.
+        case: Option<String>,
         key: RecordKey,
         blob: BlobInfo,
     },
@@ -46,7 +48,7 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         .batch
         .records
         .iter()
-        .map(|loaded| plan(loaded, &cases))
+        .map(|loaded| plan(run, loaded, &cases))
         .collect::<Result<Vec<_>>>()?;
     let winners = winners(run, &plans).await?;
     let uploaded = upload_all(run, &plans, &winners).await?;
@@ -86,10 +88,12 @@ pub(crate) async fn cases(run: &Run<'_>) -> Result<Lookup> {
     .await
 }
 
-pub(crate) fn plan(loaded: &Loaded, cases: &Lookup) -> Result<FilePlan> {
+pub(crate) fn plan(run: &Run<'_>, loaded: &Loaded, cases: &Lookup) -> Result<FilePlan> {
     let attachment = attachment(loaded)?;
-    // Articles are not loaded yet, and their files hang on nothing else.
-    if attachment.conversation.record_kind() == Some(RecordKind::Article) {
+    let of_article = attachment.conversation.record_kind() == Some(RecordKind::Article);
+    // Files of articles that are not loaded hang on nothing else.
+    let loads = run.mapping.articles().is_some() && run.org.object(ARTICLES).is_ok();
+    if of_article && !loads {
         return Ok(FilePlan::Verdict(Verdict::Skipped("of-an-article".into())));
     }
     let blob = match &loaded.file {
@@ -107,7 +111,11 @@ pub(crate) fn plan(loaded: &Loaded, cases: &Lookup) -> Result<FilePlan> {
             )));
         }
     };
-    Ok(match case_of(cases, &attachment.conversation) {
+    let case = match of_article {
+        true => Ok(None),
+        false => case_of(cases, &attachment.conversation).map(Some),
+    };
+    Ok(match case {
         Ok(case) => FilePlan::Upload {
             case,
             key: file_key(&attachment.conversation, &blob.blake3),
@@ -157,10 +165,12 @@ async fn upload_all(
         if let FilePlan::Upload { case, key, blob } = plan
             && winners.get(&loaded.id) == Some(&loaded.id)
         {
+            let together = attachment(loaded)?.conversation.as_str();
+            let row = row(run, loaded, case.as_deref(), key, blob, run.cx.now())?;
             by_case
-                .entry(case)
+                .entry(case.as_deref().unwrap_or(together))
                 .or_default()
-                .push(row(run, loaded, case, key, blob, run.cx.now())?);
+                .push(row);
         }
     }
     let uploads = stream::iter(by_case.into_values())
@@ -201,7 +211,7 @@ impl Transport for Uploads<'_, '_> {
 pub(crate) fn row(
     run: &Run<'_>,
     loaded: &Loaded,
-    case: &str,
+    case: Option<&str>,
     key: &RecordKey,
     blob: &BlobInfo,
     now: DateTime<Utc>,
@@ -216,7 +226,7 @@ pub(crate) fn row(
 pub(crate) fn fields(
     run: &Run<'_>,
     loaded: &Loaded,
-    case: &str,
+    case: Option<&str>,
     key: &RecordKey,
     now: DateTime<Utc>,
 ) -> Result<Fields> {

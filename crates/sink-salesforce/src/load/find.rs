@@ -20,6 +20,8 @@ pub(crate) enum Identity {
     Key,
     /// By what it says: rows of one parent are counted (contract: write protocol 6).
     Comment,
+    /// By its key among the main texts of articles, whatever their status.
+    Article,
 }
 
 /// The space in which records claim the rows of objects that carry no key.
@@ -32,7 +34,7 @@ pub(super) async fn find(
     known: &HashSet<&str>,
 ) -> Result<Vec<Option<(String, bool)>>> {
     match writer.identity {
-        Identity::Key => by_key(writer, rows).await,
+        Identity::Key | Identity::Article => by_key(writer, rows).await,
         Identity::Comment => by_contents(writer, rows, known).await,
     }
 }
@@ -46,8 +48,14 @@ async fn by_key(writer: &Writer<'_>, rows: &[&Outgoing]) -> Result<Vec<Option<(S
         .filter_map(|row| row.key())
         .map(str::to_owned)
         .collect();
+    let which = match writer.identity {
+        Identity::Article => {
+            "IsMasterLanguage = true AND PublishStatus IN ('Draft', 'Online', 'Archived') AND "
+        }
+        _ => "",
+    };
     let select = format!(
-        "SELECT Id, {SOURCE_KEY}, {BATCH_MARK} FROM {} WHERE {SOURCE_KEY} IN",
+        "SELECT Id, {SOURCE_KEY}, {BATCH_MARK} FROM {} WHERE {which}{SOURCE_KEY} IN",
         first.object
     );
     let found = writer.api.query_in(writer.cx, &select, &keys).await?;
@@ -123,7 +131,7 @@ pub(super) fn fingerprint(
 ) -> Option<Fingerprint> {
     let mut hash = Md5::new();
     match identity {
-        Identity::Key => hash.update(cell(SOURCE_KEY)?),
+        Identity::Key | Identity::Article => hash.update(cell(SOURCE_KEY)?),
         Identity::Comment => {
             let text = |name: &str| cell(name).unwrap_or_default();
             let id = |name: &str| text(name).chars().take(15).collect::<String>();

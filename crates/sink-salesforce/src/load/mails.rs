@@ -89,7 +89,7 @@ pub(crate) fn overflow(
         common,
         meta: &mail.meta,
         path: overflow.name.clone(),
-        case,
+        case: Some(case),
     };
     let fields = build::row(
         run.lines(VERSION)?,

@@ -119,26 +119,31 @@ impl Surroundings {
     }
 
     fn file(&self, file: &MessageFile) -> Result<ShownFile, Verdict> {
-        let known = self.files.get(&file.key);
-        let state = match (known.id_of(VERSION), known) {
-            (Some(version), _) => {
-                ShownState::Stands(version.to_owned(), known.id_of(DOCUMENT).map(str::to_owned))
-            }
-            (None, Known::Pending { .. }) => return Err(Verdict::Held("file-pending".into())),
-            (
-                None,
-                Known::Settled {
-                    verdict: Verdict::Skipped(why),
-                    ..
-                },
-            ) if why == "empty-file" => ShownState::Missing("empty"),
-            (None, _) => ShownState::Missing("unavailable"),
-        };
-        Ok(ShownFile {
-            name: file_name(&file.name, None, file.key.id()),
-            state,
-        })
+        shown_file(&self.files, file)
     }
+}
+
+/// What became of a file; a verdict when it is still under way.
+pub(super) fn shown_file(files: &Lookup, file: &MessageFile) -> Result<ShownFile, Verdict> {
+    let known = files.get(&file.key);
+    let state = match (known.id_of(VERSION), known) {
+        (Some(version), _) => {
+            ShownState::Stands(version.to_owned(), known.id_of(DOCUMENT).map(str::to_owned))
+        }
+        (None, Known::Pending { .. }) => return Err(Verdict::Held("file-pending".into())),
+        (
+            None,
+            Known::Settled {
+                verdict: Verdict::Skipped(why),
+                ..
+            },
+        ) if why == "empty-file" => ShownState::Missing("empty"),
+        (None, _) => ShownState::Missing("unavailable"),
+    };
+    Ok(ShownFile {
+        name: file_name(&file.name, None, file.key.id()),
+        state,
+    })
 }
 
 fn addresses(mail: &EmailHeaders) -> impl Iterator<Item = &str> {

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod agents;
+pub(crate) mod articles;
 pub(crate) mod cases;
 pub(crate) mod comments;
 pub(crate) mod contacts;
@@ -41,10 +42,10 @@ use crate::org::Org;
 const IN_BULK: (usize, usize) = (10_000, 12 << 20);
 
 /// The steps of a load, in dependency order. Where jobs are used, batches grow once there are records enough for one.
-pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
+pub(crate) fn phases(bulk_from: usize, articles: bool) -> Vec<Phase> {
     use RecordKind::{
-        Account, Agent, Attachment, Contact, Conversation, FieldDefinition, Message,
-        ObjectDefinition, ObjectRecord, Tag, Team,
+        Account, Agent, Article, Attachment, Category, Contact, Conversation, FieldDefinition,
+        Message, ObjectDefinition, ObjectRecord, Tag, Team,
     };
     let sized = |phase: Phase, records: usize, bytes: usize, parallel: usize| {
         let phase = phase.sized(records, bytes, parallel);
@@ -77,7 +78,7 @@ pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
         Conversation,
         Agent,
     ]);
-    vec![
+    let mut phases = vec![
         Phase::new("values", &[FieldDefinition, ObjectDefinition, Team, Tag]),
         sized(Phase::new("accounts", &[Account]), 200, 8 << 20, 1),
         sized(contacts, 200, 8 << 20, 1),
@@ -89,7 +90,13 @@ pub(crate) fn phases(bulk_from: usize) -> Vec<Phase> {
             .sized(200, 8 << 20, 4),
         sized(messages, 1_000, 16 << 20, 2),
         sized(objects, 200, 8 << 20, 1),
-    ]
+    ];
+    if articles {
+        // Their pictures stand by then.
+        let needs = &[Category, Article, Attachment, Agent];
+        phases.push(Phase::new("articles", &[Category, Article]).needing(needs));
+    }
+    phases
 }
 
 /// One batch on its way into one org.

@@ -287,7 +287,10 @@ impl Writer<'_> {
             };
             let last = call.attempt + 1 >= MOST_ATTEMPTS;
             match refusal.class() {
-                Class::Duplicate if refusal.is_our_key() => taken.push((i, refusal)),
+                // An article's address is made of its key.
+                Class::Duplicate if refusal.is_our_key() || self.identity == Identity::Article => {
+                    taken.push((i, refusal));
+                }
                 Class::Locked | Class::Transient | Class::Derived | Class::Busy if !last => {
                     later.push(i)
                 }
@@ -372,7 +375,7 @@ impl Writer<'_> {
     /// Rows that carry no key are claimed by their ids, before they are settled: when an answer is lost later, a row that
     /// says the same is known to be another record's.
     async fn claim_rows(&self, effects: &[Effect]) -> Result<()> {
-        if self.identity == Identity::Key {
+        if self.identity != Identity::Comment {
             return Ok(());
         }
         let claims: Vec<(String, RecordId)> = effects

@@ -1,5 +1,6 @@
 //! Whether a mapping fits an org.
 
+use super::articles::ARTICLES;
 use super::build::is_id_list;
 use super::facts::{self, Shape};
 use super::{BATCH_MARK, FieldLine, Mapping, ObjectMapping, SOURCE_KEY};
@@ -38,6 +39,10 @@ fn of_object(mapping: &ObjectMapping, schema: &Schema) -> Vec<Problem> {
         }]
     };
     let Some(object) = schema.object(mapping.object) else {
+        // Without Knowledge articles are skipped, and the check of the org says so.
+        if mapping.object == ARTICLES {
+            return Vec::new();
+        }
         return whole(format!(
             "the org has no object {}, or hides it from us",
             mapping.object
@@ -82,7 +87,10 @@ fn of_line(line: &FieldLine, object: &Object) -> Option<String> {
             line.from
         ));
     }
-    if line.field == SOURCE_KEY && !(field.unique && field.case_sensitive && field.external_id) {
+    // Versions and translations of an article share its key.
+    let is_key =
+        field.external_id && (object.name == ARTICLES || (field.unique && field.case_sensitive));
+    if line.field == SOURCE_KEY && !is_key {
         return Some(format!(
             "{name} must be a unique, case-sensitive external id"
         ));

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
+use super::articles::{ARTICLES, Articles, LEFT, plain};
 use super::policy::{Route, Routes};
 use super::required::{Create, CreateObject};
 use super::{FieldLine, Mapping, ObjectMapping, facts};
@@ -42,6 +43,8 @@ struct File {
     case_comment: Option<Spanned<Table>>,
     #[serde(rename = "Conversation_Message__c")]
     conversation_message: Option<Spanned<Table>>,
+    #[serde(rename = "Knowledge__kav")]
+    knowledge: Option<Spanned<Table>>,
     /// Custom objects of the source, by the API name that they get.
     #[serde(default)]
     objects: BTreeMap<Spanned<String>, Spanned<Table>>,
@@ -52,6 +55,13 @@ struct File {
 struct Policy {
     chat: Option<Spanned<String>>,
     notes: Option<Spanned<String>>,
+    articles: Option<Spanned<String>>,
+    article_categories: Option<Spanned<String>>,
+    article_address: Option<Spanned<String>>,
+    #[serde(default)]
+    article_hosts: Vec<String>,
+    #[serde(default)]
+    languages: BTreeMap<String, String>,
     #[serde(default)]
     channels: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -119,13 +129,18 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         ("EmailMessage", file.email_message),
         ("CaseComment", file.case_comment),
         (facts::MESSAGES, file.conversation_message),
+        (ARTICLES, file.knowledge),
     ];
+    let articles = read_articles(text, &file.policy)?;
     let mut objects = BTreeMap::new();
     let mut missing = None;
     for (object, table) in tables {
         match table {
             // It is written by choice alone: an org that does not need it need not have it.
-            table if object == facts::MESSAGES && !routes.uses(Route::Row) => {
+            table
+                if (object == facts::MESSAGES && !routes.uses(Route::Row))
+                    || (object == ARTICLES && articles.is_none()) =>
+            {
                 table
                     .map(|table| read_table(text, object, table))
                     .transpose()?;
@@ -145,10 +160,11 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         let object = own_name(text, &name)?;
         objects.insert(object, read_table(text, object, table)?);
     }
-    let hash = hash(&objects, &routes);
+    let hash = hash(&objects, &routes, articles.as_ref());
     Ok(Mapping {
         objects,
         routes,
+        articles,
         hash,
     })
 }
@@ -156,12 +172,7 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
 /// The API name of an object for records of a custom object of the source.
 fn own_name(text: &str, name: &Spanned<String>) -> Result<&'static str> {
     let stem = name.get_ref().strip_suffix("__c").unwrap_or_default();
-    let right = stem.starts_with(|c: char| c.is_ascii_alphabetic())
-        && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && stem.len() <= 40
-        && !stem.contains("__")
-        && !stem.ends_with('_');
-    if right && name.get_ref() != facts::MESSAGES {
+    if is_name(stem) && name.get_ref() != facts::MESSAGES {
         return Ok(super::lasting(name.get_ref()));
     }
     let said = format!(
@@ -204,6 +215,58 @@ fn read_policy(text: &str, policy: &Policy) -> Result<Routes> {
         routes.channels.insert(name.clone(), route(said, false)?);
     }
     Ok(routes)
+}
+
+/// How articles are loaded; nothing where they are left.
+fn read_articles(text: &str, policy: &Policy) -> Result<Option<Articles>> {
+    match policy.articles.as_ref().map(Spanned::get_ref) {
+        None => return Ok(None),
+        Some(said) if said == LEFT => return Ok(None),
+        Some(said) if said == "knowledge" => {}
+        Some(said) => {
+            let at = policy.articles.as_ref().map_or(0, |said| said.span().start);
+            let said = format!("`{said}` is not offered; `knowledge` and `{LEFT}` are");
+            return Err(wrong(text, at, said));
+        }
+    }
+    let group = match &policy.article_categories {
+        Some(said) if said.get_ref() == LEFT => None,
+        Some(said) if is_name(said.get_ref()) => Some(said.get_ref().clone()),
+        Some(said) => {
+            let wrong_name = format!(
+                "`{}` is no name for a group of categories: letters, digits and single underscores, or `{LEFT}`",
+                said.get_ref()
+            );
+            return Err(wrong(text, said.span().start, wrong_name));
+        }
+        None => Some("Help_Centre".to_owned()),
+    };
+    let address = match &policy.article_address {
+        Some(said) if !said.get_ref().contains("{name}") => {
+            let said_ = "an article's address must say where its name stands: `{name}`";
+            return Err(wrong(text, said.span().start, said_));
+        }
+        Some(said) => said.get_ref().clone(),
+        None => "/articles/{language}/Knowledge/{name}".to_owned(),
+    };
+    let decided = |code: &String| (code != LEFT).then(|| code.clone());
+    let languages = policy.languages.iter();
+    Ok(Some(Articles {
+        group,
+        languages: languages
+            .map(|(is, code)| (plain(is), decided(code)))
+            .collect(),
+        hosts: policy.article_hosts.clone(),
+        address,
+    }))
+}
+
+fn is_name(stem: &str) -> bool {
+    stem.starts_with(|c: char| c.is_ascii_alphabetic())
+        && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && stem.len() <= 40
+        && !stem.contains("__")
+        && !stem.ends_with('_')
 }
 
 fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result<ObjectMapping> {
@@ -312,12 +375,21 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     )
 }
 
-fn hash(objects: &BTreeMap<&'static str, ObjectMapping>, routes: &Routes) -> [u8; 16] {
+fn hash(
+    objects: &BTreeMap<&'static str, ObjectMapping>,
+    routes: &Routes,
+    articles: Option<&Articles>,
+) -> [u8; 16] {
     let mut sorted = objects.clone();
     for object in sorted.values_mut() {
         object.lines.sort_by(|a, b| a.field.cmp(&b.field));
     }
-    let text = serde_json::to_vec(&(&sorted, routes)).unwrap_or_default();
+    // Mappings without articles keep the hash that they had before there were any.
+    let text = match articles {
+        None => serde_json::to_vec(&(&sorted, routes)),
+        Some(articles) => serde_json::to_vec(&(&sorted, routes, articles)),
+    };
+    let text = text.unwrap_or_default();
     Md5::digest(text).into()
 }
 

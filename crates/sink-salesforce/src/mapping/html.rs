@@ -126,6 +126,46 @@ pub(crate) fn replace_images(html: &str, addresses: &HashMap<&str, String>) -> O
     .ok()
 }
 
+/// The addresses that links of the HTML lead to, each once.
+pub(crate) fn hrefs(html: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    if !html.contains("href") && !html.contains("HREF") {
+        return found;
+    }
+    let links = element!("a[href]", |el| {
+        let href = el.get_attribute("href").map(|href| unescaped(&href));
+        if let Some(href) = href.filter(|href| !found.contains(href)) {
+            found.push(href);
+        }
+        Ok(())
+    });
+    // HTML that cannot be read has no links that we know.
+    let _ = rewrite_str(
+        html,
+        RewriteStrSettings::new().append_element_content_handler(links),
+    );
+    found
+}
+
+/// The HTML with every link to one of `addresses` leading to what stands beside it. Nothing when none occurs.
+pub(crate) fn replace_links(html: &str, addresses: &HashMap<&str, String>) -> Option<String> {
+    if addresses.is_empty() || !mentions_any(html, addresses) {
+        return None;
+    }
+    let links = element!("a[href]", |el| {
+        let href = el.get_attribute("href").map(|href| unescaped(&href));
+        if let Some(new) = href.and_then(|href| addresses.get(href.as_str()).cloned()) {
+            el.set_attribute("href", &new)?;
+        }
+        Ok(())
+    });
+    rewrite_str(
+        html,
+        RewriteStrSettings::new().append_element_content_handler(links),
+    )
+    .ok()
+}
+
 /// Cheap look before the HTML is parsed: an address may stand there with `&` encoded.
 fn mentions_any(html: &str, addresses: &HashMap<&str, String>) -> bool {
     addresses.keys().any(|address| {
@@ -175,6 +215,18 @@ mod tests {
         ] {
             assert_eq!(to_text(html), text, "{html}");
         }
+    }
+
+    #[test]
+    fn links_are_found_once_and_lead_to_their_new_addresses() {
+        let html = "<p><a href=\"/article/1?a=1&amp;b=2\">one</a> <a href='/article/1?a=1&b=2'>again</a> \
+                    <a name=x>no link</a> <a href=\"https://example.org/\">other</a> /article/1</p>";
+        assert_eq!(hrefs(html), ["/article/1?a=1&b=2", "https://example.org/"]);
+        let addresses = HashMap::from([("/article/1?a=1&b=2", "/new".to_owned())]);
+        let new = "<p><a href=\"/new\">one</a> <a href=\"/new\">again</a> \
+                   <a name=x>no link</a> <a href=\"https://example.org/\">other</a> /article/1</p>";
+        assert_eq!(replace_links(html, &addresses).as_deref(), Some(new));
+        assert_eq!(replace_links("<a href='/other'>x</a>", &addresses), None);
     }
 
     #[test]

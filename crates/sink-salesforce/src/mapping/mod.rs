@@ -1,5 +1,6 @@
 //! Which fact of a record lands in which field: the mapping file, and rows built by it.
 
+pub(crate) mod articles;
 pub(crate) mod build;
 mod check;
 pub(crate) mod facts;
@@ -12,6 +13,8 @@ mod required;
 pub(crate) mod text;
 pub(crate) mod value;
 
+use articles::Articles;
+pub(crate) use articles::{ARTICLES, Language, category_name};
 pub use check::Problem;
 pub use generate::objects_text;
 pub(crate) use policy::Route;
@@ -54,6 +57,7 @@ pub(crate) const BATCH_MARK: &str = "Migration_Batch__c";
 pub struct Mapping {
     objects: BTreeMap<&'static str, ObjectMapping>,
     routes: Routes,
+    articles: Option<Articles>,
     hash: [u8; 16],
 }
 
@@ -181,6 +185,11 @@ impl Mapping {
     /// What a message becomes.
     pub(crate) fn route(&self, message: &Message) -> Route {
         self.routes.of(message)
+    }
+
+    /// How articles are loaded, if they are.
+    pub(crate) fn articles(&self) -> Option<&Articles> {
+        self.articles.as_ref()
     }
 
     pub(crate) fn hash(&self) -> &[u8; 16] {

@@ -1,10 +1,14 @@
 //! What an administrator installs before a load: the custom objects and fields that a mapping names, and a permission set that shows
 //! them to the migration user, in the Metadata API's own format (Salesforce reference, section 11.1).
 
+mod categories;
 mod xml;
 mod zip;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use deskferry_core::error::Result;
+use deskferry_core::model::Category;
 
 use crate::mapping::{FieldSpec, Mapping};
 
@@ -33,6 +37,19 @@ pub struct PackageFile {
 /// ```
 #[must_use]
 pub fn package(mapping: &Mapping) -> Vec<PackageFile> {
+    whole(mapping, None)
+}
+
+/// The same package with the group of data categories that the articles of a source stand in, where the mapping loads them. Unlike
+/// the rest of the package the group replaces one of its name that is in the org: compare before it is installed again.
+///
+/// # Errors
+/// `Config` when the categories are more, or stand deeper in each other, than a group can hold.
+pub fn package_with(mapping: &Mapping, categories: &[Category]) -> Result<Vec<PackageFile>> {
+    Ok(whole(mapping, categories::group(mapping, categories)?))
+}
+
+fn whole(mapping: &Mapping, group: Option<(String, PackageFile)>) -> Vec<PackageFile> {
     let fields = mapping.required_fields();
     let made = mapping.required_objects();
     let mut objects: BTreeMap<&str, Vec<&FieldSpec>> = BTreeMap::new();
@@ -40,7 +57,12 @@ pub fn package(mapping: &Mapping) -> Vec<PackageFile> {
         objects.entry(&field.object).or_default().push(field);
     }
     let file = |path: String, content: String| PackageFile { path, content };
-    let mut files = vec![file("package.xml".into(), xml::manifest(&fields, &made))];
+    let (groups, group): (Vec<String>, Vec<PackageFile>) = group.into_iter().unzip();
+    let mut files = vec![file(
+        "package.xml".into(),
+        xml::manifest(&fields, &made, groups),
+    )];
+    files.extend(group);
     for (object, fields) in &objects {
         files.push(file(
             format!("objects/{object}.object"),

@@ -11,29 +11,29 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const SPACE: &str = "xmlns=\"http://soap.sforce.com/2006/04/metadata\"";
 
 /// Objects whose rights a permission set can give; the others follow from these or from nothing.
-const GRANTABLE: [&str; 3] = ["Account", "Case", "Contact"];
+const GRANTABLE: [&str; 4] = ["Account", "Case", "Contact", "Knowledge__kav"];
 
 /// The type of a field that points at the row without which its own cannot be.
 const MASTER: &str = "MasterDetail";
 
 /// Nested elements, by indent. Writing to a string cannot fail.
-struct Xml(String);
+pub(super) struct Xml(String);
 
 impl Xml {
-    fn new(root: &str) -> Self {
+    pub(super) fn new(root: &str) -> Self {
         Self(format!("{HEAD}<{root} {SPACE}>\n"))
     }
 
-    fn line(&mut self, depth: usize, text: &str) {
+    pub(super) fn line(&mut self, depth: usize, text: &str) {
         let _ = writeln!(self.0, "{:1$}{text}", "", depth * 4);
     }
 
-    fn value(&mut self, depth: usize, name: &str, value: impl ToString) {
+    pub(super) fn value(&mut self, depth: usize, name: &str, value: impl ToString) {
         let value = escaped(&value.to_string());
         self.line(depth, &format!("<{name}>{value}</{name}>"));
     }
 
-    fn end(mut self, root: &str) -> String {
+    pub(super) fn end(mut self, root: &str) -> String {
         self.line(0, &format!("</{root}>"));
         self.0
     }
@@ -56,7 +56,11 @@ fn escaped(text: &str) -> String {
     out
 }
 
-pub(super) fn manifest(fields: &[FieldSpec], objects: &[ObjectSpec]) -> String {
+pub(super) fn manifest(
+    fields: &[FieldSpec],
+    objects: &[ObjectSpec],
+    groups: Vec<String>,
+) -> String {
     let mut names: Vec<String> = fields.iter().map(full_name).collect();
     names.sort();
     let mut xml = Xml::new("Package");
@@ -64,6 +68,7 @@ pub(super) fn manifest(fields: &[FieldSpec], objects: &[ObjectSpec]) -> String {
     for (members, name) in [
         (names, "CustomField"),
         (objects, "CustomObject"),
+        (groups, "DataCategoryGroup"),
         (vec![PERMISSION_SET.to_owned()], "PermissionSet"),
     ] {
         if members.is_empty() {

@@ -7,7 +7,7 @@ use deskferry_core::sink::TargetInfo;
 use serde_json::Value;
 
 use crate::client::Api;
-use crate::mapping::Mapping;
+use crate::mapping::{ARTICLES, Mapping};
 use crate::org::Org;
 
 /// Who the org is, and what people should know.
@@ -131,6 +131,14 @@ fn warnings(org: &Org, mapping: &Mapping) -> Vec<String> {
              \"Set Audit Fields upon Record Creation\" to keep the source's dates",
             undated.join(", ")
         ));
+    }
+    if mapping.articles().is_some() && org.schema.object(ARTICLES).is_none() {
+        warnings.push(
+            "the org has no Knowledge, or hides it from us: articles and their files are skipped (no-knowledge). An administrator turns it on \
+             (it cannot be turned off again) and gives the migration user the feature licence \"Knowledge User\", \"Manage Articles\", \
+             \"Publish Articles\" and \"View Draft Articles\""
+                .into(),
+        );
     }
     let has = |object: &str, field: &str| org.schema.object(object).is_some_and(|o| o.takes(field));
     if !has("Case", "ClosedDate") {

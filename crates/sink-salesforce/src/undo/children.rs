@@ -10,9 +10,11 @@ use futures::lock::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::articles::ANY;
 use super::{IN_USE, OTHERS, UNREADABLE};
 use crate::Salesforce;
 use crate::load::find::moment;
+use crate::mapping::ARTICLES;
 
 /// Rows that the platform makes beside others: nobody's work.
 const BESIDE: [&str; 6] = [
@@ -78,7 +80,9 @@ impl Relation {
         match self.child.as_str() {
             "ContentDocumentLink" => &["Id", "ContentDocumentId"],
             "EmailMessageRelation" => &["Id", "EmailMessageId"],
-            "Task" | "Event" | "FeedItem" => &["Id", "CreatedById", "CreatedDate"],
+            "Task" | "Event" | "FeedItem" | "Knowledge__DataCategorySelection" => {
+                &["Id", "CreatedById", "CreatedDate"]
+            }
             _ => &["Id"],
         }
     }
@@ -137,8 +141,9 @@ impl Salesforce {
         let Some(field) = &relation.field else {
             return Ok(Some(Vec::new()));
         };
+        let which = if relation.child == ARTICLES { ANY } else { "" };
         let select = format!(
-            "SELECT {}, {field} FROM {} WHERE {field} IN",
+            "SELECT {}, {field} FROM {} WHERE {which}{field} IN",
             relation.known_by().join(", "),
             relation.child
         );

@@ -1,6 +1,7 @@
 //! Taking back what was loaded (Salesforce objects, sections 10.3 and 10.4): by id from the ledger, and only what nobody else
 //! works with. Deleted rows stand in the org's recycle bin for 15 days.
 
+mod articles;
 mod children;
 mod files;
 
@@ -22,7 +23,7 @@ use crate::client::error::{Class, Refusal};
 use crate::client::query::literal;
 use crate::load::files::OBJECT as VERSION;
 use crate::load::find::moment;
-use crate::mapping::BATCH_MARK;
+use crate::mapping::{ARTICLES, BATCH_MARK};
 
 /// What must go before what; everything else hangs on these and goes first.
 const PARENTS: [&str; 3] = ["Case", "Contact", "Account"];
@@ -80,6 +81,9 @@ impl Undo for Salesforce {
             .collect();
         let deleted = if batch.trial {
             free.into_iter().map(|id| (id, Undone::Removed)).collect()
+        } else if batch.object == ARTICLES {
+            let free = self.archived(cx, free).await?;
+            self.delete(cx, &free).await?
         } else {
             self.delete(cx, &free).await?
         };
@@ -101,8 +105,13 @@ impl Undo for Salesforce {
         if !carries {
             return Ok(None);
         }
+        let which = if object == ARTICLES {
+            articles::ANY
+        } else {
+            ""
+        };
         let soql = format!(
-            "SELECT Id FROM {object} WHERE {BATCH_MARK} = {}",
+            "SELECT Id FROM {object} WHERE {which}{BATCH_MARK} = {}",
             literal(mark)
         );
         let rows = self.api().query(cx, &soql).await?;

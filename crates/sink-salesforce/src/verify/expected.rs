@@ -6,6 +6,7 @@ use deskferry_core::journal::Operation;
 use deskferry_core::model::{Message, Record};
 use deskferry_core::sink::{FileState, Loaded, Verdict};
 
+use crate::load::articles;
 use crate::load::files::{self, FilePlan};
 use crate::load::messages::{self, Surroundings};
 use crate::load::{Needed, Run, accounts, cases, comments, contacts, mails, objects, rows};
@@ -50,6 +51,7 @@ pub(super) async fn of<'a>(
         Record::Attachment(_) => attachments(run, records, now).await,
         Record::Message(_) => timeline(run, records, now).await,
         Record::ObjectRecord(_) => own_objects(run, records, now).await,
+        Record::Article(_) => help_centre(run, records, now).await,
         _ => Ok(Vec::new()),
     }
 }
@@ -157,6 +159,74 @@ async fn own_objects<'a>(
     Ok(wanted)
 }
 
+/// The texts of articles, with what hangs on the main one and where each stands.
+async fn help_centre<'a>(
+    run: &Run<'_>,
+    records: &[&'a Loaded],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wanted<'a>>> {
+    let around = articles::Around::of(run).await?;
+    let (mut wanted, mut plans) = (Vec::new(), Vec::new());
+    for loaded in records.iter().copied() {
+        match articles::plan(run, &around, loaded, now)? {
+            Ok(plan) => plans.push((loaded, plan)),
+            Err(verdict) => {
+                wanted.push(Wanted::Unbuildable(loaded, articles::OBJECT, verdict));
+            }
+        }
+    }
+    let Some(how) = run.mapping.articles() else {
+        return Ok(wanted);
+    };
+    let texts = plans.iter().flat_map(|(_, plan)| &plan.texts);
+    let links: Vec<Vec<articles::Link>> = plans
+        .iter()
+        .flat_map(|(_, plan)| plan.texts.iter().map(|text| (plan.article, text.text)))
+        .map(|(article, text)| articles::linked(how, article, text))
+        .collect();
+    let addresses = articles::Addresses::of(run, links.iter().flatten()).await?;
+    let bodies: Vec<Option<String>> = texts
+        .zip(&links)
+        .map(|(text, links)| {
+            articles::with_links(run, text, &addresses.of_text(how, links, &text.language))
+        })
+        .collect::<Result<_>>()?;
+    let body = articles::body(run.lines(articles::OBJECT)?).map(str::to_owned);
+    let mut bodies = bodies.into_iter();
+    for (loaded, plan) in plans {
+        let main = &plan.texts[0].text.state;
+        let stands = |text: &articles::Text<'_>| articles::status(main, &text.text.state);
+        let mut rows = Vec::new();
+        for text in &plan.texts {
+            let mut fields = text.fields.clone();
+            if let (Some(field), Some(Some(html))) = (&body, bodies.next()) {
+                fields.insert(field.clone(), html.into());
+            }
+            fields.insert("PublishStatus".into(), stands(text).into());
+            if text.n == 0 {
+                fields.insert(articles::FILES.into(), plan.documents.clone().into());
+                let names = plan
+                    .categories
+                    .iter()
+                    .map(|(group, name)| format!("{group}.{name}"));
+                fields.insert(
+                    articles::CATEGORIES.into(),
+                    names.collect::<Vec<_>>().into(),
+                );
+            }
+            rows.push(Expected {
+                loaded,
+                object: articles::OBJECT,
+                n: text.n,
+                fields,
+                bytes: None,
+            });
+        }
+        wanted.push(Wanted::Rows(rows));
+    }
+    Ok(wanted)
+}
+
 async fn attachments<'a>(
     run: &Run<'_>,
     records: &[&'a Loaded],
@@ -165,7 +235,7 @@ async fn attachments<'a>(
     let cases = files::cases(run).await?;
     let mut wanted = Vec::new();
     for loaded in records.iter().copied() {
-        let (case, blob) = match files::plan(loaded, &cases)? {
+        let (case, blob) = match files::plan(run, loaded, &cases)? {
             FilePlan::Upload { case, blob, .. } => (case, blob),
             FilePlan::Verdict(verdict) => {
                 wanted.push(Wanted::Unbuildable(loaded, files::OBJECT, verdict));
@@ -180,7 +250,7 @@ async fn attachments<'a>(
         let fields = if linked {
             Fields::new()
         } else {
-            files::fields(run, loaded, &case, &key, now)?
+            files::fields(run, loaded, case.as_deref(), &key, now)?
         };
         let bytes = Some((blob.md5, blob.size));
         wanted.push(Wanted::Rows(vec![Expected {

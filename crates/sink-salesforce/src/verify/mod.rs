@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::bulk::query::stretches;
 use crate::client::query::RETRIEVED;
-use crate::load::{Run, files, mails, rows};
+use crate::load::{Run, articles, files, mails, rows};
 use crate::mapping::build::is_id_list;
 use crate::mapping::{BATCH_MARK, of_one_target};
 use expected::{Expected, Wanted};
@@ -83,6 +83,9 @@ struct Found {
     lists: HashMap<String, HashMap<&'static str, BTreeSet<String>>>,
 }
 
+/// What hangs on an article.
+const BESIDE: [&str; 2] = [articles::FILES, articles::CATEGORIES];
+
 impl Found {
     async fn read(run: &Run<'_>, expected: &[Expected<'_>]) -> Result<Self> {
         let mut by_object: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
@@ -118,6 +121,9 @@ impl Found {
             if object == mails::OBJECT {
                 found.read_lists(run, &ids).await?;
             }
+            if object == articles::OBJECT {
+                found.read_beside(run, &ids).await?;
+            }
         }
         Ok(found)
     }
@@ -133,7 +139,9 @@ impl Found {
     ) -> Result<()> {
         let from = run.api.config().bulk_from;
         let stretches = stretches(ids);
-        if from == 0 || ids.len() < from || stretches.is_empty() {
+        // Articles are only shown by their ids one by one.
+        let one_by_one = object == articles::OBJECT;
+        if from == 0 || ids.len() < from || stretches.is_empty() || one_by_one {
             return Ok(());
         }
         let places: Vec<String> = stretches
@@ -181,6 +189,30 @@ impl Found {
                 "ContentDocumentIds",
                 &row["ContentDocumentId"],
             );
+        }
+        Ok(())
+    }
+
+    /// Files and categories of articles stand in rows of their own, too.
+    async fn read_beside(&mut self, run: &Run<'_>, ids: &[String]) -> Result<()> {
+        let select = "SELECT LinkedEntityId, ContentDocumentId FROM ContentDocumentLink WHERE LinkedEntityId IN";
+        for row in run.api.query_in(run.cx, select, ids).await? {
+            self.add(
+                &row["LinkedEntityId"],
+                articles::FILES,
+                &row["ContentDocumentId"],
+            );
+        }
+        let select = "SELECT ParentId, DataCategoryGroupName, DataCategoryName FROM Knowledge__DataCategorySelection WHERE \
+                      ParentId IN";
+        for row in run.api.query_in(run.cx, select, ids).await? {
+            let text = |name: &str| row[name].as_str().unwrap_or_default();
+            let name = format!(
+                "{}.{}",
+                text("DataCategoryGroupName"),
+                text("DataCategoryName")
+            );
+            self.add(&row["ParentId"], articles::CATEGORIES, &name.into());
         }
         Ok(())
     }
@@ -234,7 +266,8 @@ fn readable(run: &Run<'_>, object: &str) -> Result<BTreeSet<String>> {
         .map(|line| line.field.as_str());
     let beside = ["Id", "SystemModstamp"]
         .into_iter()
-        .chain((object == files::OBJECT).then_some("Checksum"));
+        .chain((object == files::OBJECT).then_some("Checksum"))
+        .chain((object == articles::OBJECT).then_some("PublishStatus"));
     let beside = beside.chain((object == files::OBJECT).then_some("ContentSize"));
     let wanted = lines
         .chain(beside)
@@ -329,7 +362,49 @@ fn compare(
         };
         checked.push(finding(expected, name, result));
     }
+    if *object == articles::OBJECT {
+        of_article(expected, id, row, found, checked);
+    }
     Ok(())
+}
+
+/// Where a text stands, and what hangs on the main one.
+fn of_article(
+    expected: &Expected<'_>,
+    id: &str,
+    row: &Value,
+    found: &Found,
+    checked: &mut Vec<Checked>,
+) {
+    let (name, stands) = ("PublishStatus", &row["PublishStatus"]);
+    let wanted = &expected.fields[name];
+    let status = equal_or(
+        wanted == stands,
+        wanted.as_str().unwrap_or_default(),
+        stands,
+    );
+    checked.push(finding(expected, name, status));
+    for name in BESIDE {
+        if let Some(wanted) = expected.fields.get(name) {
+            let wanted: BTreeSet<String> = texts(wanted).map(str::to_owned).collect();
+            let stands = found.list(id, name);
+            let joined =
+                |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(";");
+            let found = Value::from(joined(&stands));
+            checked.push(finding(
+                expected,
+                name,
+                equal_or(wanted == stands, joined(&wanted), &found),
+            ));
+        }
+    }
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 /// A row keeps the mark of the pass that made it.

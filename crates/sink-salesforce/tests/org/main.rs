@@ -1,5 +1,6 @@
 //! The sink against a local org.
 
+mod articles;
 mod bench;
 mod bulk;
 mod channels;

@@ -28,8 +28,13 @@ impl CategoryGroup {
             categories: Vec::new(),
         };
         take(&mut group, node, None, 1)?;
+        let tops = group
+            .categories
+            .iter()
+            .filter(|c| c.parent.is_none())
+            .count();
         match group.categories.len() {
-            0 => Err("A data category group needs a category".to_owned()),
+            _ if tops != 1 => Err("A data category group has one category at its top".to_owned()),
             n if n > MOST => Err(format!("{n} categories: a group has at most {MOST}")),
             _ => Ok(group),
         }

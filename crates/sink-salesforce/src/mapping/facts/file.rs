@@ -12,7 +12,7 @@ pub(crate) struct FileFacts<'a> {
     pub(crate) meta: &'a Meta,
     /// The name with its extension.
     pub(crate) path: String,
-    pub(crate) case: &'a str,
+    pub(crate) case: Option<&'a str>,
 }
 
 impl Facts for FileFacts<'_> {
@@ -20,7 +20,7 @@ impl Facts for FileFacts<'_> {
         match name {
             "path" => Fact::text(&self.path),
             "title" => Fact::text(stem(&self.path)),
-            "case" => Fact::maybe_id(Some(self.case)),
+            "case" => Fact::maybe_id(self.case),
             _ => self.common.fact(name),
         }
     }

@@ -1,6 +1,7 @@
 //! What records say, by the names that mapping files use.
 
 mod account;
+mod article;
 mod case;
 pub(crate) mod comment;
 mod contact;
@@ -10,6 +11,7 @@ mod message;
 mod object;
 
 pub(crate) use account::AccountFacts;
+pub(crate) use article::{ArticleFacts, ArticleLinks};
 pub(crate) use case::{CaseFacts, CaseLinks};
 pub(crate) use comment::{CommentFacts, CommentLinks, comment_text};
 pub(crate) use contact::{ContactFacts, contact_email};
@@ -21,6 +23,7 @@ pub(crate) use object::{ObjectFacts, PairFacts};
 use chrono::{DateTime, Utc};
 use deskferry_core::model::{CustomValues, Meta};
 
+use super::articles::ARTICLES;
 use super::value::Fact;
 use crate::schema::FieldKind;
 
@@ -290,6 +293,26 @@ const MESSAGE: &[(&str, Shape)] = &[
     ("call.recording", Shape::Text),
 ];
 
+const ARTICLE: &[(&str, Shape)] = &[
+    ("title", Shape::Text),
+    ("url-name", Shape::Text),
+    ("summary", Shape::Text),
+    ("language", Shape::Text),
+    ("locale", Shape::Text),
+    ("html", Shape::Text),
+    ("public", Shape::Bool),
+    ("customers", Shape::Bool),
+    (
+        "state",
+        Shape::Choice(&["draft", "published", "archived", "other"]),
+    ),
+    ("state.raw", Shape::Text),
+    ("visibility.raw", Shape::Text),
+    ("author.name", Shape::Text),
+    ("tags", Shape::Text),
+    ("published", Shape::Time),
+];
+
 const RECORD: &[(&str, Shape)] = &[
     ("name", Shape::Text),
     ("record", Shape::Id(&[])),
@@ -315,6 +338,7 @@ pub(crate) fn kind_of(object: &str) -> &'static str {
         "Case" => "conversation",
         "ContentVersion" => "attachment",
         "EmailMessage" | "CaseComment" | MESSAGES => "message",
+        ARTICLES => "article",
         _ => OWN,
     }
 }
@@ -328,6 +352,7 @@ fn own(object: &str) -> &'static [(&'static str, Shape)] {
         "EmailMessage" => MAIL,
         "CaseComment" => COMMENT,
         MESSAGES => MESSAGE,
+        ARTICLES => ARTICLE,
         _ => RECORD,
     }
 }
