@@ -71,6 +71,8 @@ pub(crate) fn id_of(kind: &str, number: u64) -> String {
         "tag" => Of::Tag,
         "conversation" => Of::Conversation,
         "attachment" => Of::Attachment,
+        "article" => Of::Article,
+        "category" => Of::Category,
         _ => Of::Message,
     };
     ids::id(of, number)

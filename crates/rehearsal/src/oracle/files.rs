@@ -185,7 +185,28 @@ pub(super) fn key_of(
     file_key(ground, conversation, &content.bytes())
 }
 
+/// A picture of an article, linked to the article's main version.
+pub(super) fn of_article(
+    ground: &Ground<'_>,
+    article: &super::platform::SeenArticle,
+    image: &crate::world::InlineImage,
+    on: Option<&str>,
+) -> (String, Kept) {
+    let bytes = image.content.bytes();
+    let id = format!("{}-{}", article.id, blake3::hash(&bytes).to_hex());
+    let kept = Kept {
+        first: (article.created, String::new()),
+        name: Name::Picture(image.media_type.clone()),
+        md5: md5(&bytes),
+        size: bytes.len() as u64,
+        also: None,
+        on: on.map(str::to_owned).into_iter().collect(),
+    };
+    (ground.key_by("file", &id), kept)
+}
+
 /// What each version of the org shows, by the id that stands in addresses.
+#[derive(Clone)]
 pub(super) struct Shown {
     by_version: HashMap<String, String>,
 }

@@ -12,6 +12,7 @@
 //! Texts made of HTML are compared without blanks, bullets and rules; HTML as a tree in which pictures are named by what they
 //! show; comments after their parts were joined.
 
+mod articles;
 mod bodies;
 mod cases;
 mod comments;
@@ -38,7 +39,8 @@ pub use self::dump::{OrgDump, RemoteOrg};
 pub use self::figures::Figure;
 use self::people::{Contacts, Users};
 pub use self::platform::{
-    Asapp, Kayako, Kustomer, Platform, Standing, Trengo, Urgency, usual_channel, usual_value,
+    Asapp, Kayako, Kustomer, Platform, SeenArticle, SeenCategory, SeenText, Standing, Trengo,
+    Urgency, usual_channel, usual_value,
 };
 use self::seen::Seen;
 use self::want::{Row, field, short};
@@ -75,6 +77,8 @@ pub struct OracleOptions {
     pub merged_into: bool,
     /// Keys of `Source_Json__c` that may be there although the world knows nothing of them, such as `custom.legacy_id`.
     pub tolerated_keys: BTreeSet<String>,
+    /// Where articles were loaded: the org's languages by the world's.
+    pub languages: Option<BTreeMap<String, String>>,
 }
 
 impl OracleOptions {
@@ -94,6 +98,7 @@ impl OracleOptions {
             merged: true,
             merged_into: true,
             tolerated_keys: BTreeSet::new(),
+            languages: None,
         }
     }
 }
@@ -381,6 +386,15 @@ impl Oracle {
                 comments::compare(&ground, conversation, case, &mut comments, &mut out);
             }
         }
+        articles::compare(
+            &ground,
+            dump,
+            &shown,
+            &mut versions,
+            &mut links,
+            &mut marks,
+            &mut out,
+        )?;
         let migrated: BTreeSet<&str> = ground.cases.values().map(|id| short(id)).collect();
         for (table, parent) in [(&mails, "ParentId"), (&versions, "FirstPublishLocationId")] {
             for row in table

@@ -338,6 +338,16 @@ fn is_platforms(object: &str, name: &str) -> bool {
             "ContactFax",
             "IsClosedOnCreate",
         ],
+        "Knowledge__kav" => &[
+            "OwnerId",
+            "ArticleNumber",
+            "VersionNumber",
+            "IsLatestVersion",
+            "FirstPublishedDate",
+            "LastPublishedDate",
+            "ArchivedDate",
+            "ArticleCreatedDate",
+        ],
         "EmailMessage" => &[
             "Name",
             "HasAttachment",

@@ -2,11 +2,15 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{Figure, Platform, Standing, Urgency, usual_channel, usual_value};
+use super::{
+    Figure, Platform, SeenArticle, SeenCategory, Standing, Urgency, help, usual_channel,
+    usual_value,
+};
 use crate::kustomer::{AGREED, attribute, first_answer, id_of, seen_conversation, seen_lists};
 use crate::world::{
-    Channel, Conversation, FieldDefinition, FieldValue, Lists, Message, MessageKind, Priority,
-    Rating, Status, StatusKind,
+    Channel, Conversation, FieldDefinition, FieldValue, Knowledge, Lists, Message, MessageKind,
+    Priority, Rating, Status, StatusKind,
+};
 };
 
 /// Kustomer: ids of 24 hex characters, three states, priorities 1 to 5, custom attributes with suffixes. What a conversation
@@ -18,7 +22,8 @@ pub struct Kustomer;
 const DAYS: [&str; 2] = ["purchase_date", "customer_since"];
 
 /// Attributes that the stand-in gives its records and the world knows nothing of.
-const BESIDE: [(&str, &[&str]); 2] = [
+const BESIDE: [(&str, &[&str]); 3] = [
+    ("Knowledge__kav", &["custom.hash"]),
     ("Case", &["custom.direction", "custom.snooze"]),
     ("Contact", &["custom.displayName"]),
 ];
@@ -26,6 +31,14 @@ const BESIDE: [(&str, &[&str]); 2] = [
 impl Platform for Kustomer {
     fn name(&self) -> &'static str {
         "kustomer"
+    }
+
+    fn articles(&self, knowledge: &Knowledge) -> Vec<SeenArticle> {
+        help::kustomer(knowledge)
+    }
+
+    fn categories(&self, knowledge: &Knowledge) -> Vec<SeenCategory> {
+        help::kustomer_categories(knowledge)
     }
 
     fn id(&self, kind: &str, id: u64) -> String {

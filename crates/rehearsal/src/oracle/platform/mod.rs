@@ -6,6 +6,7 @@
 //! place what a migration from it can never bring.
 
 mod asapp;
+mod help;
 mod kayako;
 mod kustomer;
 mod trengo;
@@ -17,11 +18,12 @@ use super::figures::Figure;
 use serde_json::{Value, json};
 
 use crate::world::{
-    Channel, Conversation, FieldDefinition, FieldKind, FieldValue, Lists, Priority, Rating, Status,
-    StatusKind,
+    Channel, Conversation, FieldDefinition, FieldKind, FieldValue, Knowledge, Lists, Priority,
+    Rating, Status, StatusKind,
 };
 
 pub use self::asapp::Asapp;
+pub use self::help::{SeenArticle, SeenCategory, SeenText};
 pub use self::kayako::Kayako;
 pub use self::kustomer::Kustomer;
 pub use self::trengo::Trengo;
@@ -128,6 +130,23 @@ pub trait Platform: Debug + Send + Sync {
     fn dates(&self, kind: &str) -> bool {
         let _ = kind;
         true
+    }
+
+    /// What it tells of the articles of a help centre.
+    fn articles(&self, knowledge: &Knowledge) -> Vec<SeenArticle> {
+        let _ = knowledge;
+        Vec::new()
+    }
+
+    /// What it tells of the places in which articles stand, each after the one it stands in.
+    fn categories(&self, knowledge: &Knowledge) -> Vec<SeenCategory> {
+        let _ = knowledge;
+        Vec::new()
+    }
+
+    /// The address by which one article links to another, by its number; as the world has it where it tells no place.
+    fn article_link(&self, number: &str) -> String {
+        format!("article:{number}")
     }
 
     /// Whether a value may be kept beside an object's fields although the world knows nothing of it.

@@ -2,10 +2,11 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{Figure, Platform, Standing, Urgency, usual_value};
+use super::{Figure, Platform, SeenArticle, SeenCategory, Standing, Urgency, help, usual_value};
 use crate::trengo::held;
 use crate::world::{
-    Author, Channel, Conversation, FieldDefinition, FieldValue, Lists, Message, Priority, Status,
+    Author, Channel, Conversation, FieldDefinition, FieldValue, Knowledge, Lists, Message,
+    Priority, Status,
 };
 
 /// Trengo: tickets of four states, on channels; contacts per address, tied together by profiles; fields by number.
@@ -15,6 +16,18 @@ pub struct Trengo;
 impl Platform for Trengo {
     fn name(&self) -> &'static str {
         "trengo"
+    }
+
+    fn articles(&self, knowledge: &Knowledge) -> Vec<SeenArticle> {
+        help::trengo(knowledge)
+    }
+
+    fn categories(&self, knowledge: &Knowledge) -> Vec<SeenCategory> {
+        help::trengo_categories(knowledge)
+    }
+
+    fn article_link(&self, number: &str) -> String {
+        format!("https://acme.trengo.help/articles/{number}")
     }
 
     fn lists<'a>(&self, lists: &'a Lists) -> Cow<'a, Lists> {
