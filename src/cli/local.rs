@@ -16,7 +16,9 @@ use deskferry_core::migration::{self, Workspace};
 use deskferry_core::owners::Decision;
 use deskferry_core::{Error, ErrorKind, RecordKey, Result};
 use deskferry_rehearsal::oracle::{Oracle, OracleOptions, OrgDump, RemoteOrg};
-use deskferry_rehearsal::org::{CustomField, CustomObject, NewUser, Org, OrgOptions};
+use deskferry_rehearsal::org::{
+    CustomField, CustomObject, KnowledgeSettings, NewUser, Org, OrgOptions,
+};
 use deskferry_rehearsal::serve::ServeOptions;
 use deskferry_rehearsal::world::{Content, World, WorldSpec};
 use futures_core::future::BoxFuture;
@@ -84,6 +86,9 @@ pub(super) const CLIENT_ID: &str = "rehearsal-client";
 /// Its secret: it guards nothing.
 pub(super) const CLIENT_SECRET: &str = "rehearsal-secret";
 
+/// The lines of the mapping's policy among those of its objects.
+pub(super) const POLICY: &str = "policy";
+
 /// How many differences are shown.
 const SHOWN: usize = 20;
 
@@ -109,11 +114,15 @@ Repair_Cost__c = { from = "custom.repair_cost", create = { type = "Number", prec
     ),
 ];
 
-/// The shipped mapping with a line for each custom field of the world that has a place in the org.
+/// The shipped mapping with a line for each custom field of the world that has a place in the org; lines of `policy` stand
+/// for what the shipped one says of articles.
 pub(super) fn mapping_with(shipped: &str, lines: &[(&str, &str)]) -> String {
     lines
         .iter()
         .fold(shipped.to_owned(), |text, (object, lines)| {
+            if *object == POLICY {
+                return text.replacen("articles = \"leave\"", lines, 1);
+            }
             let table = format!("[{object}.fields]\n");
             text.replacen(&table, &format!("{table}{lines}\n"), 1)
         })
@@ -128,6 +137,8 @@ enum Told {
         objects: Vec<CustomObject>,
         fields: Vec<CustomField>,
         users: Vec<NewUser>,
+        #[serde(default)]
+        knowledge: Option<KnowledgeSettings>,
         port: u16,
     },
 }
@@ -147,6 +158,8 @@ pub(super) struct Local {
     org: Option<StandIn>,
     content: Content,
     judged: fn(String) -> OracleOptions,
+    /// Whether the mapping loads articles.
+    articles: bool,
 }
 
 #[derive(Debug)]
@@ -172,11 +185,20 @@ impl Local {
             ),
             false => None,
         };
+        let fields = match org {
+            true => fields(app, &folder)?,
+            false => Vec::new(),
+        };
+        let articles = fields.iter().any(|field| field.object == "Knowledge__kav");
         let org = match org {
             true => {
                 let told = Told::Org {
                     objects: objects(app, &folder)?,
-                    fields: fields(app, &folder)?,
+                    knowledge: match articles {
+                        true => Some(knowledge(app, &content)?),
+                        false => None,
+                    },
+                    fields,
                     users: users(&content)?,
                     port: 0,
                 };
@@ -189,6 +211,7 @@ impl Local {
             org,
             content,
             judged: app.source.local.judged,
+            articles,
         })
     }
 
@@ -211,7 +234,10 @@ impl Local {
             return Ok(done);
         };
         let (content, url) = (self.content.clone(), org.address.url.clone());
-        let options = (self.judged)(org.address.user.clone());
+        let mut options = (self.judged)(org.address.user.clone());
+        if self.articles {
+            options = options.knowledge();
+        }
         let decisions = decisions(workspace)?;
         let differences = tokio::task::spawn_blocking(move || {
             let world = world(&content)?;
@@ -351,6 +377,13 @@ fn objects(app: &App, rehearsal: &Path) -> Result<Vec<CustomObject>> {
         .map_err(|e| Error::bug("give the local org its objects", e.to_string()))
 }
 
+/// Knowledge with the categories of the world: what an administrator makes of the package.
+fn knowledge(app: &App, content: &Content) -> Result<KnowledgeSettings> {
+    let judged = (app.source.local.judged)(String::new());
+    let group = judged.categories(&world(content)?);
+    Ok(KnowledgeSettings::new(["en_US", "nl_NL", "de"]).group(group))
+}
+
 /// Those of the helpdesk's agents whom the org knows.
 fn users(content: &Content) -> Result<Vec<NewUser>> {
     let users = world(content)?.suggested_users();
@@ -430,9 +463,13 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
             objects,
             fields,
             users,
+            knowledge,
             port,
         } => {
-            let options = org_options(folder, objects, fields, users).port(port);
+            let mut options = org_options(folder, objects, fields, users).port(port);
+            if let Some(knowledge) = knowledge {
+                options = options.knowledge(knowledge);
+            }
             let org = Org::start(options)
                 .await
                 .map_err(|e| failed(e.to_string()))?;

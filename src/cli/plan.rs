@@ -30,6 +30,9 @@ Then in Setup: Permission Sets, Deskferry Migration, Manage Assignments, add the
 Fields that are there already are brought to what stands here. The values of a list that are in the org and not here
 would be deactivated: compare before you install, if somebody made such a field by hand.
 
+Where articles are loaded, the group of data categories in datacategorygroups/ is whole: one of its name that is in the org
+is replaced, and categories that it does not name are lost with what stood in them. Compare before you install it.
+
 Afterwards `doctor` says whether everything fits.
 ";
 
@@ -194,7 +197,8 @@ pub(super) async fn make(
     let plan = Plan::of(found, &(kit.taken)(&mapping)?);
     println!("{}", plan.text());
     let fresh = Fresh::begin(folder)?;
-    let package = (kit.package)(&mapping)?;
+    let definitions = migration::definitions(&cx, workspace).await?;
+    let package = (kit.package)(&mapping, &definitions)?;
     let estimate = migration::estimate(&cx, workspace, sink, &fresh.path("scratch")).await?;
     let fits = Fits::ask(&cx, sink).await?;
     let allowances = match &fits {
@@ -232,7 +236,6 @@ pub(super) async fn make(
         println!("too little: {shortage}");
     }
     fresh.package(&package)?;
-    let definitions = migration::definitions(&cx, workspace).await?;
     let objects = (kit.proposed_objects)(&definitions);
     if !objects.is_empty() {
         fresh.write(Path::new(OBJECTS), objects.as_bytes())?;

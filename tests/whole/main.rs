@@ -9,6 +9,7 @@ mod disk;
 mod extracted;
 mod kayako_input;
 mod kills;
+mod knowledge;
 mod kustomer;
 mod owners;
 mod plan;

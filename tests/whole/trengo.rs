@@ -72,7 +72,7 @@ impl Scene {
 }
 
 /// The shipped mapping with the world's fields by number: their titles repeat.
-fn mapping() -> String {
+pub(crate) fn mapping() -> String {
     [
         ("product_area", 11),
         ("serial_number", 12),

@@ -28,7 +28,7 @@ mod local {
     use deskferry_rehearsal::oracle::{Kustomer as Judged, OracleOptions};
     use deskferry_source_kustomer::{Kustomer, KustomerConfig};
 
-    use crate::cli::local::{LocalSource, Running};
+    use crate::cli::local::{LocalSource, POLICY, Running};
 
     /// It guards nothing.
     const KEY: &str = "rehearsal-key";
@@ -61,8 +61,9 @@ mod local {
         lines: &LINES,
     };
 
-    /// The mapping lines of the world's custom fields, by the names of their attributes.
-    const LINES: [(&str, &str); 3] = [
+    /// The mapping lines of the world's articles, and of its custom fields by the names of their attributes.
+    const LINES: [(&str, &str); 4] = [
+        (POLICY, "articles = \"knowledge\""),
         (
             "Account",
             r#"Tier__c = { from = "custom.tierStr", create = { type = "Text", length = 80 } }"#,

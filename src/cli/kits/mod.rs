@@ -77,8 +77,8 @@ pub struct SinkKit {
     pub mapping: fn() -> String,
     /// Makes the sink from what was told and a mapping file.
     pub make: fn(&Settings, &Path) -> Result<Arc<dyn Sink>>,
-    /// What the administrator must install for a mapping file.
-    pub package: fn(&Path) -> Result<Package>,
+    /// What the administrator must install for a mapping file, and for what the source was found to have.
+    pub package: fn(&Path, &Definitions) -> Result<Package>,
     /// The mapping's tables for the custom objects of a source, as a proposal.
     pub proposed_objects: fn(&Definitions) -> String,
     /// The source's custom fields that a mapping file takes.

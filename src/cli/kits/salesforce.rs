@@ -20,8 +20,8 @@ pub fn salesforce() -> SinkKit {
             let config = SalesforceConfig::from_settings(told)?;
             Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))
         },
-        package: |mapping| {
-            let files = metadata::package(&read_mapping(mapping)?);
+        package: |mapping, found| {
+            let files = metadata::package_with(&read_mapping(mapping)?, &found.categories)?;
             let zip = metadata::zip(&files);
             let files = files.into_iter().map(|f| (f.path, f.content)).collect();
             Ok(Package { files, zip })

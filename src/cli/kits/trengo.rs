@@ -29,7 +29,7 @@ mod local {
     use deskferry_rehearsal::trengo::{TOKEN, Trengo as LocalTrengo, TrengoOptions};
     use deskferry_source_trengo::{Trengo, TrengoConfig};
 
-    use crate::cli::local::{LocalSource, Running};
+    use crate::cli::local::{LocalSource, POLICY, Running};
 
     pub(super) const TRENGO: LocalSource = LocalSource {
         start: |folder, content, serve| {
@@ -59,8 +59,12 @@ mod local {
         lines: &LINES,
     };
 
-    /// The mapping lines of the world's custom fields, by number.
-    const LINES: [(&str, &str); 2] = [
+    /// The mapping lines of the world's articles, and of its custom fields, by number.
+    const LINES: [(&str, &str); 3] = [
+        (
+            POLICY,
+            "articles = \"knowledge\"\narticle_hosts = [\"acme.trengo.help\"]",
+        ),
         (
             "Contact",
             r#"Customer_Since__c = { from = "custom.31", create = { type = "Date" } }

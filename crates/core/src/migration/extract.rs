@@ -13,7 +13,7 @@ use super::workspace::{Workspace, write_whole};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind};
-use crate::model::{FieldDefinition, ObjectDefinition, Record};
+use crate::model::{Category, FieldDefinition, ObjectDefinition, Record};
 use crate::report::{Discovery, KindFound};
 use crate::source::Source;
 use crate::stage::Stage;
@@ -101,6 +101,8 @@ pub struct Definitions {
     pub objects: Vec<ObjectDefinition>,
     /// Custom fields of all kinds, in the order of reading.
     pub fields: Vec<FieldDefinition>,
+    /// The places of its help centres, in the order of reading.
+    pub categories: Vec<Category>,
 }
 
 /// The definitions that the stage of a workspace holds. Not beside a run.
@@ -109,7 +111,11 @@ pub struct Definitions {
 /// `Storage`.
 pub async fn definitions(cx: &Context, workspace: &Workspace) -> Result<Definitions> {
     let stage = Stage::open(&workspace.stage()).await?;
-    let kinds = [RecordKind::ObjectDefinition, RecordKind::FieldDefinition];
+    let kinds = [
+        RecordKind::ObjectDefinition,
+        RecordKind::FieldDefinition,
+        RecordKind::Category,
+    ];
     let (mut found, mut place) = (Definitions::default(), None);
     loop {
         cx.check("read the definitions of fields")?;
@@ -122,6 +128,7 @@ pub async fn definitions(cx: &Context, workspace: &Workspace) -> Result<Definiti
             match record {
                 Record::ObjectDefinition(object) => found.objects.push(*object),
                 Record::FieldDefinition(field) => found.fields.push(*field),
+                Record::Category(category) => found.categories.push(*category),
                 _ => {}
             }
         }

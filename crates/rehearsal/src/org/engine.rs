@@ -457,6 +457,7 @@ fn reopened(db: &Connection, given: OrgSettings) -> Result<OrgSettings, String> 
             settings.custom_fields.push(field);
         }
     }
+    settings.knowledge = settings.knowledge.or(given.knowledge);
     settings.jwt_public_key = given.jwt_public_key.or(settings.jwt_public_key);
     Ok(settings)
 }

@@ -11,7 +11,6 @@ use crate::world::{
     Channel, Conversation, FieldDefinition, FieldValue, Knowledge, Lists, Message, MessageKind,
     Priority, Rating, Status, StatusKind,
 };
-};
 
 /// Kustomer: ids of 24 hex characters, three states, priorities 1 to 5, custom attributes with suffixes. What a conversation
 /// loses there is said where the stand-in says it.
