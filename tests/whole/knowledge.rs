@@ -156,7 +156,7 @@ async fn the_help_centre_of_a_kustomer_is_moved_exactly() {
     moved(
         Arc::new(Kustomer::new(config).unwrap()),
         desk.world(),
-        &mapping_text(),
+        &super::kustomer::mapping(),
         judged,
     )
     .await;

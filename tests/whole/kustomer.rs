@@ -82,7 +82,7 @@ impl Scene {
 }
 
 /// The shipped mapping with the world's fields by the names of their attributes.
-fn mapping() -> String {
+pub(crate) fn mapping() -> String {
     [
         ("tier", "tierStr"),
         ("product_area", "productAreaStr"),
