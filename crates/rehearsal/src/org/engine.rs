@@ -1,6 +1,6 @@
 //! The org without its network: schema, rows, sessions, and what every request shares.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +67,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) user: i64,
     pub(crate) now: DateTime<Utc>,
     pub(crate) version: u32,
+    /// How many children of a record a query shows before it says where the others are.
+    pub(crate) children: Cell<usize>,
 }
 
 impl Engine {
@@ -212,6 +214,7 @@ impl Engine {
             user,
             now: Utc::now().trunc_subsecs(0),
             version,
+            children: Cell::new(2_000),
         };
         let done = work(&ctx)?;
         let next = ctx.next.take();

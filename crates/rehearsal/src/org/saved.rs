@@ -5,6 +5,8 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Component, Path};
 
 const BLOCK: usize = 512;
+/// Sizes that eleven octal digits cannot say.
+const LARGE: u64 = 1 << 33;
 
 /// Writes files into an archive.
 struct Archive<W: Write> {
@@ -37,15 +39,20 @@ impl<W: Write> Archive<W> {
 fn header(name: &str, size: u64) -> io::Result<[u8; BLOCK]> {
     let mut block = [0; BLOCK];
     let mut put = |at: usize, text: &[u8]| block[at..at + text.len()].copy_from_slice(text);
-    // Eleven octal digits; no file of an org is as large.
-    if name.len() > 100 || size >= 1 << 33 {
+    if name.len() > 100 {
         return Err(io::Error::other(format!("{name} does not fit the archive")));
     }
     put(0, name.as_bytes());
     put(100, b"0000644\0");
     put(108, b"0000000\0");
     put(116, b"0000000\0");
-    put(124, format!("{size:011o}\0").as_bytes());
+    if size < LARGE {
+        put(124, format!("{size:011o}\0").as_bytes());
+    } else {
+        // As other programs write what eleven octal digits cannot say: in bytes, the first of them marked.
+        put(124, &[0x80, 0, 0, 0]);
+        put(128, &size.to_be_bytes());
+    }
     put(136, b"00000000000\0");
     put(148, b"        ");
     put(156, b"0");
@@ -106,8 +113,8 @@ pub(super) fn unpack(from: &Path, folder: &Path) -> io::Result<()> {
                 .unwrap_or_default();
             String::from_utf8_lossy(bytes).trim().to_owned()
         };
-        let (name, size) = (text(0..100), text(124..136));
-        let size = u64::from_str_radix(&size, 8).map_err(|_| broken())?;
+        let name = text(0..100);
+        let size = size_of(&block).ok_or_else(broken)?;
         let inside = Path::new(&name)
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
@@ -131,9 +138,30 @@ pub(super) fn unpack(from: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
+/// The size that a header tells.
+fn size_of(block: &[u8; BLOCK]) -> Option<u64> {
+    let field = &block[124..136];
+    if field[0] == 0x80 {
+        return Some(u64::from_be_bytes(field[4..].try_into().ok()?));
+    }
+    let digits = field.split(|byte| *byte == 0).next()?;
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?.trim(), 8).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_size_is_told_and_read() {
+        for size in [0, 1, 511, LARGE - 1, LARGE, 11 * LARGE + 7, u64::MAX] {
+            assert_eq!(
+                size_of(&header("org.sqlite", size).unwrap()),
+                Some(size),
+                "{size}"
+            );
+        }
+    }
 
     #[test]
     fn what_is_no_saved_org_is_refused_and_nothing_is_written_beside_the_folder() {

@@ -53,12 +53,35 @@ pub(crate) struct Bulk {
     bell: Notify,
     /// Jobs that stand still until they are asked for.
     held: Mutex<HashSet<i64>>,
+    /// Rows that were read before their turn.
+    ahead: Mutex<Option<Ahead>>,
     /// Batches that were used up since the start of the process.
     pub(crate) batches: AtomicU64,
     pub(crate) query_jobs: AtomicU64,
 }
 
+/// The next rows of a job, read while others were written.
+#[derive(Debug)]
+struct Ahead {
+    job: i64,
+    /// How many rows of the job lie before them, and how many bytes of its upload.
+    place: (u64, u64),
+    rows: Vec<csv::Row>,
+}
+
 impl Bulk {
+    /// The rows of a job at this place, if they were read already.
+    fn ahead(&self, job: i64, place: (u64, u64)) -> Option<Vec<csv::Row>> {
+        let mut kept = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.take()?;
+        (kept.job == job && kept.place == place).then_some(kept.rows)
+    }
+
+    fn keep_ahead(&self, job: i64, place: (u64, u64), rows: Vec<csv::Row>) {
+        let ahead = Ahead { job, place, rows };
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+    }
+
     fn ring(&self) {
         self.bell.notify_one();
     }

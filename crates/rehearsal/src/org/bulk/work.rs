@@ -20,6 +20,8 @@ use crate::org::write::{self, Call, Item, Outcome};
 const CHUNK: usize = 200;
 /// Chunks of one transaction, at most; while it lasts nothing else is written.
 const STEP: u64 = 10;
+/// And bytes of the upload: long rows are fewer.
+const STEP_BYTES: u64 = 4 << 20;
 /// Rows of one of the platform's batches; a job has an empty one more.
 const BATCH: u64 = 10_000;
 
@@ -56,11 +58,34 @@ fn step(engine: &Engine, number: i64) -> Result<bool, Refusal> {
             Ok(())
         });
     }
-    let (columns, rows) = chunk(engine, &job).map_err(Refusal::broken)?;
-    in_progress(engine, &job, |ctx, job| {
-        written(ctx, job, &columns, rows)?;
-        job.millis += u64::try_from(begun.elapsed().as_millis()).unwrap_or(0);
-        Ok(())
+    let columns = columns(engine, &job).map_err(Refusal::broken)?;
+    let place = (job.taken, job.offset);
+    let rows = match engine.bulk.ahead(number, place) {
+        Some(rows) => rows,
+        None => rows_from(engine, &job, place).map_err(Refusal::broken)?,
+    };
+    let next = rows
+        .last()
+        .map(|row| (job.taken + rows.len() as u64, row.end));
+    // The next rows are read while these are written.
+    std::thread::scope(|scope| {
+        let reader = next
+            .filter(|(taken, _)| job.rows.is_some_and(|all| *taken < all))
+            .map(|next| {
+                let job = &job;
+                (next, scope.spawn(move || rows_from(engine, job, next)))
+            });
+        let done = in_progress(engine, &job, |ctx, job| {
+            written(ctx, job, &columns, rows)?;
+            job.millis += u64::try_from(begun.elapsed().as_millis()).unwrap_or(0);
+            Ok(())
+        });
+        if let Some((next, reader)) = reader
+            && let Ok(Ok(rows)) = reader.join()
+        {
+            engine.bulk.keep_ahead(number, next, rows);
+        }
+        done
     })
 }
 
@@ -186,22 +211,30 @@ fn end(ctx: &Ctx<'_>, job: &mut Job) {
     }
 }
 
-/// The rows of the next step, and what their columns mean.
-fn chunk(engine: &Engine, job: &Job) -> Result<(Columns, Vec<Row>), String> {
+/// What the columns of a job mean by now.
+fn columns(engine: &Engine, job: &Job) -> Result<Columns, String> {
     let header = open(engine, job, 0)?.header()?;
-    let columns = Columns::read(&engine.shape().schema, job, &header.values)?;
-    let mut from = open(engine, job, job.offset)?;
+    Columns::read(&engine.shape().schema, job, &header.values)
+}
+
+/// The rows of one step, from a place of the upload on.
+fn rows_from(engine: &Engine, job: &Job, (taken, offset): (u64, u64)) -> Result<Vec<Row>, String> {
     // A tenth of the job, so that a small one can be seen at work, too.
     let chunks = (job.rows.unwrap_or(0) / (10 * CHUNK as u64)).clamp(1, STEP);
     let step = chunks * CHUNK as u64;
-    let most = job.breaks_at.map_or(step, |at| step.min(at - job.taken));
-    let mut rows = Vec::new();
+    let most = job
+        .breaks_at
+        .map_or(step, |at| step.min(at.saturating_sub(taken)));
+    let mut from = open(engine, job, offset)?;
+    let (mut rows, mut end) = (Vec::new(), offset);
     while (rows.len() as u64) < most
+        && end - offset < STEP_BYTES
         && let Some(row) = from.next_row()?
     {
+        end = row.end;
         rows.push(row);
     }
-    Ok((columns, rows))
+    Ok(rows)
 }
 
 fn written(

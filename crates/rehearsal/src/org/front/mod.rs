@@ -31,6 +31,9 @@ use crate::serve::{RequestLog, RouteLabel, Scheme};
 /// The largest body that is not multipart (Salesforce transport reference, section 3.4).
 const LARGEST_BODY: usize = 52_428_800;
 
+/// Where messages find the images that were files.
+const DOWNLOADS: &str = "/sfc/servlet.shepherd/";
+
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) engine: Arc<Engine>,
@@ -69,6 +72,10 @@ async fn answer(State(front): State<Arc<Front>>, request: HttpRequest) -> Respon
         "/servlet/rtaImage" => {
             let query = request.uri().query().unwrap_or_default().to_owned();
             (path, front.image(&query).await)
+        }
+        _ if path.starts_with(DOWNLOADS) => {
+            let file = path[DOWNLOADS.len()..].to_owned();
+            (format!("{DOWNLOADS}…"), front.download(&file).await)
         }
         _ if path.starts_with("/id/") => {
             ("/id/{org}/{user}".to_owned(), front.identity(request).await)

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use super::{Front, sent};
+use crate::org::engine::INTEGRATION_USER;
 use crate::org::error::Refusal;
 use crate::org::rest::{self, Reply};
 
@@ -62,6 +63,25 @@ impl Front {
             }
             _ => sent(Reply::refused(&Refusal::not_found())).await,
         }
+    }
+
+    /// `version/download/068…` and `document/download/069…`, to whoever has the address.
+    pub(super) async fn download(&self, file: &str) -> Response {
+        let id = file.rsplit('/').next().unwrap_or_default().to_owned();
+        if !file.starts_with("document/") {
+            return self.blob(&id).await;
+        }
+        let latest = self
+            .transaction(INTEGRATION_USER, move |ctx| {
+                let row = ctx.row(&id)?.map(|(_, row)| row);
+                let version =
+                    row.and_then(|row| row.fields.get("LatestPublishedVersionId").cloned());
+                Ok(version)
+            })
+            .await;
+        let latest = latest.ok().flatten();
+        let latest = latest.as_ref().and_then(serde_json::Value::as_str);
+        self.blob(latest.unwrap_or_default()).await
     }
 
     pub(super) async fn blob(&self, id: &str) -> Response {

@@ -69,9 +69,9 @@ impl Front {
         let mut body = format!(
             "<h1>A local Salesforce org</h1><p>It stands in for a Service Cloud org in rehearsals and tests. It is not Salesforce, and what \
              it holds is nowhere else. Org id <code>{}</code>.</p>\
-             <p><b>It imitates</b> login by OAuth and SOAP, REST with collections, composite, graph and tree, SOQL, Bulk API 2.0 and 1.0, \
-             files, describe, limits, and deployments of objects, fields, permission sets, queues and picklist values.</p>\
-             <p><b>It does not imitate</b> SOSL, Apex, flows and triggers, sharing, Lightning, Connect and metadata of other kinds. What it \
+             <p><b>It imitates</b> login by OAuth and SOAP, REST with collections, composite, graph and tree, SOQL and SOSL, Bulk API 2.0 and \
+             1.0, files, describe, limits, and deployments of objects, fields, record types, permission sets, queues and picklist values.</p>\
+             <p><b>It does not imitate</b> Apex, flows and triggers, sharing, Lightning, Connect and metadata of other kinds. What it \
              does not know it refuses, and says so.</p><h2>Objects</h2><table><tr><th>Object<th>Records</tr>",
             self.engine.org_id()
         );
@@ -418,7 +418,7 @@ fn entry(ctx: &Ctx<'_>, below: &Below<'_>) -> Result<String, Refusal> {
 
 /// What a row says: the body of a message or comment, else its longest text.
 fn words<'b>(below: &'b Below<'_>) -> Option<&'b str> {
-    let usual = ["TextBody", "CommentBody", "Description"];
+    let usual = ["TextBody", "CommentBody", "Body", "Description"];
     let known = usual.iter().find_map(|name| below.text(name));
     known.or_else(|| {
         let long = below

@@ -32,6 +32,9 @@ pub(super) fn root(ctx: &Ctx<'_>, base: &str) -> Reply {
         "sobjects",
         "query",
         "queryAll",
+        "search",
+        "parameterizedSearch",
+        "metadata",
         "composite",
         "limits",
         "jobs",
@@ -68,7 +71,7 @@ pub(super) fn record_count(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Re
     Ok(Reply::json(200, json!({"sObjects": rows})))
 }
 
-pub(super) fn global(ctx: &Ctx<'_>) -> Reply {
+pub(super) fn global(ctx: &Ctx<'_>, request: &Request) -> Reply {
     let rows: Vec<Value> = ctx
         .schema()
         .objects
@@ -76,10 +79,33 @@ pub(super) fn global(ctx: &Ctx<'_>) -> Reply {
         .filter(|object| !object.tooling)
         .map(|object| schema::global_row(object, ctx.version))
         .collect();
-    Reply::json(
-        200,
-        json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": rows}),
+    since_then(
+        ctx,
+        request,
+        || json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": rows}),
     )
+}
+
+/// The answer, unless the client knows what the schema is since it last changed.
+fn since_then(ctx: &Ctx<'_>, request: &Request, answer: impl FnOnce() -> Value) -> Reply {
+    let since = request
+        .headers
+        .get(header::IF_MODIFIED_SINCE)
+        .and_then(|value| value.to_str().ok());
+    let since = since
+        .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
+        .map(|date| date.with_timezone(&Utc));
+    let changed = ctx.shape.since;
+    let mut reply = if since.is_some_and(|since| since >= changed) {
+        Reply::empty(304)
+    } else {
+        Reply::json(200, answer())
+    };
+    reply.headers.push((
+        "last-modified",
+        changed.format("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+    ));
+    reply
 }
 
 fn known<'a>(ctx: &Ctx<'a>, name: &str) -> Result<&'a schema::Object, Refusal> {
@@ -99,27 +125,9 @@ pub(super) fn basic(ctx: &Ctx<'_>, name: &str) -> Result<Reply, Refusal> {
 
 pub(super) fn describe(ctx: &Ctx<'_>, request: &Request, name: &str) -> Result<Reply, Refusal> {
     let object = known(ctx, name)?;
-    let since = request
-        .headers
-        .get(header::IF_MODIFIED_SINCE)
-        .and_then(|value| value.to_str().ok());
-    let since = since
-        .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
-        .map(|date| date.with_timezone(&Utc));
-    let changed = ctx.shape.since;
-    let mut reply = if since.is_some_and(|since| since >= changed) {
-        Reply::empty(304)
-    } else {
-        Reply::json(
-            200,
-            schema::describe(ctx.schema(), object, &ctx.engine.ids, ctx.version),
-        )
-    };
-    reply.headers.push((
-        "last-modified",
-        changed.format("%a, %d %b %Y %H:%M:%S GMT").to_string(),
-    ));
-    Ok(reply)
+    Ok(since_then(ctx, request, || {
+        schema::describe(ctx.schema(), object, &ctx.engine.ids, ctx.version)
+    }))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The REST resources: from a request that is read to an answer that is not yet sent. No network here, so that the
 //! parts of a composite request are answered by the same code as a request of their own.
 
+mod changes;
 mod collections;
 mod composite;
 mod meta;
 mod records;
+mod search;
 mod tree;
 
 use std::ops::Range;
@@ -170,10 +172,12 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
         ("GET", []) => Ok(meta::root(ctx, &request.base)),
         ("GET", ["limits"]) => Ok(meta::limits(ctx)),
         ("GET", ["limits", "recordCount"]) => meta::record_count(ctx, request),
-        ("GET", ["sobjects"]) => Ok(meta::global(ctx)),
+        ("GET", ["sobjects"]) => Ok(meta::global(ctx, request)),
         ("GET", ["sobjects", object]) => meta::basic(ctx, object),
         ("GET", ["sobjects", object, "describe"]) => meta::describe(ctx, request, object),
         ("POST", ["sobjects", object]) => records::insert(ctx, request, object),
+        ("GET", ["sobjects", object, "updated"]) => changes::updated(ctx, request, object),
+        ("GET", ["sobjects", object, "deleted"]) => changes::deleted(ctx, request, object),
         (_, ["sobjects", object, id]) => records::by_id(ctx, request, method, object, &decoded(id)),
         ("GET", ["sobjects", object, id, blob]) if is_blob(ctx, object, blob) => {
             records::blob(ctx, object, id)
@@ -197,6 +201,9 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
         ("GET", ["query" | "queryAll", locator]) => {
             soql::more(ctx, locator, request.batch()).map(|a| Reply::json(200, a.0))
         }
+        ("GET", ["search"]) => search::sosl(ctx, request),
+        ("GET", ["parameterizedSearch"]) => search::by_parameters(ctx, request),
+        ("POST", ["parameterizedSearch"]) => search::by_body(ctx, request),
         (_, ["jobs", below @ ..]) => bulk::resource(ctx, request, method, below),
         ("POST", ["actions", "standard", name]) => knowledge::action(ctx, request, name),
         (_, ["knowledgeManagement", below @ ..]) => knowledge::manage(ctx, request, method, below),
@@ -250,7 +257,13 @@ pub(crate) fn decoded(segment: &str) -> String {
 /// The resource with ids and values replaced, such as `sobjects/Case/{field}/{value}`.
 fn route(segments: &[&str]) -> String {
     let shape = match segments {
-        ["sobjects", object, "describe"] => format!("sobjects/{object}/describe"),
+        [
+            "sobjects",
+            object,
+            last @ ("describe" | "updated" | "deleted"),
+        ] => {
+            format!("sobjects/{object}/{last}")
+        }
         ["sobjects", object, _] => format!("sobjects/{object}/{{id}}"),
         ["sobjects", object, _, "VersionData"] => format!("sobjects/{object}/{{id}}/VersionData"),
         ["sobjects", object, field, ..] if segments.len() > 3 => {

@@ -2,14 +2,16 @@
 //! request.
 
 use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::eval::{matching, shown};
+use super::eval::{matching, shown, shown_of};
 use super::groups::grouped;
 use super::parser::parse;
 use super::{Query, Select};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
+use crate::org::schema::Object;
 
 /// The largest page, and the smallest a client can ask for.
 const PAGE: std::ops::RangeInclusive<usize> = 200..=2_000;
@@ -31,6 +33,7 @@ pub(crate) fn run(
     batch: Option<usize>,
 ) -> Result<Answer, Refusal> {
     let query = parse(text)?;
+    ctx.children.set(size(batch));
     if query.is_aggregate() {
         let rows = grouped(ctx, &query, with_deleted)?;
         return Ok(Answer(
@@ -43,29 +46,57 @@ pub(crate) fn run(
             json!({"totalSize": numbers.len(), "done": true, "records": []}),
         )),
         Select::Items(_) => {
-            let (records, used) = page(ctx, &query, &numbers, size(batch))?;
+            let object = ctx.object(&query.from)?;
+            let (records, used) = page(ctx, object, &query, &numbers, size(batch))?;
             if used == numbers.len() {
                 return Ok(Answer(
                     json!({"totalSize": numbers.len(), "done": true, "records": records}),
                 ));
             }
-            let bytes: Vec<u8> = numbers
-                .iter()
-                .flat_map(|number| number.to_le_bytes())
-                .collect();
-            ctx.db
-                .prepare_cached("INSERT INTO cursors(query, deleted, rows) VALUES(?1, ?2, ?3)")?
-                .execute(params![text, with_deleted, bytes])?;
-            let cursor = ctx.db.last_insert_rowid();
-            ctx.db
-                .prepare_cached("DELETE FROM cursors WHERE n <= ?1")?
-                .execute([cursor - KEPT])?;
-            let next = locator(ctx, cursor, used);
+            let next = locator(ctx, kept(ctx, text, with_deleted, &numbers)?, used);
             Ok(Answer(
                 json!({"totalSize": numbers.len(), "done": false, "nextRecordsUrl": next, "records": records}),
             ))
         }
     }
+}
+
+/// Keeps a query with the numbers of its rows; the cursor.
+fn kept(ctx: &Ctx<'_>, text: &str, with_deleted: bool, numbers: &[i64]) -> Result<i64, Refusal> {
+    let bytes: Vec<u8> = numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    ctx.db
+        .prepare_cached("INSERT INTO cursors(query, deleted, rows) VALUES(?1, ?2, ?3)")?
+        .execute(params![text, with_deleted, bytes])?;
+    let cursor = ctx.db.last_insert_rowid();
+    ctx.db
+        .prepare_cached("DELETE FROM cursors WHERE n <= ?1")?
+        .execute([cursor - KEPT])?;
+    Ok(cursor)
+}
+
+/// A query of children, which no text of its own describes.
+#[derive(Serialize, Deserialize)]
+struct OfChildren {
+    object: String,
+    query: Query,
+}
+
+/// Where the children of a record go on behind the first ones.
+pub(super) fn of_children(
+    ctx: &Ctx<'_>,
+    child: &Object,
+    query: &Query,
+    numbers: &[i64],
+    shown: usize,
+) -> Result<String, Refusal> {
+    let text = serde_json::to_string(&OfChildren {
+        object: child.name.clone(),
+        query: query.clone(),
+    })?;
+    Ok(locator(ctx, kept(ctx, &text, false, numbers)?, shown))
 }
 
 /// Rows of a query by their numbers, as one list.
@@ -97,13 +128,22 @@ pub(crate) fn more(
         .query_row([cursor], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (text, bytes) = kept.ok_or_else(invalid)?;
-    let query = parse(&text)?;
+    ctx.children.set(size(batch));
+    let (query, of) = if text.starts_with('{') {
+        let OfChildren { object, query } = serde_json::from_str(&text)?;
+        (query, object)
+    } else {
+        let query = parse(&text)?;
+        let of = query.from.clone();
+        (query, of)
+    };
+    let object = ctx.object(&of)?;
     let numbers: Vec<i64> = bytes
         .chunks_exact(8)
         .map(|b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
         .collect();
     let rest = numbers.get(from..).ok_or_else(invalid)?;
-    let (records, used) = page(ctx, &query, rest, size(batch))?;
+    let (records, used) = page(ctx, object, &query, rest, size(batch))?;
     let end = from + used;
     if end == numbers.len() {
         return Ok(Answer(
@@ -132,6 +172,7 @@ fn locator(ctx: &Ctx<'_>, cursor: i64, from: usize) -> String {
 /// Rows from the front of `numbers`, and how many of them were used.
 fn page(
     ctx: &Ctx<'_>,
+    object: &Object,
     query: &Query,
     numbers: &[i64],
     most: usize,
@@ -142,7 +183,7 @@ fn page(
             break;
         }
         used += 1;
-        if let Some(record) = shown(ctx, query, *number)? {
+        if let Some(record) = shown_of(ctx, object, query, *number)? {
             bytes += weight(&record);
             records.push(record);
         }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::check::{check, children, field, object, relationship, restricted};
+use super::check::{check, check_path, children, field, object, relationship, restricted};
+use super::cursor;
 use super::filter::{by_order, holds, operand_value, parent, path_value};
 use super::{Expr, Item, Literal, Operand, Operator, Query, Select, Typeof, What};
 use crate::org::engine::Ctx;
@@ -10,6 +11,7 @@ use crate::org::error::Refusal;
 use crate::org::read;
 use crate::org::schema::{Field, Kind, Object, child_name};
 use crate::org::store::{self, Row};
+use crate::org::write::file::hex;
 
 /// How many rows are read at once.
 const CHUNK: usize = 1_000;
@@ -24,7 +26,7 @@ pub(super) fn matching(
     check(ctx, object, query)?;
     if let (Select::Count, None, None, false) =
         (&query.select, &query.filter, query.limit, with_deleted)
-        && object.name != "ContentDocumentLink"
+        && !matches!(object.name.as_str(), "ContentDocumentLink" | "Task")
         && object.table() != crate::org::knowledge::VERSION
     {
         return store::numbers(ctx.db, object).map_err(Refusal::from);
@@ -178,7 +180,7 @@ fn ordered(
             let keys = query
                 .order
                 .iter()
-                .map(|order| operand_value(ctx, object, row, &order.operand))
+                .map(|order| sort_key(ctx, object, row, &order.operand))
                 .collect::<Result<_, _>>()?;
             kept.push((keys, row.number));
             Ok(kept.len() < enough)
@@ -194,13 +196,31 @@ fn ordered(
         .collect())
 }
 
+/// What a row is put in order by. Ids mind their case, or who goes on behind the last one would miss rows.
+fn sort_key(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    row: &Row,
+    operand: &Operand,
+) -> Result<Value, Refusal> {
+    let value = operand_value(ctx, object, row, operand)?;
+    let Some(text) = value.as_str().filter(|_| operand.function.is_none()) else {
+        return Ok(value);
+    };
+    let field = check_path(ctx, object, &operand.path)?;
+    if !matches!(field.kind, Kind::Id | Kind::Reference) {
+        return Ok(value);
+    }
+    Ok(json!(hex(text.as_bytes())))
+}
+
 /// One row as the select list wants it; none if it is gone by now.
 pub(super) fn shown(ctx: &Ctx<'_>, query: &Query, number: i64) -> Result<Option<Value>, Refusal> {
     let object = object(ctx, &query.from)?;
     shown_of(ctx, object, query, number)
 }
 
-fn shown_of(
+pub(super) fn shown_of(
     ctx: &Ctx<'_>,
     object: &Object,
     query: &Query,
@@ -297,11 +317,17 @@ fn child_rows(
     if numbers.is_empty() {
         return Ok(Value::Null);
     }
-    let mut rows = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        rows.extend(shown_of(ctx, child, query, number)?);
+    let first = numbers.len().min(ctx.children.get());
+    let mut rows = Vec::with_capacity(first);
+    for number in &numbers[..first] {
+        rows.extend(shown_of(ctx, child, query, *number)?);
     }
-    Ok(json!({"totalSize": rows.len(), "done": true, "records": rows}))
+    let mut answer = json!({"totalSize": numbers.len(), "done": true, "records": rows});
+    if first < numbers.len() {
+        answer["done"] = json!(false);
+        answer["nextRecordsUrl"] = json!(cursor::of_children(ctx, child, query, &numbers, first)?);
+    }
+    Ok(answer)
 }
 
 fn type_of(

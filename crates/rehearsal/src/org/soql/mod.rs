@@ -10,15 +10,18 @@ mod filter;
 mod groups;
 mod lexer;
 mod parser;
+mod search;
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::bulk::BulkQuery;
 pub(crate) use self::columns::columns;
 pub(crate) use self::cursor::{all, more, run};
+pub(crate) use self::search::{Search, search};
 
 /// A parsed query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Query {
     pub(crate) select: Select,
     /// The object; of a query of children, the parent's name for them.
@@ -31,20 +34,20 @@ pub(crate) struct Query {
     pub(crate) offset: usize,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Select {
     /// `COUNT()`.
     Count,
     Items(Vec<Item>),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Item {
     pub(crate) what: What,
     pub(crate) alias: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum What {
     Value(Operand),
     /// `(SELECT … FROM Contacts)`.
@@ -55,7 +58,7 @@ pub(crate) enum What {
 }
 
 /// `TYPEOF What WHEN Account THEN Phone ELSE Name END`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Typeof {
     pub(crate) relationship: String,
     pub(crate) cases: Vec<(String, Vec<Vec<String>>)>,
@@ -63,7 +66,7 @@ pub(crate) struct Typeof {
 }
 
 /// A field, or a function of one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Operand {
     /// In capitals.
     pub(crate) function: Option<String>,
@@ -101,7 +104,7 @@ impl Query {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Expr {
     And(Vec<Expr>),
     Or(Vec<Expr>),
@@ -123,7 +126,7 @@ pub(crate) enum Expr {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Operator {
     Equal,
     NotEqual,
@@ -135,7 +138,7 @@ pub(crate) enum Operator {
     Includes,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Literal {
     Null,
     Boolean(bool),
@@ -149,7 +152,7 @@ pub(crate) enum Literal {
     List(Vec<String>),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) operand: Operand,
     pub(crate) descending: bool,

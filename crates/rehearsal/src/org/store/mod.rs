@@ -218,6 +218,22 @@ pub(crate) fn delete(db: &Connection, object: &Object, row: &Row) -> Result<(), 
     Ok(())
 }
 
+/// Tells when a row was deleted.
+pub(crate) fn stamp(
+    db: &Connection,
+    object: &Object,
+    number: i64,
+    at: &str,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE o_{} SET body = json_set(body, '$.SystemModstamp', ?2) WHERE n = ?1",
+        object.table()
+    );
+    db.prepare_cached(&sql)?
+        .execute(params![number, at])
+        .map(|_| ())
+}
+
 /// Takes a deleted row away for good; its number is not given again.
 pub(crate) fn purge(db: &Connection, object: &Object, number: i64) -> rusqlite::Result<()> {
     let sql = format!(

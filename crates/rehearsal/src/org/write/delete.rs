@@ -9,6 +9,7 @@ use crate::org::error::Refusal;
 use crate::org::knowledge;
 use crate::org::schema::{Field, Object};
 use crate::org::store::{self, Row};
+use crate::org::values::date_time_text;
 
 /// What the deletion of a parent means for a row that points at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ fn remove(ctx: &Ctx<'_>, object: &Object, row: &Row) -> Result<(), Refusal> {
     let id = ctx.id(object, row.number);
     // Out of the indexes first, so that two rows pointing at each other come to an end.
     store::delete(ctx.db, object, row)?;
+    store::stamp(ctx.db, object, row.number, &date_time_text(ctx.now))?;
     if let Some((other, half)) = persons::other_half(ctx, object, row)? {
         remove(ctx, other, &half)?;
     }
