@@ -50,6 +50,19 @@ pub(super) struct Args {
     #[arg(long, global = true)]
     pub(super) seed: Option<u64>,
 
+    /// Who does it, for the audit trail; `confirm` and `sign-off` ask for it. Default the account of this machine.
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub(super) who: Option<String>,
+
+    /// The org that SALESFORCE_URL names is a local one of this machine: a rehearsal, which needs neither a confirmed mapping nor a
+    /// sign-off.
+    #[arg(long, global = true)]
+    pub(super) local_org: bool,
+
+    /// Load an org that people work in although nobody signed for this mapping: the reason stands in the audit trail.
+    #[arg(long, global = true, value_name = "REASON")]
+    pub(super) without_sign_off: Option<String>,
+
     /// Say nothing of the progress.
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
@@ -107,9 +120,50 @@ pub(super) enum Verb {
     Report,
     /// Read the helpdesk into the workspace, load nothing, and show what it holds.
     Discover,
-    /// After `discover`: show what the mapping leaves behind, and write the package that the org's administrator
-    /// installs. Writes nothing to a platform.
-    Plan,
+    /// After `discover`: propose a line for what the mapping leaves behind, say what a run will take, and write the package that
+    /// the org's administrator installs. Writes nothing to a platform.
+    Plan {
+        /// Take over the proposals that are at least so sure, in percent, into mapping.toml.
+        #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+        accept: Option<u8>,
+        /// Another workspace, or its mapping file, that was confirmed earlier: its lines are proposed first.
+        #[arg(long, value_name = "PATH")]
+        earlier: Vec<PathBuf>,
+        /// Show it on a web page of this machine, to look at each line with samples, change and confirm it.
+        #[arg(long)]
+        review: bool,
+    },
+    /// After `plan`: say that somebody looked at the mapping (--as NAME). `run` begins with nothing else, and with no change since.
+    Confirm,
+    /// After a run: draw cases and show them side by side, as the source had them and as the org stores them. With --role, sign
+    /// for the load (--as NAME).
+    SignOff {
+        /// The role in which you sign.
+        #[arg(long)]
+        role: Option<String>,
+        /// A difference, or held or failed records, that is accepted: in your own words. May be said several times.
+        #[arg(long, value_name = "WORDS")]
+        accept: Vec<String>,
+        /// The number that the cases are drawn with; another one each time when nothing is said.
+        #[arg(long, value_name = "NUMBER")]
+        draw: Option<u64>,
+        /// How many cases.
+        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=500))]
+        cases: u64,
+    },
+    /// Show who did what when, and whether anybody changed that since.
+    Audit,
+    /// Put together what the people of the org get: one folder and one page to begin with.
+    HandOver,
+    /// Remove what the workspace holds of the helpdesk's records. What stands in the org stays there. Asks before, unless --yes.
+    Wipe {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Remove mapping.toml, audit trails, confirmations and sign-offs too.
+        #[arg(long)]
+        all: bool,
+    },
     /// Ask both platforms and this machine whether a run could begin, and say what to do. Only reads.
     Doctor,
     /// Read back everything that was loaded and compare it field by field.

@@ -1,10 +1,13 @@
 //! What the command line, the environment and the configuration file say together: each wins over the next.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use deskferry_core::migration::Migration;
 use deskferry_core::owners::Undecided;
 use deskferry_core::settings::{Holds, Section, Setting, Settings, SettingsFile};
-use deskferry_core::{Error, ErrorKind, Result};
+use deskferry_core::transforms::{Exclude, Redact};
+use deskferry_core::{Error, ErrorKind, Result, Transform};
 
 use super::args::Args;
 
@@ -36,6 +39,50 @@ pub(super) static MIGRATION: Section = Section::new(
             Holds::OneOf(&["hold", "legacy", "name-only"]),
             "hold; legacy when both ends are local",
             "what becomes of open cases whose agent has nobody in the org: wait for a person, go to the legacy owner, or no owner is set (`--undecided`)",
+        ),
+        Setting::new(
+            "who",
+            Holds::Text,
+            "the account of this machine",
+            "who does it, for the audit trail (`--as`)",
+        ),
+        Setting::new(
+            "org_is",
+            Holds::OneOf(&["real", "local"]),
+            "real",
+            "whether the org that is named is a local one of this machine: a rehearsal, which needs neither a confirmed mapping nor a sign-off (`--local-org`)",
+        ),
+        Setting::new(
+            "proposer_sees",
+            Holds::OneOf(&["shapes", "values"]),
+            "shapes",
+            "what a proposer that asks somebody else (a language model) is shown of records: shapes of values, or values too",
+        ),
+    ],
+);
+
+/// `[privacy]`: what no target shall get.
+pub(super) static PRIVACY: Section = Section::new(
+    "privacy",
+    "PRIVACY",
+    &[
+        Setting::new(
+            "redact",
+            Holds::Text,
+            "",
+            "what is taken out of what people wrote, with commas: mails, phones, cards",
+        ),
+        Setting::new(
+            "redact_shapes",
+            Holds::Text,
+            "",
+            "shapes that are taken out too, with commas: `a` is any letter, `9` any digit, everything else itself",
+        ),
+        Setting::new(
+            "exclude",
+            Holds::Text,
+            "",
+            "fields that are left out, with commas: contact.phones, conversation.custom.iban",
         ),
     ],
 );
@@ -87,7 +134,97 @@ pub(super) struct Choices {
     #[cfg(feature = "rehearsal")]
     pub(super) world: World,
     pub(super) quiet: bool,
+    /// Who does it, and whether they said so themselves.
+    pub(super) who: Who,
+    /// Whether the org that is named is said to be a local one.
+    pub(super) local_org: bool,
+    /// Whether a proposer elsewhere may see values of records.
+    pub(super) values_are_shown: bool,
+    pub(super) without_sign_off: Option<String>,
+    pub(super) privacy: Privacy,
     file: Option<SettingsFile>,
+}
+
+/// Who runs a verb.
+#[derive(Debug)]
+pub(super) struct Who {
+    pub(super) name: String,
+    pub(super) said: bool,
+}
+
+impl Who {
+    fn of(said: Option<&str>) -> Self {
+        let said = said.map(str::trim).filter(|name| !name.is_empty());
+        let account = || {
+            ["USER", "LOGNAME", "USERNAME"]
+                .iter()
+                .find_map(|name| variable(name))
+        };
+        Self {
+            name: said
+                .map(str::to_owned)
+                .or_else(account)
+                .unwrap_or_else(|| "unknown".to_owned()),
+            said: said.is_some(),
+        }
+    }
+
+    /// The name of somebody who said it.
+    pub(super) fn named(&self, doing: &'static str) -> Result<&str> {
+        if self.said {
+            return Ok(&self.name);
+        }
+        let said = "nobody said who does it";
+        Err(Error::new(ErrorKind::Config, doing, said).advise("Say it with --as NAME"))
+    }
+}
+
+/// What no target shall get.
+#[derive(Debug, Default)]
+pub(super) struct Privacy {
+    pub(super) redact: Redact,
+    pub(super) exclude: Exclude,
+    /// As it was said, for people and for what they confirm.
+    pub(super) said: Vec<(String, String)>,
+}
+
+impl Privacy {
+    fn of(told: &Settings) -> Result<Self> {
+        let text = |key: &str| told.text(key).unwrap_or_default();
+        let said = ["redact", "redact_shapes", "exclude"]
+            .into_iter()
+            .filter(|key| !text(key).trim().is_empty())
+            .map(|key| (format!("privacy.{key}"), text(key).trim().to_owned()));
+        Ok(Self {
+            redact: Redact::parse(text("redact"), text("redact_shapes"))?,
+            exclude: Exclude::parse(text("exclude"))?,
+            said: said.collect(),
+        })
+    }
+
+    /// Its transforms, in their order.
+    pub(super) fn transforms(&self) -> Vec<Arc<dyn Transform>> {
+        let mut transforms: Vec<Arc<dyn Transform>> = Vec::new();
+        if !self.exclude.is_empty() {
+            transforms.push(Arc::new(self.exclude.clone()));
+        }
+        if !self.redact.is_empty() {
+            transforms.push(Arc::new(self.redact.clone()));
+        }
+        transforms
+    }
+
+    /// The migration with its transforms.
+    pub(super) fn of_migration(&self, migration: Migration) -> Migration {
+        let migration = match self.exclude.is_empty() {
+            true => migration,
+            false => migration.transform(self.exclude.clone()),
+        };
+        match self.redact.is_empty() {
+            true => migration,
+            false => migration.transform(self.redact.clone()),
+        }
+    }
 }
 
 /// What fills the local helpdesk.
@@ -131,6 +268,11 @@ impl Choices {
             #[cfg(feature = "rehearsal")]
             world: World::of(args, &REHEARSAL.read(&variable, file.as_ref())?),
             quiet: args.quiet,
+            who: Who::of(args.who.as_deref().or(told.text("who"))),
+            local_org: args.local_org || told.text("org_is") == Some("local"),
+            values_are_shown: told.text("proposer_sees") == Some("values"),
+            without_sign_off: args.without_sign_off.clone(),
+            privacy: Privacy::of(&PRIVACY.read(&variable, file.as_ref())?)?,
             file,
         })
     }

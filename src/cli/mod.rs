@@ -11,24 +11,36 @@
 //! # fn main() {}
 //! ```
 //!
-//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover` and `plan`. Addresses and credentials come from the environment
+//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover`, `plan`, `confirm`, `sign-off`, `audit`, `hand-over` and `wipe`. Addresses and credentials come from the environment
 //! and from a configuration file (`--config`); secrets from the environment, or from files of their own.
 //! Where neither names a helpdesk, or an org, and the feature `rehearsal` is on, local ones are started as
 //! processes of their own and filled with a made-up world, so that the whole can be tried without an account.
 
 mod args;
+mod audit;
 mod choices;
+mod confirm;
 mod doctor;
 mod exit;
+mod hand_over;
 mod kits;
 #[cfg(feature = "rehearsal")]
 mod local;
 mod log;
+mod page;
 mod plan;
 mod progress;
+mod proposals;
+mod review;
+mod sign_off;
+mod standing;
 mod verbs;
+mod wipe;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use deskferry_core::proposing::{ByName, Proposer};
 
 #[cfg(feature = "asapp")]
 pub use kits::asapp;
@@ -56,17 +68,39 @@ pub fn rehearsal_mapping() -> String {
 }
 
 /// A program that moves one kind of helpdesk into one kind of target.
-#[derive(Debug)]
 pub struct App {
     source: SourceKit,
     sink: SinkKit,
+    proposer: Arc<dyn Proposer>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("source", &self.source)
+            .field("sink", &self.sink)
+            .field("proposer", &self.proposer.name())
+            .finish()
+    }
 }
 
 impl App {
     /// A program for this pair.
     #[must_use]
     pub fn new(source: SourceKit, sink: SinkKit) -> Self {
-        Self { source, sink }
+        Self {
+            source,
+            sink,
+            proposer: Arc::new(ByName),
+        }
+    }
+
+    /// The same program with another proposer of lines for the mapping than the one that goes by names and asks nobody. One
+    /// that asks somebody else is shown shapes of values only, unless the configuration says otherwise.
+    #[must_use]
+    pub fn proposer(mut self, proposer: impl Proposer + 'static) -> Self {
+        self.proposer = Arc::new(proposer);
+        self
     }
 
     /// Reads the command line, does what it says and answers the exit code.

@@ -5,14 +5,21 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use deskferry_core::audit::Trail;
+use deskferry_core::consent;
 use deskferry_core::migration::{self, Workspace};
 use deskferry_core::owners::Undecided;
 use deskferry_core::report::{Allowance, Discovery, Estimate, FieldFound, OwnerWait, Report};
+use deskferry_core::sink::TargetInfo;
 use deskferry_core::{Context, Error, ErrorKind, RecordKind, Result, Sink};
 use serde::Serialize;
 
-use super::SinkKit;
+use super::App;
+use super::choices::Choices;
 use super::exit::Done;
+use super::proposals::{self, Looked};
+use super::standing;
+use super::verbs::Ends;
 
 /// How the package is installed; stands beside it.
 const README: &str = "\
@@ -44,6 +51,22 @@ const INVENTORY: &str = "inventory.html";
 
 /// What reading takes, where nothing was read yet.
 const READING: &str = "reading.json";
+
+/// The mapping with everything that is proposed; stands beside the package.
+const PROPOSED: &str = "mapping.proposed.toml";
+
+/// How a plan is made.
+#[derive(Debug, Clone, Default)]
+pub(super) struct How {
+    /// Proposals that are at least so sure are taken over first, in percent.
+    pub(super) accept: Option<u8>,
+    /// What was confirmed earlier.
+    pub(super) earlier: Vec<PathBuf>,
+    /// Whether it is shown on a web page.
+    pub(super) review: bool,
+    /// What reading the rest takes, where something is left to read.
+    pub(super) reading: Option<Estimate>,
+}
 
 /// What a plan found.
 #[derive(Debug, Default, Serialize)]
@@ -119,6 +142,11 @@ struct Written<'a> {
     /// Agents whose open cases wait until a person decides who owns them.
     owners: &'a [OwnerWait],
     fits: &'a Fits,
+    /// What is proposed for the mapping, and what of the target no line fills.
+    #[serde(flatten)]
+    proposals: &'a Looked,
+    /// What `confirm` confirms; nothing where the mapping does not fit.
+    confirmable: Option<&'a consent::Plan>,
 }
 
 /// Whether the mapping fits the target.
@@ -139,20 +167,27 @@ enum Fits {
 }
 
 impl Fits {
-    async fn ask(cx: &Context, sink: &dyn Sink) -> Result<Self> {
+    /// Asks the target; who it is, where it fits.
+    async fn ask(cx: &Context, sink: &dyn Sink) -> Result<(Self, Option<TargetInfo>)> {
         match sink.check(cx).await {
-            Ok(info) => Ok(Self::Yes {
-                target: info.name,
-                id: info.id,
-                to_decide: info.warnings,
-            }),
-            Err(error) if error.kind() == ErrorKind::Config => Ok(Self::No {
-                to_install: error
-                    .context("lacks")
-                    .map(|lacks| lacks.split(", ").map(str::to_owned).collect())
-                    .unwrap_or_default(),
-                said: error.to_string(),
-            }),
+            Ok(info) => {
+                let fits = Self::Yes {
+                    target: info.name.clone(),
+                    id: info.id.clone(),
+                    to_decide: info.warnings.clone(),
+                };
+                Ok((fits, Some(info)))
+            }
+            Err(error) if error.kind() == ErrorKind::Config => {
+                let lacks = error.context("lacks");
+                let fits = Self::No {
+                    to_install: lacks
+                        .map(|lacks| lacks.split(", ").map(str::to_owned).collect())
+                        .unwrap_or_default(),
+                    said: error.to_string(),
+                };
+                Ok((fits, None))
+            }
             Err(error) => Err(error),
         }
     }
@@ -181,17 +216,16 @@ impl Fits {
 /// Makes the plan: prints it, and writes it and the package for the administrator into `plan/`.
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
 pub(super) async fn make(
-    kit: &SinkKit,
-    sink: &dyn Sink,
+    app: &App,
+    choices: &Choices,
+    ends: &Ends,
     found: &Discovery,
     workspace: &Workspace,
     undecided: Undecided,
-    reading: Option<&Estimate>,
+    how: &How,
 ) -> Result<Done> {
+    let (kit, sink) = (&app.sink, ends.sink.as_ref());
     let cx = Context::new();
-    if let Some(reading) = reading {
-        println!("{}", reading.text());
-    }
     let folder = workspace.folder();
     let mapping = folder.join("mapping.toml");
     let plan = Plan::of(found, &(kit.taken)(&mapping)?);
@@ -200,7 +234,13 @@ pub(super) async fn make(
     let definitions = migration::definitions(&cx, workspace).await?;
     let package = (kit.package)(&mapping, &definitions)?;
     let estimate = migration::estimate(&cx, workspace, sink, &fresh.path("scratch")).await?;
-    let fits = Fits::ask(&cx, sink).await?;
+    let (fits, mut info) = Fits::ask(&cx, sink).await?;
+    if let (Some(info), Some(name)) = (&mut info, &choices.target_name) {
+        info.name.clone_from(name);
+    }
+    let looked =
+        proposals::look(&cx, app, choices, sink.as_mapped(), found, workspace, how).await?;
+    println!("{}", looked.text());
     let allowances = match &fits {
         Fits::Yes { .. } => sink.allowances(&cx).await?,
         Fits::No { .. } => Vec::new(),
@@ -245,13 +285,27 @@ pub(super) async fn make(
         fresh.write(Path::new("inventory.json"), &inventory.json()?)?;
         fresh.write(Path::new(INVENTORY), inventory.html()?.as_bytes())?;
     }
+    let text = std::fs::read_to_string(&mapping).map_err(|e| failed(e, &mapping))?;
+    let proposed = looked.written_into(sink.as_mapped(), &text)?;
+    if let Some(proposed) = &proposed {
+        fresh.write(Path::new(PROPOSED), proposed.as_bytes())?;
+    }
+    let confirmable = match &info {
+        Some(info) => {
+            let of = &found.source;
+            Some(standing::plan_of(choices, info, workspace, of, undecided)?)
+        }
+        None => None,
+    };
     fresh.json(&Written {
+        proposals: &looked,
+        confirmable: confirmable.as_ref(),
         format: 1,
         made_at: cx.now(),
         source: &found.source,
         read_to_the_end: found.complete,
         fields: &plan,
-        reading,
+        reading: how.reading.as_ref(),
         estimate: estimate.as_ref(),
         allowances: &allowances,
         shortages: &shortages,
@@ -284,7 +338,19 @@ pub(super) async fn make(
             inventory.len()
         );
     }
+    if proposed.is_some() {
+        println!(
+            "mapping with all proposals:    {} (`plan --accept 80` takes over those of 80 % and more)",
+            made.join(PROPOSED).display()
+        );
+    }
+    if let (Some(info), Some(plan)) = (&info, &confirmable) {
+        note(&cx, choices, workspace, info, plan)?;
+    }
     println!("\n{}", fits.text());
+    if ends.exempt.is_none() && confirmable.is_some() && !how.review {
+        println!("`confirm --as NAME` says that you looked at it; a run begins with nothing else.");
+    }
     print!("{}", to_decide(&begun, &owners, found.complete));
     Ok(match fits {
         Fits::Yes { .. } => Done::Well,
@@ -306,6 +372,24 @@ pub(super) fn before_the_read(reading: &Estimate, folder: &Path) -> Result<Done>
         "`discover` reads; it can be stopped at any time, and goes on where it was. `plan` then says more."
     );
     Ok(Done::Well)
+}
+
+/// Writes down that the plan was made.
+fn note(
+    cx: &Context,
+    choices: &Choices,
+    workspace: &Workspace,
+    info: &TargetInfo,
+    plan: &consent::Plan,
+) -> Result<()> {
+    let place = workspace.make_place_of(info)?;
+    let what = serde_json::json!({
+        "target": info.name, "target_id": info.id, "source": plan.source,
+        "mapping": plan.mapping_hash(), "plan": plan.inputs_hash(),
+    });
+    let who = &choices.who.name;
+    Trail::of(&place).add(cx.now(), who, "plan", "recorded", what)?;
+    Ok(())
 }
 
 /// Agents that are named.

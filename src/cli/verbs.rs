@@ -13,6 +13,7 @@ use super::args::{Args, SampleArgs, Verb};
 use super::choices::Choices;
 use super::exit::Done;
 use super::progress::Shown;
+use super::standing::Standing;
 
 /// Does what the command line says.
 pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
@@ -40,7 +41,37 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
             let folder = workspace_of_a_run(choices)?;
             discover(app, choices, &folder).await
         }
-        Verb::Plan => plan(app, choices, &needed(choices)?).await,
+        Verb::Plan {
+            accept,
+            earlier,
+            review,
+        } => {
+            let how = super::plan::How {
+                accept,
+                earlier,
+                review,
+                reading: None,
+            };
+            plan(app, choices, &needed(choices)?, how).await
+        }
+        Verb::Confirm => super::confirm::confirm(choices, &needed(choices)?),
+        Verb::SignOff {
+            role,
+            accept,
+            draw,
+            cases,
+        } => {
+            let how = super::sign_off::How {
+                role,
+                accept,
+                draw,
+                cases,
+            };
+            sign_off(app, choices, &needed(choices)?, &how).await
+        }
+        Verb::Audit => super::audit::show(&needed(choices)?),
+        Verb::HandOver => super::hand_over::make(app, choices, &needed(choices)?).await,
+        Verb::Wipe { yes, all } => super::wipe::wipe(choices, &needed(choices)?, yes, all).await,
         Verb::Resume => move_it(app, choices, &needed(choices)?, Go::Resume).await,
         Verb::Retry => move_it(app, choices, &needed(choices)?, Go::Retry).await,
         Verb::Delta { settled_for } => {
@@ -76,6 +107,20 @@ fn settled(days: Option<u32>) -> Option<Selection> {
     days.map(|days| Selection::Settled { days })
 }
 
+impl Go {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Sample(_) => "sample",
+            Self::Resume => "resume",
+            Self::Retry => "retry",
+            Self::Delta(_) => "delta",
+            Self::CutOver => "cut-over",
+            Self::Verify => "verify",
+        }
+    }
+}
+
 fn needed(choices: &Choices) -> Result<PathBuf> {
     choices.workspace.clone().ok_or_else(|| {
         Error::new(
@@ -109,11 +154,28 @@ fn workspace_of_a_run(choices: &Choices) -> Result<PathBuf> {
 }
 
 /// The platforms of a migration; local ones live as long as this does.
-struct Ends {
+pub(super) struct Ends {
     source: Arc<dyn Source>,
-    sink: Arc<dyn Sink>,
+    pub(super) sink: Arc<dyn Sink>,
+    /// Why nobody needs to confirm or sign anything for this org.
+    pub(super) exempt: Option<&'static str>,
     #[cfg(feature = "rehearsal")]
     local: super::local::Local,
+}
+
+impl Ends {
+    /// The sink once more, by the mapping file as it is now.
+    pub(super) fn renew(&mut self, app: &App, choices: &Choices, folder: &Path) -> Result<()> {
+        let mapping = folder.join("mapping.toml");
+        #[cfg(feature = "rehearsal")]
+        if let Some(url) = self.local.org_url() {
+            self.sink = (app.sink.local)(url, &mapping)?;
+            return Ok(());
+        }
+        let of_sink = choices.platform(app.sink.section)?;
+        self.sink = (app.sink.make)(&of_sink, &mapping)?;
+        Ok(())
+    }
 }
 
 async fn ends(app: &App, choices: &Choices, folder: &Path) -> Result<Ends> {
@@ -140,9 +202,14 @@ async fn ends(app: &App, choices: &Choices, folder: &Path) -> Result<Ends> {
             Some(url) => (app.sink.local)(url, &mapping)?,
             None => (app.sink.make)(&of_sink, &mapping)?,
         };
+        let exempt = match real_sink {
+            true => super::standing::exempt(choices, of_sink.text(app.sink.address))?,
+            false => Some("the org is the embedded one"),
+        };
         Ok(Ends {
             source,
             sink,
+            exempt,
             local,
         })
     }
@@ -160,6 +227,7 @@ async fn ends(app: &App, choices: &Choices, folder: &Path) -> Result<Ends> {
         Ok(Ends {
             source: (app.source.make)(&of_source)?,
             sink: (app.sink.make)(&of_sink, &mapping)?,
+            exempt: super::standing::exempt(choices, of_sink.text(app.sink.address))?,
         })
     }
 }
@@ -193,25 +261,66 @@ async fn discover(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     Ok(Done::Well)
 }
 
-async fn plan(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+async fn plan(
+    app: &App,
+    choices: &Choices,
+    folder: &Path,
+    mut how: super::plan::How,
+) -> Result<Done> {
     // It may be the first verb: then it tells what reading takes.
     let workspace = Workspace::open(folder)?;
     let found = migration::discover(&Context::new(), &workspace).await;
-    let ends = ends(app, choices, folder).await?;
+    let mut opened = ends(app, choices, folder).await?;
     let reading = match &found {
         Ok(found) if found.complete => None,
         Err(error) if error.kind() != ErrorKind::NotFound => None,
-        _ => foretell(ends.source.as_ref()).await?,
+        _ => foretell(opened.source.as_ref()).await?,
     };
-    let reading = reading.as_ref();
-    let (found, reading) = match (found, reading) {
-        (Ok(found), reading) => (found, reading),
+    let found = match (found, &reading) {
+        (Ok(found), _) => found,
         (Err(_), Some(reading)) => return super::plan::before_the_read(reading, folder),
         (Err(error), None) => return Err(error),
     };
+    if let Some(reading) = &reading {
+        println!("{}", reading.text());
+    }
+    how.reading = reading;
+    let how = &how;
+    if let Some(least) = how.accept {
+        let mapped = opened.sink.as_mapped();
+        super::proposals::accept(app, choices, mapped, &found, &workspace, how, least).await?;
+        // By the mapping as it is now.
+        opened.renew(app, choices, folder)?;
+    }
+    let undecided = undecided(choices, &opened);
+    let done = super::plan::make(app, choices, &opened, &found, &workspace, undecided, how).await?;
+    if !how.review {
+        return Ok(done);
+    }
+    let review = super::review::Review {
+        app,
+        choices,
+        ends: opened,
+        found: &found,
+        workspace: &workspace,
+        undecided,
+        how,
+    };
+    review.serve().await
+}
+
+async fn sign_off(
+    app: &App,
+    choices: &Choices,
+    folder: &Path,
+    how: &super::sign_off::How,
+) -> Result<Done> {
+    Workspace::look(folder)?;
+    let workspace = Workspace::open(folder)?;
+    let ends = ends(app, choices, folder).await?;
     let undecided = undecided(choices, &ends);
-    let (kit, sink) = (&app.sink, ends.sink.as_ref());
-    super::plan::make(kit, sink, &found, &workspace, undecided, reading).await
+    super::sign_off::perform(choices, &ends, &workspace, undecided, how).await
 }
 
 /// What reading everything takes, where the source can tell.
@@ -239,14 +348,19 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     let workspace = Workspace::open(folder)?;
     let ends = ends(app, choices, folder).await?;
     let cx = Context::new();
+    let undecided = undecided(choices, &ends);
+    let standing = Standing::of(&cx, choices, &ends, &workspace, undecided).await?;
+    let name = go.name();
+    standing.begin(&cx, name, !matches!(go, Go::Verify), choices)?;
     let shown = Shown::new(choices.quiet, &cx, &ends.sink.phases());
     let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink))
         .gate(Gate {
             share: choices.gate / 100.0,
             ..Gate::default()
         })
-        .undecided(undecided(choices, &ends))
+        .undecided(undecided)
         .progress(shown.clone());
+    let migration = choices.privacy.of_migration(migration);
     let migration = match &choices.target_name {
         Some(name) => migration.target_name(name),
         None => migration,
@@ -261,11 +375,12 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     let report = drive(&migration, &cx, ends.sink.as_ref(), go).await;
     interrupted.abort();
     shown.end();
+    standing.end(&cx, name, &report).await?;
     let report = report?;
     let done = show(&report, folder);
-    // The oracle knows whole migrations only.
+    // The oracle knows whole migrations only, and the made-up world as it is, not what was taken out of it.
     #[cfg(feature = "rehearsal")]
-    if !report.is_partial() {
+    if !report.is_partial() && choices.privacy.said.is_empty() {
         return ends.local.judge(done, folder).await;
     }
     Ok(done)
@@ -278,6 +393,11 @@ async fn roll_back(app: &App, choices: &Choices, folder: &Path, how: &Rollback) 
     let workspace = Workspace::open(folder)?;
     let ends = ends(app, choices, folder).await?;
     let cx = Context::new();
+    let undecided = choices.undecided.unwrap_or_default();
+    let standing = Standing::of(&cx, choices, &ends, &workspace, undecided).await?;
+    if !how.trial {
+        standing.begin(&cx, "rollback", false, choices)?;
+    }
     let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink));
     let migration = match &choices.target_name {
         Some(name) => migration.target_name(name),
@@ -286,6 +406,9 @@ async fn roll_back(app: &App, choices: &Choices, folder: &Path, how: &Rollback) 
     let interrupted = stop_on_interrupt(&cx);
     let report = migration.roll_back(&cx, how).await;
     interrupted.abort();
+    if !how.trial {
+        standing.end_of_rollback(&cx, &report)?;
+    }
     let report = report?;
     println!("{}", report.summary());
     if how.trial {

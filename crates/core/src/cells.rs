@@ -1,10 +1,11 @@
 //! Cells of files that people open as spreadsheets.
 
 /// What UTF-8 files of spreadsheets begin with.
-pub(crate) const MARK: &[u8] = "\u{feff}".as_bytes();
+pub const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A cell that no spreadsheet takes for a formula, on one line.
-pub(crate) fn safe(text: &str) -> String {
+#[must_use]
+pub fn safe(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -18,7 +19,8 @@ pub(crate) fn safe(text: &str) -> String {
 }
 
 /// What a cell means.
-pub(crate) fn bare(cell: &str) -> String {
+#[must_use]
+pub fn bare(cell: &str) -> String {
     let cell = cell.trim();
     match cell.strip_prefix('\'') {
         Some(rest) if begins_like_a_formula(rest) => rest.to_owned(),

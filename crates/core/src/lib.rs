@@ -7,12 +7,16 @@
 //! * [`staged`]: what was read as a source again, and a stage as a sink.
 //! * [`settings`]: what a platform can be told, from the environment and from a file.
 //! * [`owners`]: who owns, in the target, what agents of the source had.
+//! * [`proposing`], [`mapped`], [`consent`], [`audit`]: what is proposed, confirmed, signed and recorded.
+//! * [`transforms`]: changes of records on their way that several programs need.
 //! * [`http`]: the one place that speaks HTTP for all connectors.
 //!
 //! No platform's name or quirk appears in this crate.
 
+pub mod audit;
 pub mod blob;
-mod cells;
+pub mod cells;
+pub mod consent;
 pub mod context;
 mod db;
 pub mod error;
@@ -22,18 +26,23 @@ pub mod http;
 pub mod journal;
 pub mod key;
 pub mod ledger;
+pub mod looking;
+pub mod mapped;
 pub mod migration;
 pub mod model;
 pub mod owners;
 pub mod pipeline;
+pub mod proposing;
 mod related;
 pub mod report;
 pub mod settings;
+pub mod shown;
 pub mod sink;
 pub mod source;
 pub mod stage;
 pub mod staged;
 pub mod transform;
+pub mod transforms;
 pub mod undo;
 pub mod verify;
 

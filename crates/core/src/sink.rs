@@ -7,14 +7,17 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::{BlobInfo, Blobs};
+use crate::consent::Told;
 use crate::context::Context;
 use crate::error::Result;
 use crate::forecast::Forecast;
 use crate::journal::Journal;
 use crate::key::{RecordId, RecordKey, RecordKind};
+use crate::mapped::Mapped;
 use crate::model::{InventoryKind, Record};
 use crate::owners::{Decision, Owners};
 use crate::report::Allowance;
+use crate::shown::Shown;
 use crate::undo::Undo;
 use crate::verify::Verify;
 
@@ -68,6 +71,16 @@ pub trait Sink: Send + Sync {
     fn as_owners(&self) -> Option<&dyn Owners> {
         None
     }
+
+    /// The same target as something with a mapping that people can see and change, if it has one.
+    fn as_mapped(&self) -> Option<&dyn Mapped> {
+        None
+    }
+
+    /// The same target as something that shows people what stands there, if it can.
+    fn as_shown(&self) -> Option<&dyn Shown> {
+        None
+    }
 }
 
 /// What people build in a target instead of a piece of configuration that cannot migrate.
@@ -107,6 +120,10 @@ pub struct TargetInfo {
     pub warnings: Vec<String>,
     /// What the payload hash covers beside the row: mapping and its version.
     pub mapping: String,
+    /// Whether it is a copy to try things in; unknown where it does not tell.
+    pub sandbox: Option<bool>,
+    /// What of the target the mapping was made for, by name: another one later means that people look at it again.
+    pub shape: Told,
 }
 
 impl TargetInfo {
@@ -118,6 +135,8 @@ impl TargetInfo {
             product: None,
             warnings: Vec::new(),
             mapping: String::new(),
+            sandbox: None,
+            shape: Told::default(),
         }
     }
 }

@@ -192,6 +192,69 @@ pub(crate) fn counterpart(kind: InventoryKind, raw: &str) -> Option<Counterpart>
         .map(|(_, _, name, why, place)| Counterpart::new(*name, *why, *place))
 }
 
+/// What is left to an org's administrator after a load, in the order in which it is done: what no load does by itself, with the
+/// reason and where it is clicked.
+#[must_use]
+pub fn clicks() -> Vec<Counterpart> {
+    CLICKS
+        .into_iter()
+        .map(|(name, why, place)| Counterpart::new(name, why, place))
+        .collect()
+}
+
+const CLICKS: [(&str, &str, &str); 10] = [
+    (
+        "Switch on again what was switched off for the load",
+        "Flows, triggers, validation, duplicate, assignment, auto-response and escalation rules that were made inactive act on new records only from then on.",
+        "Setup > Flows; Object Manager > Case > Validation Rules; Setup > Duplicate Rules, Case Assignment Rules, Case Auto-Response Rules, Escalation Rules",
+    ),
+    (
+        "Set e-mail deliverability back to \"All email\"",
+        "It was on \"System email only\" for the load, so that nobody was written to; agents' answers do not leave until it is back.",
+        "Setup > Email > Deliverability",
+    ),
+    (
+        "Take the rights of the load from the migration user",
+        "\"Set Audit Fields upon Record Creation\" and \"Update Records with Inactive Owners\" are for the load; remove the permission set when no delta comes any more, and revoke the app's tokens.",
+        "Setup > Permission Sets > Deskferry Migration > Manage Assignments; Setup > Connected Apps OAuth Usage",
+    ),
+    (
+        "Put the fields of the load on the Case page",
+        "Original dates, the source's number, status and address are in fields of their own, which no page layout shows by itself.",
+        "Setup > Object Manager > Case > Page Layouts, Lightning Record Pages",
+    ),
+    (
+        "Show the Emails related list beside the feed",
+        "The Case feed shows the day of the load for migrated mails; the list shows when they were sent.",
+        "Setup > Object Manager > Case > Page Layouts > Related Lists",
+    ),
+    (
+        "Members and addresses of queues",
+        "Queues own cases without anybody in them; who works there, and who gets a mail, is decided by people.",
+        "Setup > Users > Queues",
+    ),
+    (
+        "Connect the channels",
+        "Addresses, numbers and pages go to the org only now, so that nothing was answered twice.",
+        "Setup > Email-to-Case; Setup > Messaging Settings; Setup > Voice",
+    ),
+    (
+        "Entitlements for cases that are open",
+        "Migrated cases have none; see the guide to agreements on times.",
+        "Setup > Entitlement Management",
+    ),
+    (
+        "Build the configuration again",
+        "Rules, macros, views and forms do not move as records; inventory.html has each with its counterpart.",
+        "see inventory.html",
+    ),
+    (
+        "Decide what is held",
+        "held-and-failed.csv names each record with its reason; what a person decides is loaded by `resume`.",
+        "reconcile/ in the workspace's folder of this target",
+    ),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

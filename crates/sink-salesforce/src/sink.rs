@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, Result};
 use deskferry_core::forecast::Forecast;
+use deskferry_core::mapped::Mapped;
 use deskferry_core::model::InventoryKind;
 use deskferry_core::owners::Owners;
 use deskferry_core::report::Allowance;
+use deskferry_core::shown::Shown;
 use deskferry_core::sink::{Batch, Counterpart, Outcome, Phase, Sink, TargetInfo};
 use deskferry_core::undo::Undo;
 use deskferry_core::verify::{Checked, Verify};
@@ -184,6 +186,14 @@ impl Sink for Salesforce {
     }
 
     fn as_owners(&self) -> Option<&dyn Owners> {
+        Some(self)
+    }
+
+    fn as_mapped(&self) -> Option<&dyn Mapped> {
+        Some(self)
+    }
+
+    fn as_shown(&self) -> Option<&dyn Shown> {
         Some(self)
     }
 }

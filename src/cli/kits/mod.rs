@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use deskferry_core::migration::Definitions;
 use deskferry_core::settings::{Section, Settings};
+use deskferry_core::sink::Counterpart;
 use deskferry_core::{RecordKind, Result, Sink, Source};
 
 #[cfg(feature = "asapp")]
@@ -81,6 +82,8 @@ pub struct SinkKit {
     pub package: fn(&Path, &Definitions) -> Result<Package>,
     /// The mapping's tables for the custom objects of a source, as a proposal.
     pub proposed_objects: fn(&Definitions) -> String,
+    /// What is left to the target's administrator after a load.
+    pub clicks: fn() -> Vec<Counterpart>,
     /// The source's custom fields that a mapping file takes.
     pub taken: fn(&Path) -> Result<TakenFields>,
     /// The custom fields that a mapping file needs, as the local org takes them (JSON).
@@ -116,6 +119,7 @@ impl fmt::Debug for SinkKit {
 pub fn sections() -> Vec<&'static Section> {
     vec![
         &super::choices::MIGRATION,
+        &super::choices::PRIVACY,
         #[cfg(feature = "rehearsal")]
         &super::choices::REHEARSAL,
         #[cfg(feature = "asapp")]

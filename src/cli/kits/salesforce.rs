@@ -27,6 +27,7 @@ pub fn salesforce() -> SinkKit {
             Ok(Package { files, zip })
         },
         proposed_objects: |found| mapping::objects_text(&found.objects, &found.fields),
+        clicks: deskferry_sink_salesforce::clicks,
         taken: |mapping| {
             let taken = metadata::taken_fields(&read_mapping(mapping)?);
             Ok(taken

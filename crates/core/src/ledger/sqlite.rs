@@ -2,6 +2,7 @@
 
 mod rows;
 mod undo;
+mod unfinished;
 mod words;
 
 use std::collections::BTreeMap;

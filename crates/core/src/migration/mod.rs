@@ -48,6 +48,7 @@ pub use sampling::{Chosen, Draw, Sample};
 pub use selection::Selection;
 pub use undoing::Rollback;
 pub use workspace::{Target, Workspace};
+pub(crate) use workspace::{make_private, write_whole};
 
 use crate::blob::UNAVAILABLE;
 use crate::context::Context;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Trail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, LedgerOwner, SqliteLedger};
 use crate::sink::TargetInfo;
@@ -148,14 +149,7 @@ impl Workspace {
     /// there is none and it may not be made, or when it was lost: other files of the folder tell of a load.
     pub async fn target(&self, info: &TargetInfo, tenant: &str, create: bool) -> Result<Target> {
         let name = plain(&info.name);
-        let folder = match self.folder_of(&plain_id(&info.id))? {
-            // An org may be given another name; it is the same target all the same.
-            Some(folder) => folder,
-            None => self
-                .folder
-                .join("targets")
-                .join(format!("{name}-{}", plain_id(&info.id))),
-        };
+        let folder = self.place_of(info)?;
         let is_new = !folder.join("ledger.sqlite").exists();
         if is_new {
             self.refuse_a_taken_name(&name, info)?;
@@ -207,6 +201,35 @@ impl Workspace {
             owner,
             is_new,
         })
+    }
+
+    /// The folder of a target, whether it is there yet or not.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn place_of(&self, info: &TargetInfo) -> Result<PathBuf> {
+        let id = plain_id(&info.id);
+        Ok(match self.folder_of(&id)? {
+            // An org may be given another name; it is the same target all the same.
+            Some(folder) => folder,
+            None => {
+                let name = plain(&info.name);
+                self.folder.join("targets").join(format!("{name}-{id}"))
+            }
+        })
+    }
+
+    /// The same, made where it is not there: for what is written before the first load.
+    ///
+    /// # Errors
+    /// `Storage`; `Mismatch` when the target's name belongs to another org.
+    pub fn make_place_of(&self, info: &TargetInfo) -> Result<PathBuf> {
+        let folder = self.place_of(info)?;
+        if !folder.exists() {
+            self.refuse_a_taken_name(&plain(&info.name), info)?;
+            make_private(&folder).map_err(|e| Error::storage("open the target", e))?;
+        }
+        Ok(folder)
     }
 
     /// The folder of the target with this id, whatever its name.
@@ -266,7 +289,7 @@ fn in_use(folder: &Path) -> Error {
 }
 
 /// What a load leaves in a target's folder beside its ledger.
-const LEFT_BY_A_LOAD: [&str; 4] = ["report.json", "report.html", "audit.jsonl", "handoff"];
+const LEFT_BY_A_LOAD: [&str; 3] = ["report.json", "report.html", "handoff"];
 
 /// Without its ledger nobody knows what stands in the target: rows without a unique key would be written a second time.
 fn refuse_a_lost_ledger(folder: &Path) -> Result<()> {
@@ -275,7 +298,13 @@ fn refuse_a_lost_ledger(folder: &Path) -> Result<()> {
     let log = folder.join("ledger.sqlite-wal");
     let left = LEFT_BY_A_LOAD.iter().map(|name| folder.join(name));
     let mut left = left.chain((!ledger.exists()).then_some(log));
-    let Some(proof) = left.find(|path| path.exists()) else {
+    // The trail begins before the first load.
+    let trail = Trail::of(folder);
+    let told = trail
+        .check()?
+        .tells_of_a_load()
+        .then(|| trail.path().to_owned());
+    let Some(proof) = left.find(|path| path.exists()).or(told) else {
         return Ok(());
     };
     Err(Error::new(
@@ -289,7 +318,7 @@ fn refuse_a_lost_ledger(folder: &Path) -> Result<()> {
 }
 
 /// Only the owner may read: a workspace holds personal data.
-pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -122,6 +122,35 @@ fn value(line: &FieldLine, field: &Field, facts: &dyn Facts, now: DateTime<Utc>)
     }
 }
 
+/// What a line makes of a record, for people: what the record says, what the field gets, and what they should know. Nothing
+/// where the record says nothing.
+pub(crate) fn shown_value(
+    line: &FieldLine,
+    field: &Field,
+    facts: &dyn Facts,
+    now: DateTime<Utc>,
+) -> Option<(String, String, &'static str)> {
+    let fact = match line.custom() {
+        Some(key) => facts.custom().get(key).map_or(Fact::Nothing, Fact::custom),
+        None => facts.fact(&line.from),
+    };
+    let before = fact.shown();
+    if before.trim().is_empty() {
+        return None;
+    }
+    Some(match value(line, field, facts, now) {
+        Fitted::Nothing => (before, String::new(), "nothing is written"),
+        Fitted::Value(Value::String(text)) => (before, text, ""),
+        Fitted::Value(value) => (before, value.to_string(), ""),
+        Fitted::Cut { value, .. } => (before, value, "cut; the whole is kept beside the fields"),
+        Fitted::Unfit(_) => (
+            before,
+            String::new(),
+            "does not fit; kept beside the fields",
+        ),
+    })
+}
+
 /// A second before now: the platform's clock may be behind ours.
 fn just_now(now: DateTime<Utc>) -> DateTime<Utc> {
     let second = now.duration_trunc(Duration::seconds(1)).unwrap_or(now);

@@ -3,6 +3,7 @@
 pub(crate) mod articles;
 pub(crate) mod build;
 mod check;
+pub(crate) mod edit;
 pub(crate) mod facts;
 mod file;
 mod generate;

@@ -74,6 +74,14 @@ impl<'a> Fact<'a> {
         }
     }
 
+    /// As text for people: a choice by the source's own word, else by its meaning.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Choice { is, raw } if raw.trim().is_empty() => (*is).to_owned(),
+            fact => fact.plain().into_owned(),
+        }
+    }
+
     /// As text for people, and for fields that hold text.
     fn plain(&self) -> Cow<'_, str> {
         match self {

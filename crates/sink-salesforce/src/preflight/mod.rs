@@ -32,6 +32,8 @@ pub(crate) fn target(org: &Org, mapping: &Mapping) -> Result<TargetInfo> {
     let mut info = TargetInfo::new(&org.id, name(org));
     info.product = Some(org.product.clone());
     info.mapping = mapping.version_hash();
+    info.sandbox = Some(org.sandbox);
+    info.shape = crate::mapped::shape(mapping, &org.schema);
     info.warnings = warnings(org, mapping);
     Ok(info)
 }

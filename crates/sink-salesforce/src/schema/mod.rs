@@ -26,6 +26,10 @@ impl Schema {
     pub fn add_describe(&mut self, describe: &Value) -> Result<()> {
         let wire: wire::Describe = Deserialize::deserialize(describe)
             .map_err(|e| Error::decode("read a describe answer", "$", e))?;
+        let labels = wire.fields.iter();
+        let labels = labels
+            .filter_map(|f| Some((f.name.clone(), f.label.clone()?)))
+            .collect();
         let fields: BTreeMap<String, Field> = wire
             .fields
             .into_iter()
@@ -40,6 +44,7 @@ impl Schema {
             createable: wire.createable,
             fields,
             spelling,
+            labels,
         };
         self.objects.insert(wire.name, object);
         Ok(())
@@ -62,6 +67,8 @@ pub struct Object {
     fields: BTreeMap<String, Field>,
     /// API names by themselves in lower case.
     spelling: BTreeMap<String, String>,
+    /// What people see of each field.
+    labels: BTreeMap<String, String>,
 }
 
 impl Object {
@@ -73,6 +80,12 @@ impl Object {
             let spelt = self.spelling.get(&name.to_ascii_lowercase())?;
             self.fields.get(spelt)
         })
+    }
+
+    /// What people see of a field; empty where the org does not say.
+    #[must_use]
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
     }
 
     /// Its fields, by name.
@@ -186,6 +199,8 @@ mod wire {
     #[serde(rename_all = "camelCase")]
     pub(super) struct DescribedField {
         pub(super) name: String,
+        #[serde(default)]
+        pub(super) label: Option<String>,
         #[serde(rename = "type")]
         kind: String,
         #[serde(default)]
