@@ -164,7 +164,7 @@ impl Who {
             name: said
                 .map(str::to_owned)
                 .or_else(account)
-                .unwrap_or_else(|| "unknown".to_owned()),
+                .unwrap_or_else(by_number),
             said: said.is_some(),
         }
     }
@@ -177,6 +177,16 @@ impl Who {
         let said = "nobody said who does it";
         Err(Error::new(ErrorKind::Config, doing, said).advise("Say it with --as NAME"))
     }
+}
+
+/// The number of the account, where the environment does not name it.
+fn by_number() -> String {
+    use std::os::unix::fs::MetadataExt;
+    let own = std::fs::metadata("/proc/self");
+    own.map_or_else(
+        |_| "unknown".to_owned(),
+        |own| format!("account {}", own.uid()),
+    )
 }
 
 /// What no target shall get.

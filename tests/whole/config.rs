@@ -24,6 +24,7 @@ fn written(scene: &Scene, folder: &Path) -> PathBuf {
 [migration]
 workspace = "{}"
 gate = 20
+org_is = "local"
 
 [kayako]
 url = "{}"

@@ -4,6 +4,7 @@ mod asapp;
 mod bad_input;
 mod bulk;
 mod config;
+mod consent;
 mod delta;
 mod disk;
 mod extracted;

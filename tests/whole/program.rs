@@ -48,6 +48,8 @@ impl Program {
             ("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone()),
             ("SALESFORCE_LANDING_WINDOW", "1".to_owned()),
             ("DESKFERRY_UNDECIDED", "legacy".to_owned()),
+            // What people confirm and sign is the subject of tests of its own.
+            ("DESKFERRY_ORG_IS", "local".to_owned()),
         ];
         Self {
             env: env
@@ -100,6 +102,8 @@ impl Program {
             "DESKFERRY_WORKSPACE",
             "DESKFERRY_CONFIG",
             "DESKFERRY_UNDECIDED",
+            "DESKFERRY_ORG_IS",
+            "DESKFERRY_WHO",
             "RUST_LOG",
         ] {
             command.env_remove(name);
@@ -129,6 +133,11 @@ impl Program {
     pub(crate) async fn run(&self, args: &[&str]) -> Ended {
         let output = self.command(args).output().await.unwrap();
         ended(output.status.code(), &output.stdout, &output.stderr)
+    }
+
+    /// Starts it, and leaves it running.
+    pub(crate) fn start(&self, args: &[&str]) -> tokio::process::Child {
+        self.command(args).spawn().unwrap()
     }
 
     /// Lets it run with files that may not grow beyond so many blocks of 512 bytes: writes are cut there.

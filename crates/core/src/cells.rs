@@ -31,5 +31,6 @@ pub fn bare(cell: &str) -> String {
 /// Marks that were put before it before do not count.
 fn begins_like_a_formula(text: &str) -> bool {
     text.trim_start_matches('\'')
-        .starts_with(['=', '+', '-', '@'])
+        // Also the wide ones, which spreadsheets of some languages read alike.
+        .starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
 }

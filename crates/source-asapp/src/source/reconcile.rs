@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
-use deskferry_core::{Error, ErrorKind, Result};
+use deskferry_core::{Error, ErrorKind, Result, cells};
 
 use crate::reduce::{Group, Start, scan_heads};
 use crate::tables::{EVENTS, Family, TABLES, tag};
@@ -68,7 +68,7 @@ pub(super) fn write(reduced: &Path, folder: &Path) -> Result<Option<String>> {
             };
             let tables = tables.into_iter().collect::<Vec<_>>().join(" ");
             out.write_record([
-                group.id.as_str(),
+                cells::safe(&group.id).as_str(),
                 why,
                 &tables,
                 &group.rows.len().to_string(),
@@ -126,7 +126,7 @@ pub(super) fn read(folder: &Path) -> Result<HashMap<String, bool>> {
                 )));
             }
         };
-        decided.insert(row.get(0).unwrap_or("").to_owned(), taken);
+        decided.insert(cells::bare(row.get(0).unwrap_or("")), taken);
     }
     Ok(decided)
 }
