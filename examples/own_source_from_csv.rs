@@ -6,7 +6,6 @@
 #![expect(clippy::print_stdout, reason = "an example speaks to its reader")]
 
 mod ends;
-
 use async_trait::async_trait;
 use deskferry::model::{Attachment, Contact};
 use deskferry::pipeline::Pipeline;

@@ -77,12 +77,12 @@ async fn a_load_begins_with_what_was_confirmed_and_with_nothing_else() {
     let asked = scene.kayako.requests().total;
     change(
         &scene.workspace(),
-        "Product_Area__c = { from = \"custom.product_area\"",
-        "# Product_Area__c = { from = \"custom.product_area\"",
+        "Tier__c = { from = \"custom.tier\"",
+        "# Tier__c = { from = \"custom.tier\"",
     );
     let planned = ok(strict(&scene), &["plan"]).await;
     for shown in [
-        "conversation custom.product_area -> Case.Product_Area__c: both are called",
+        "account custom.tier -> Account.Tier__c: both are called",
         "`confirm --as NAME` says that you looked at it",
     ] {
         assert!(planned.contains(shown), "{shown} is missing:\n{planned}");
@@ -90,7 +90,7 @@ async fn a_load_begins_with_what_was_confirmed_and_with_nothing_else() {
     ok(strict(&scene), &["plan", "--accept", "80"]).await;
     let text = std::fs::read_to_string(scene.workspace().join("mapping.toml")).unwrap();
     assert!(
-        text.contains("\nProduct_Area__c = { from = \"custom.product_area\" }"),
+        text.contains("\nTier__c = { from = \"custom.tier\" }"),
         "{text}"
     );
     assert_eq!(
@@ -237,7 +237,7 @@ async fn what_is_private_stays_behind_and_the_workspace_can_be_wiped() {
             .env("PRIVACY_REDACT", "mails, phones, cards")
             .env(
                 "PRIVACY_EXCLUDE",
-                "contact.phones, message.email.raw, conversation.custom.product_area",
+                "contact.phones, message.email.raw, account.custom.tier",
             )
     };
     let output = ok(private(), &["run", "-q"]).await;
@@ -329,8 +329,8 @@ async fn a_plan_is_reviewed_changed_and_confirmed_on_a_page_of_this_machine() {
     ok(strict(&scene), &["discover", "-q"]).await;
     change(
         &scene.workspace(),
-        "Product_Area__c = { from = \"custom.product_area\"",
-        "# Product_Area__c = { from = \"custom.product_area\"",
+        "Tier__c = { from = \"custom.tier\"",
+        "# Tier__c = { from = \"custom.tier\"",
     );
     let mut child = strict(&scene).start(&["plan", "--review"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -349,7 +349,7 @@ async fn a_plan_is_reviewed_changed_and_confirmed_on_a_page_of_this_machine() {
         "{head}"
     );
     assert!(
-        !page.contains("<script") && page.contains("custom.product_area"),
+        !page.contains("<script") && page.contains("custom.tier"),
         "{page}"
     );
     assert!(
@@ -378,7 +378,7 @@ async fn a_plan_is_reviewed_changed_and_confirmed_on_a_page_of_this_machine() {
     assert!(page.contains("Saved: 2 changes"), "{page}");
     let text = std::fs::read_to_string(scene.workspace().join("mapping.toml")).unwrap();
     assert!(
-        text.contains("\nProduct_Area__c = { from") && !text.contains("\nWebsite ="),
+        text.contains("\nTier__c = { from") && !text.contains("\nWebsite ="),
         "{text}"
     );
     let confirm = format!("{path}confirm");
@@ -432,7 +432,7 @@ async fn model(answers: &'static str) -> (String, tokio::sync::mpsc::UnboundedRe
 async fn a_language_model_sees_no_record_and_what_it_makes_up_is_left_out() {
     let answers = r#"Of course! ```json
 {"fields": [
-  {"of": "conversation", "field": "product_area", "object": "Case", "place": {"field": "Product_Area__c"}, "confidence": 91, "reason": "the model says so"},
+  {"of": "account", "field": "tier", "object": "Account", "place": {"field": "Tier__c"}, "confidence": 91, "reason": "the model says so"},
   {"of": "conversation", "field": "made_up", "object": "Case", "place": "kept", "confidence": 99, "reason": "nonsense"}
 ]}
 ```"#;
@@ -441,8 +441,8 @@ async fn a_language_model_sees_no_record_and_what_it_makes_up_is_left_out() {
     ok(Program::of(&scene), &["discover", "-q"]).await;
     change(
         &scene.workspace(),
-        "Product_Area__c = { from = \"custom.product_area\"",
-        "# Product_Area__c = { from = \"custom.product_area\"",
+        "Tier__c = { from = \"custom.tier\"",
+        "# Tier__c = { from = \"custom.tier\"",
     );
     let with_model = || {
         Program::of(&scene)
@@ -466,7 +466,7 @@ async fn a_language_model_sees_no_record_and_what_it_makes_up_is_left_out() {
         question.starts_with("POST /v1/chat/completions"),
         "{question}"
     );
-    assert!(question.contains("Bearer key-of-the-test") && question.contains("product_area"));
+    assert!(question.contains("Bearer key-of-the-test") && question.contains("tier"));
     assert!(!question.contains("samples"), "{question}");
     ok(
         with_model().env("DESKFERRY_PROPOSER_SEES", "values"),
