@@ -432,7 +432,7 @@ async fn a_run_can_be_spawned_and_cancelled_from_outside() {
     let error = handle.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     drop(migration);
-    if scene.workspace().join("targets").exists() {
+    if scene.begun() {
         scene.resume().await.unwrap();
     } else {
         scene.run().await.unwrap();

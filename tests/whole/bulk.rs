@@ -17,7 +17,7 @@ fn jobs(scene: &Scene) -> u64 {
 }
 
 fn next_verb(scene: &Scene) -> &'static str {
-    if scene.workspace().join("targets").exists() {
+    if scene.begun() {
         "resume"
     } else {
         "run"

@@ -9,7 +9,7 @@ const FAILING: &str = "Check the disk that holds the workspace";
 const LOCKED: &str = "Check who owns the workspace folder";
 
 fn next_verb(scene: &Scene) -> &'static str {
-    if scene.workspace().join("targets").exists() {
+    if scene.begun() {
         "resume"
     } else {
         "run"

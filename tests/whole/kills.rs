@@ -25,7 +25,7 @@ async fn killed_at(points: &[&str]) {
             "killed at {point}, not ended:\n{}",
             killed.output
         );
-        verb = if scene.workspace().join("targets").exists() {
+        verb = if scene.begun() {
             "resume"
         } else {
             "run"
@@ -106,7 +106,7 @@ async fn killed_at_random(seed: u64, kills: usize) {
         if ended.code == Some(0) {
             break;
         }
-        verb = if scene.workspace().join("targets").exists() {
+        verb = if scene.begun() {
             "resume"
         } else {
             "run"
@@ -141,7 +141,7 @@ async fn a_stopped_process_leaves_its_lock_behind_for_nobody() {
     let () = second;
     assert_eq!(first.code, None, "{}", first.output);
     scene.org.faults().clear();
-    let verb = if scene.workspace().join("targets").exists() {
+    let verb = if scene.begun() {
         "resume"
     } else {
         "run"

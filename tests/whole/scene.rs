@@ -68,6 +68,13 @@ impl Scene {
         self.folder.path().join("workspace")
     }
 
+    /// Whether a load has begun: before it a target has a trail, and no ledger.
+    pub(crate) fn begun(&self) -> bool {
+        let targets = std::fs::read_dir(self.workspace().join("targets"));
+        let mut targets = targets.into_iter().flatten().flatten();
+        targets.any(|target| target.path().join("ledger.sqlite").exists())
+    }
+
     pub(crate) fn source(&self) -> Arc<Kayako> {
         let config = KayakoConfig::builder(self.kayako.url(), "admin@acme.example", "rehearsal")
             .requests_per_minute(600_000)
