@@ -39,7 +39,10 @@ impl Scene {
 
     /// Whether anything was loaded: a run becomes a resume then.
     pub(crate) fn was_begun(&self) -> bool {
-        self.workspace().join("targets").exists()
+        // Before the load a target has a trail, and no ledger.
+        let targets = std::fs::read_dir(self.workspace().join("targets"));
+        let mut targets = targets.into_iter().flatten().flatten();
+        targets.any(|target| target.path().join("ledger.sqlite").exists())
     }
 
     /// How many requests both platforms have seen.
