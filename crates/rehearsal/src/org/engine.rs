@@ -349,6 +349,13 @@ impl<'a> Ctx<'a> {
         Ok(())
     }
 
+    /// The settings as they will be once this transaction is kept.
+    pub(crate) fn next_settings(&self) -> OrgSettings {
+        let next = self.next.borrow();
+        let next = next.as_ref().map(|next| next.settings.clone());
+        next.unwrap_or_else(|| self.shape.settings.clone())
+    }
+
     pub(crate) fn settings(&self) -> &'a OrgSettings {
         &self.engine.settings
     }

@@ -41,6 +41,7 @@ mod error;
 mod files;
 mod founding;
 mod front;
+mod grants;
 mod ids;
 mod knowledge;
 mod limits;
@@ -71,6 +72,7 @@ pub use self::automation::{Automation, AutomationKind};
 use self::bulk::Worker;
 use self::engine::Engine;
 use self::front::Front;
+pub use self::grants::Grant;
 pub use self::knowledge::{CategoryGroup, DataCategory, KnowledgeSettings};
 pub use self::limits::Limit;
 pub use self::options::{

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::automation::{Automation, AutomationKind};
+use super::grants::Grant;
 use super::knowledge::KnowledgeSettings;
 use super::limits::Limit;
 use super::record_types::{self, BusinessProcess, RecordType};
@@ -138,7 +139,7 @@ impl OrgOptions {
         self
     }
 
-    /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed.
+    /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed and assigned.
     #[must_use]
     pub fn field_security(mut self, strict: bool) -> Self {
         self.settings.field_security = strict;
@@ -354,9 +355,11 @@ pub struct OrgSettings {
     pub email_tasks: bool,
     /// Objects beside the standard ones.
     pub custom_objects: Vec<CustomObject>,
-    /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed too, as the platform
-    /// does it. Off by default: a person who tries the org would find no field.
+    /// Whether fields that are deployed stay hidden until a permission set that shows them is deployed and assigned to the user,
+    /// as the platform does it. Off by default: a person who tries the org would find no field.
     pub field_security: bool,
+    /// What deployed permission sets show to those they are assigned to.
+    pub grants: Vec<Grant>,
     /// Fields beside the standard ones.
     pub custom_fields: Vec<CustomField>,
     /// Values beside those a new org has.
@@ -421,6 +424,7 @@ impl Default for OrgSettings {
             email_tasks: false,
             custom_objects: Vec::new(),
             field_security: false,
+            grants: Vec::new(),
             custom_fields: Vec::new(),
             picklist_values: Vec::new(),
             users: Vec::new(),

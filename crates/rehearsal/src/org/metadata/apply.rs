@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::component::{Change, Component};
 use crate::org::engine::Ctx;
 use crate::org::founding::{self, add};
+use crate::org::grants::{self, Grant};
 use crate::org::options::{CustomField, CustomObject, FieldType, OrgSettings, PicklistValue};
 use crate::org::record_types::{BusinessProcess, RecordType};
 use crate::org::schema::Schema;
@@ -55,8 +56,12 @@ impl<'c> Draft<'c> {
                 permissions,
                 record_types,
             } => {
-                self.visible(record_types)?;
-                self.permission_set(&component.name, label, fields, permissions)?
+                let grant = Grant {
+                    name: component.name.clone(),
+                    fields: fields.clone(),
+                    record_types: record_types.clone(),
+                };
+                self.permission_set(grant, label, permissions)?
             }
             Change::Queue { label, objects } => self.queue(&component.name, label, objects)?,
             Change::RecordType(record_type) => self.record_type(record_type)?,
@@ -230,12 +235,12 @@ impl<'c> Draft<'c> {
 
     fn permission_set(
         &mut self,
-        name: &str,
+        grant: Grant,
         label: &str,
-        fields: &[String],
         permissions: &[String],
     ) -> Result<bool, String> {
-        for full in fields {
+        self.known_types(&grant.record_types)?;
+        for full in &grant.fields {
             let (object, field) = full
                 .split_once('.')
                 .ok_or_else(|| format!("In field: field - no CustomField named {full} found"))?;
@@ -249,13 +254,8 @@ impl<'c> Draft<'c> {
                     "In field: field - no CustomField named {full} found"
                 ));
             }
-            for known in &mut self.settings.custom_fields {
-                if known.object == object && known.name == field && known.hidden {
-                    known.hidden = false;
-                    self.changed = true;
-                }
-            }
         }
+        let name = grant.name.clone();
         let mut row = json!({
             "Name": name, "Label": label, "IsCustom": true, "IsOwnedByProfile": false,
         });
@@ -266,7 +266,18 @@ impl<'c> Draft<'c> {
                 row[column] = json!(true);
             }
         }
-        self.row("PermissionSet", "Name", name, row)
+        let created = self.row("PermissionSet", "Name", &name, row)?;
+        let set = self.number("PermissionSet", "Name", &name);
+        let set = set.map_err(|e| e.message)?.unwrap_or_default();
+        let assigned = grants::is_assigned(self.ctx, set).map_err(|e| e.message)?;
+        // Where the org is not strict, whoever deploys a permission set has it.
+        if assigned || !self.settings.field_security {
+            grant.show(&mut self.settings);
+        }
+        self.settings.grants.retain(|known| known.name != name);
+        self.settings.grants.push(grant);
+        self.changed = true;
+        Ok(created)
     }
 
     fn queue(&mut self, name: &str, label: &str, objects: &[String]) -> Result<bool, String> {
@@ -362,16 +373,14 @@ impl<'c> Draft<'c> {
         Ok(created)
     }
 
-    /// Lets the user give records these types.
-    fn visible(&mut self, names: &[String]) -> Result<(), String> {
+    fn known_types(&self, names: &[String]) -> Result<(), String> {
         for full in names {
             let absent = || format!("In field: recordType - no RecordType named {full} found");
             let (object, name) = full.split_once('.').ok_or_else(absent)?;
-            let mut types = self.settings.record_types.iter_mut();
-            let known = types
+            let mut types = self.settings.record_types.iter();
+            types
                 .find(|known| known.is(object, name))
                 .ok_or_else(absent)?;
-            self.changed |= std::mem::take(&mut known.hidden);
         }
         Ok(())
     }

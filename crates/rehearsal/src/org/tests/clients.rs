@@ -193,7 +193,8 @@ async fn a_deployed_object_is_written_queried_and_goes_with_its_master() {
 }
 
 #[tokio::test]
-async fn where_the_org_is_strict_a_deployed_field_hides_until_a_permission_set_shows_it() {
+async fn where_the_org_is_strict_a_deployed_field_hides_until_a_permission_set_that_shows_it_is_assigned()
+ {
     let bench = Bench::with(|options| options.field_security(true)).await;
     let files = [
         ("package.xml", MANIFEST),
@@ -215,8 +216,21 @@ async fn where_the_org_is_strict_a_deployed_field_hides_until_a_permission_set_s
         ("permissionsets/M.permissionset", MIGRATION),
     ];
     assert_eq!(bench.deployed(&shown, "{}").await["status"], "Succeeded");
+    let deployed = names(&bench.get("sobjects/Meter__c/describe").await.body);
+    assert_eq!(deployed, before, "nobody has the permission set yet");
+    bench.assign("M").await;
     let after = names(&bench.get("sobjects/Meter__c/describe").await.body);
     assert!(after.contains(&"Key__c".to_owned()));
+}
+
+impl Bench {
+    /// Gives the user a permission set.
+    pub(super) async fn assign(&self, name: &str) {
+        let soql = format!("SELECT Id FROM PermissionSet WHERE Name = '{name}'");
+        let set = self.rows(&soql).await[0]["Id"].clone();
+        let row = json!({"PermissionSetId": set, "AssigneeId": self.org.user_id()});
+        self.add("PermissionSetAssignment", row).await;
+    }
 }
 
 #[tokio::test]

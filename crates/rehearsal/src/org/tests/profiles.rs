@@ -265,6 +265,13 @@ async fn a_deployed_record_type_can_be_given_where_a_permission_set_lets_it_and_
                 ("permissionsets/M.permissionset", PERMITS),
             ];
             assert_eq!(bench.deployed(&files, "{}").await["status"], "Succeeded");
+            let still = bench.refused("Case", row.clone()).await.0;
+            assert_eq!(
+                still, "INVALID_CROSS_REFERENCE_KEY",
+                "nobody has the permission set yet"
+            );
+            bench.assign("M").await;
+            assert_eq!(bench.deployed(&files, "{}").await["status"], "Succeeded");
         }
         bench.add("Case", row.clone()).await;
         let files = [

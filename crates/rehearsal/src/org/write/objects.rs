@@ -8,6 +8,7 @@ use super::given::Given;
 use super::{Call, email, feed, file, notes, people, persons};
 use crate::org::engine::{Ctx, DEFAULT_CASE_OWNER};
 use crate::org::error::Refusal;
+use crate::org::grants;
 use crate::org::knowledge;
 use crate::org::richtext;
 use crate::org::schema::{Field, Kind, Object};
@@ -138,6 +139,7 @@ pub(super) fn after_insert(
         "ContentVersion" => file::after_insert(ctx, object, number, id, fields),
         knowledge::SELECTION => knowledge::after_selection(ctx, object, number),
         "FeedComment" => feed::after_comment(ctx, fields),
+        "PermissionSetAssignment" => grants::assigned(ctx, fields),
         _ => Ok(()),
     }
 }
