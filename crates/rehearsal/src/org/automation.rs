@@ -52,6 +52,19 @@ pub(crate) fn declare(ctx: &Ctx<'_>) -> Result<(), Refusal> {
         let (object, row) = row(automation, entity);
         add(ctx, object, row)?;
     }
+    for rule in &ctx.settings().validation_rules {
+        let entity = entities.iter().find(|(name, _)| *name == rule.object);
+        let row = json!({
+            "ValidationName": rule.name, "Active": rule.active, "ErrorMessage": rule.message,
+            "EntityDefinitionId": entity.map(|(_, id)| id.as_str()),
+            "FullName": format!("{}.{}", rule.object, rule.name),
+            "Metadata": {
+                "active": rule.active, "description": null, "errorConditionFormula": rule.formula,
+                "errorDisplayField": rule.field, "errorMessage": rule.message, "shouldEvaluateOnClient": null, "urls": null,
+            },
+        });
+        add(ctx, "ValidationRule", row)?;
+    }
     Ok(())
 }
 

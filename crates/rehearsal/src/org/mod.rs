@@ -39,6 +39,7 @@ mod bulk;
 mod engine;
 mod error;
 mod files;
+mod formula;
 mod founding;
 mod front;
 mod grants;
@@ -47,6 +48,7 @@ mod knowledge;
 mod limits;
 mod metadata;
 mod options;
+mod picture;
 mod random;
 mod read;
 mod record_types;
@@ -77,9 +79,10 @@ pub use self::knowledge::{CategoryGroup, DataCategory, KnowledgeSettings};
 pub use self::limits::Limit;
 pub use self::options::{
     CustomField, CustomObject, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions,
-    OrgSettings, PicklistValue,
+    OrgSettings, PicklistValue, ValidationRule,
 };
 pub use self::record_types::{BusinessProcess, RecordType};
+pub use self::picture::{Picture, Unjudged};
 use crate::fault::Faults;
 use crate::serve::{RequestLog, Requests, ServeOptions, Server};
 

@@ -11,6 +11,7 @@ use super::grants::Grant;
 use super::knowledge::KnowledgeSettings;
 use super::limits::Limit;
 use super::record_types::{self, BusinessProcess, RecordType};
+use super::picture::Picture;
 
 /// How an org is started. Everything but addresses, custom fields and the key of assertions is kept in the state folder, and what is kept
 /// there wins over what is given when the folder is opened again.
@@ -260,6 +261,13 @@ impl OrgOptions {
         self
     }
 
+    /// One more validation rule. It refuses rows of which its formula is true, where that can be evaluated.
+    #[must_use]
+    pub fn validation_rule(mut self, rule: ValidationRule) -> Self {
+        self.settings.validation_rules.push(rule);
+        self
+    }
+
     /// Lets assertions pass that are signed with RS256 and the private half of this key: PEM of a public key, or of the
     /// certificate that was uploaded to the app.
     #[must_use]
@@ -386,6 +394,10 @@ pub struct OrgSettings {
     pub daily_api_requests: u64,
     /// What runs by itself when rows are written: declared to clients, never run.
     pub automations: Vec<Automation>,
+    /// Rules that refuse rows. Those whose formulas ask for more than the row are declared to clients, and judge nothing.
+    pub validation_rules: Vec<ValidationRule>,
+    /// The objects of another org that this one looks like.
+    pub picture: Option<Picture>,
     /// PEM of the public key, or of the certificate, that proves assertions; the JWT bearer grant is refused when not
     /// given.
     pub jwt_public_key: Option<String>,
@@ -438,6 +450,8 @@ impl Default for OrgSettings {
             session_calls: None,
             daily_api_requests: 5_000_000,
             automations: Vec::new(),
+            validation_rules: Vec::new(),
+            picture: None,
             jwt_public_key: None,
             jwt_audiences: None,
             approved_users: None,
@@ -506,6 +520,37 @@ pub struct DuplicateRule {
     pub field: String,
     /// Whether it refuses the row even if the client asks to save it; else it only alerts.
     pub block: bool,
+}
+
+/// A rule that refuses rows, in the words of the Metadata API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidationRule {
+    /// API name of the rule.
+    pub name: String,
+    /// API name of the object.
+    pub object: String,
+    /// `errorConditionFormula`: a row of which it is true is refused.
+    pub formula: String,
+    /// `errorMessage`.
+    pub message: String,
+    /// `errorDisplayField`: the field that the refusal names.
+    pub field: Option<String>,
+    /// Whether it judges rows.
+    pub active: bool,
+}
+
+impl ValidationRule {
+    /// An active rule that names no field.
+    pub fn new(object: &str, name: &str, formula: &str, message: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            object: object.to_owned(),
+            formula: formula.to_owned(),
+            message: message.to_owned(),
+            field: None,
+            active: true,
+        }
+    }
 }
 
 /// One more value of a standard picklist, such as a Case's Status.

@@ -7,6 +7,7 @@ mod composite;
 mod meta;
 mod records;
 mod search;
+mod tooling;
 mod tree;
 
 use std::ops::Range;
@@ -196,7 +197,7 @@ fn resource(ctx: &Ctx<'_>, request: &Request, segments: &[&str]) -> Result<Reply
         ("GET", ["query"]) => {
             not_of_tooling(ctx, request).and_then(|()| query(ctx, request, false))
         }
-        ("GET", ["tooling", "query"]) => query(ctx, request, false),
+        ("GET", ["tooling", "query"]) => tooling::query(ctx, request, query),
         ("GET", ["queryAll"]) => query(ctx, request, true),
         ("GET", ["query" | "queryAll", locator]) => {
             soql::more(ctx, locator, request.batch()).map(|a| Reply::json(200, a.0))

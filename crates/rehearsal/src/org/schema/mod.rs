@@ -2,6 +2,7 @@
 
 mod custom;
 mod describe;
+mod described;
 mod features;
 pub(super) mod table;
 
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 use self::custom::{custom_field, custom_object};
 pub(crate) use self::describe::{describe, global_row};
 pub(crate) use self::features::OF_PERSON;
+use super::formula::Formula;
 use super::options::OrgSettings;
 use super::record_types::{BusinessProcess, RecordType};
 
@@ -40,10 +42,22 @@ pub(crate) struct Object {
     pub(crate) setup: bool,
     pub(crate) takes_custom_fields: bool,
     pub(crate) custom: bool,
+    /// The org that this one looks like has no such object: every row of it is refused.
+    pub(crate) absent: bool,
+    /// The validation rules that can be evaluated.
+    pub(crate) rules: Vec<Rule>,
     pub(crate) fields: Vec<Field>,
     /// The object whose rows it shows, where it has none of its own.
     pub(crate) view_of: Option<String>,
     by_name: HashMap<String, usize>,
+}
+
+/// A validation rule whose formula can be evaluated.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) formula: Formula,
+    pub(crate) message: String,
+    pub(crate) field: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,9 +141,28 @@ impl Schema {
     /// A sentence about the first custom field or picklist value that the platform would refuse.
     pub(crate) fn build(settings: &OrgSettings) -> Result<Self, String> {
         let mut objects = table::builtin(settings.audit_fields);
+        // What the org looks like comes before what is added to it.
+        if let Some(picture) = &settings.picture {
+            described::apply(&mut objects, picture);
+        }
+        let pictured = settings.picture.is_some();
         let customs = settings.custom_objects.iter().enumerate();
         for (number, custom) in customs.filter(|(_, custom)| !custom.deleted) {
-            let object = custom_object(custom, number, settings.audit_fields)?;
+            let mut object = custom_object(custom, number, settings.audit_fields)?;
+            let taken = |prefix: &str| objects.iter().any(|known| known.prefix == prefix);
+            let mut free = (0xa00..0xfff).map(|n| format!("{n:03x}"));
+            if pictured && taken(&object.prefix) {
+                object.prefix = free
+                    .find(|prefix| !taken(prefix))
+                    .ok_or("there is no key prefix left")?;
+            }
+            if pictured
+                && objects
+                    .iter()
+                    .any(|known| known.name.eq_ignore_ascii_case(&object.name))
+            {
+                continue;
+            }
             if objects
                 .iter()
                 .any(|known| known.name.eq_ignore_ascii_case(&object.name))
@@ -169,6 +202,9 @@ impl Schema {
             let object = schema.named(&custom.object)?;
             let object = &mut schema.objects[object];
             let field = custom_field(custom, object.takes_custom_fields)?;
+            if pictured && object.field(&field.name).is_some() {
+                continue;
+            }
             object
                 .add(field)
                 .map_err(|name| format!("{} has a field {name} already", custom.object))?;
@@ -188,7 +224,31 @@ impl Schema {
                 }
             }
         }
+        schema.take_rules(settings);
         Ok(schema)
+    }
+
+    /// Validation rules that are active and can be evaluated: their formulas ask for nothing but fields of the row.
+    fn take_rules(&mut self, settings: &OrgSettings) {
+        for rule in settings.validation_rules.iter().filter(|rule| rule.active) {
+            let (Ok(object), Ok(formula)) =
+                (self.named(&rule.object), Formula::read(&rule.formula))
+            else {
+                continue;
+            };
+            let object = &mut self.objects[object];
+            if formula
+                .fields()
+                .iter()
+                .all(|name| object.field(name).is_some())
+            {
+                object.rules.push(Rule {
+                    formula,
+                    message: rule.message.clone(),
+                    field: rule.field.clone(),
+                });
+            }
+        }
     }
 
     fn of(objects: Vec<Object>) -> Self {

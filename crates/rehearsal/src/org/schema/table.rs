@@ -60,6 +60,8 @@ pub(super) fn object(head: &str, audit: bool) -> Object {
         setup: classes.contains(&"setup"),
         takes_custom_fields: !classes.contains(&"fixed"),
         custom: false,
+        absent: false,
+        rules: Vec::new(),
         fields: Vec::new(),
         view_of: None,
         by_name: HashMap::new(),

@@ -9,6 +9,7 @@ mod knowledge;
 mod objects;
 mod outside;
 mod pages;
+mod pictures;
 mod plans;
 mod profiles;
 mod queries;

@@ -16,6 +16,7 @@ mod persons;
 mod places;
 mod record_type;
 mod references;
+mod rules;
 
 use std::path::PathBuf;
 
@@ -276,6 +277,10 @@ fn one(
 }
 
 fn insert(ctx: &Ctx<'_>, call: &Call, object: &Object, values: &Fields) -> Result<String, Refusal> {
+    if object.absent {
+        let message = format!("sObject type '{}' is not supported.", object.name);
+        return Err(Refusal::new("INVALID_TYPE", message));
+    }
     if !object.createable {
         return Err(not_supported(object, "create"));
     }
@@ -287,6 +292,7 @@ fn insert(ctx: &Ctx<'_>, call: &Call, object: &Object, values: &Fields) -> Resul
     given.required(object)?;
     given.audit(ctx)?;
     references::check(ctx, object, &mut given.values)?;
+    rules::check(ctx, object, &given.values, None)?;
     given::unique(ctx, object, &given.values, None)?;
     duplicates::check(ctx, call, object, &given.values, None)?;
     lock(ctx, object, None, &given.values)?;
@@ -322,6 +328,7 @@ fn update(
     places::complete(object, Some(&row), &mut given)?;
     given.still_required(object)?;
     references::check(ctx, object, &mut given.values)?;
+    rules::check(ctx, object, &given.values, Some(&row))?;
     given::unique(ctx, object, &given.values, Some(row.number))?;
     duplicates::check(ctx, call, object, &given.values, Some(row.number))?;
     lock(ctx, object, Some(id), &row.fields)?;
