@@ -168,6 +168,21 @@ pub(super) enum Verb {
     Doctor,
     /// Read back everything that was loaded and compare it field by field.
     Verify,
+    /// Ask the org everything that decides how a load will go: rights, features, rules, room; a line for each, with what to do.
+    /// Only reads.
+    Preflight {
+        /// After the load: show every rule whose state is another than at the last preflight.
+        #[arg(long)]
+        compare: bool,
+    },
+    /// Pull what the org says of itself into a folder (only reads), load a local org that looks like it, and report every row
+    /// that it refuses.
+    #[cfg(feature = "rehearsal")]
+    Rehearse {
+        /// Ask the org anew instead of going on with the picture of it that is there.
+        #[arg(long)]
+        anew: bool,
+    },
     /// Show what taking everything back would do; with --yes do it: what was made is removed, children before parents, and
     /// nothing that somebody else works with.
     Rollback {

@@ -17,7 +17,7 @@ use deskferry_core::owners::Decision;
 use deskferry_core::{Error, ErrorKind, RecordKey, Result};
 use deskferry_rehearsal::oracle::{Oracle, OracleOptions, OrgDump, RemoteOrg};
 use deskferry_rehearsal::org::{
-    CustomField, CustomObject, KnowledgeSettings, NewUser, Org, OrgOptions,
+    CustomField, CustomObject, KnowledgeSettings, NewUser, Org, OrgOptions, OrgSettings,
 };
 use deskferry_rehearsal::serve::ServeOptions;
 use deskferry_rehearsal::world::{Content, World, WorldSpec};
@@ -141,6 +141,12 @@ enum Told {
         knowledge: Option<KnowledgeSettings>,
         port: u16,
     },
+    /// An org that looks like the one whose answers are in a folder.
+    Mirror {
+        picture: PathBuf,
+        objects: Vec<CustomObject>,
+        fields: Vec<CustomField>,
+    },
 }
 
 /// What a stand-in tells on its first line.
@@ -160,6 +166,16 @@ pub(super) struct Local {
     judged: fn(String) -> OracleOptions,
     /// Whether the mapping loads articles.
     articles: bool,
+}
+
+/// A local org that looks like another one; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Mirror(StandIn);
+
+impl Mirror {
+    pub(super) fn url(&self) -> &str {
+        &self.0.address.url
+    }
 }
 
 #[derive(Debug)]
@@ -213,6 +229,16 @@ impl Local {
             judged: app.source.local.judged,
             articles,
         })
+    }
+
+    /// An org in a folder of the rehearsal's that looks like the one of this picture, with what the mapping's package installs.
+    pub(super) async fn mirror(app: &App, rehearsal: &Path, picture: &Path) -> Result<Mirror> {
+        let told = Told::Mirror {
+            picture: picture.to_owned(),
+            objects: objects(app, rehearsal)?,
+            fields: fields(app, rehearsal)?,
+        };
+        StandIn::start("mirror", rehearsal, &told).await.map(Mirror)
     }
 
     pub(super) fn helpdesk_url(&self) -> Option<&str> {
@@ -477,6 +503,24 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
                 "{}",
                 serde_json::json!({ "url": org.url(), "user": org.user_id() })
             );
+            until_the_input_ends().await;
+            org.stop().await;
+        }
+        Told::Mirror {
+            picture,
+            objects,
+            fields,
+        } => {
+            let (settings, _) = OrgSettings::pictured(picture).map_err(|e| failed(e.to_string()))?;
+            let options = OrgOptions::new(folder)
+                .settings(settings)
+                .client(CLIENT_ID, CLIENT_SECRET)
+                .custom_objects(objects)
+                .custom_fields(fields);
+            let org = Org::start(options)
+                .await
+                .map_err(|e| failed(e.to_string()))?;
+            println!("{}", serde_json::json!({ "url": org.url() }));
             until_the_input_ends().await;
             org.stop().await;
         }

@@ -11,7 +11,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover`, `plan`, `confirm`, `sign-off`, `audit`, `hand-over` and `wipe`. Addresses and credentials come from the environment
+//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover`, `plan`, `confirm`, `sign-off`, `audit`, `hand-over`, `wipe`, `preflight`, `rehearse` and `login`. Addresses and credentials come from the environment
 //! and from a configuration file (`--config`); secrets from the environment, or from files of their own.
 //! Where neither names a helpdesk, or an org, and the feature `rehearsal` is on, local ones are started as
 //! processes of their own and filled with a made-up world, so that the whole can be tried without an account.
@@ -29,11 +29,14 @@ mod local;
 mod log;
 mod page;
 mod plan;
+mod preflight;
 mod progress;
 mod proposals;
 mod review;
 mod sign_off;
 mod standing;
+#[cfg(feature = "rehearsal")]
+mod rehearse;
 mod verbs;
 mod wipe;
 
@@ -55,6 +58,8 @@ pub use kits::trengo;
 pub use kits::{Package, SinkKit, SourceKit, TakenFields, sections};
 #[cfg(feature = "rehearsal")]
 pub use local::{LocalSource, Running, Starting};
+#[cfg(feature = "rehearsal")]
+pub use rehearse::{Picture, Pulling};
 
 /// The shipped Salesforce mapping with a line for each custom field of the made-up world, under the world's own keys: what
 /// the workspace of a rehearsal with a local Kayako gets.

@@ -72,6 +72,14 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
         Verb::Audit => super::audit::show(&needed(choices)?),
         Verb::HandOver => super::hand_over::make(app, choices, &needed(choices)?).await,
         Verb::Wipe { yes, all } => super::wipe::wipe(choices, &needed(choices)?, yes, all).await,
+        Verb::Preflight { compare } => {
+            let folder = workspace_of_a_run(choices)?;
+            preflight(app, choices, &folder, compare).await
+        }
+        #[cfg(feature = "rehearsal")]
+        Verb::Rehearse { anew } => {
+            super::rehearse::rehearse(app, choices, &workspace_of_a_run(choices)?, anew).await
+        }
         Verb::Resume => move_it(app, choices, &needed(choices)?, Go::Resume).await,
         Verb::Retry => move_it(app, choices, &needed(choices)?, Go::Retry).await,
         Verb::Delta { settled_for } => {
@@ -243,6 +251,21 @@ async fn doctor(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     super::doctor::examine(ends.source.as_ref(), ends.sink.as_ref(), folder).await
 }
 
+async fn preflight(app: &App, choices: &Choices, folder: &Path, compare: bool) -> Result<Done> {
+    // Beside a run it looks at what that has; a new workspace gets its mapping file, for people to edit.
+    let _workspace = match Workspace::look(folder) {
+        Ok(workspace) => workspace,
+        Err(error) if error.kind() == ErrorKind::NotFound => Workspace::open(folder)?,
+        Err(error) => return Err(error),
+    };
+    let ends = ends(app, choices, folder).await?;
+    if compare {
+        super::preflight::compare(ends.sink.as_ref(), folder).await
+    } else {
+        super::preflight::look(ends.sink.as_ref(), folder).await
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
 async fn discover(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     let workspace = Workspace::open(folder)?;
@@ -332,7 +355,7 @@ async fn foretell(source: &dyn Source) -> Result<Option<Estimate>> {
     estimate
 }
 
-fn write_if_missing(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write_if_missing(path: &Path, text: &str) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
@@ -489,7 +512,7 @@ async fn sample(
 }
 
 /// The first Ctrl-C asks the run to stop at a safe place.
-fn stop_on_interrupt(cx: &Context) -> tokio::task::JoinHandle<()> {
+pub(super) fn stop_on_interrupt(cx: &Context) -> tokio::task::JoinHandle<()> {
     let cx = cx.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {

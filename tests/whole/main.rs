@@ -15,6 +15,7 @@ mod kustomer;
 mod owners;
 mod plan;
 mod program;
+mod rehearse;
 mod requests;
 mod rollback;
 mod scene;

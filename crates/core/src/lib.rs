@@ -33,6 +33,8 @@ pub mod model;
 pub mod owners;
 pub mod pipeline;
 pub mod proposing;
+pub mod preflight;
+pub mod probe;
 mod related;
 pub mod report;
 pub mod settings;

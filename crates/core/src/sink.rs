@@ -16,6 +16,8 @@ use crate::key::{RecordId, RecordKey, RecordKind};
 use crate::mapped::Mapped;
 use crate::model::{InventoryKind, Record};
 use crate::owners::{Decision, Owners};
+use crate::preflight::Preflight;
+use crate::probe::Probe;
 use crate::report::Allowance;
 use crate::shown::Shown;
 use crate::undo::Undo;
@@ -64,6 +66,16 @@ pub trait Sink: Send + Sync {
 
     /// The same target as something that tells beforehand what a load takes, if it can.
     fn as_forecast(&self) -> Option<&dyn Forecast> {
+        None
+    }
+
+    /// The same target as something that can be looked at beforehand, if it can.
+    fn as_preflight(&self) -> Option<&dyn Preflight> {
+        None
+    }
+
+    /// The same target as something that can be tried out with rows that do not stay, if it can.
+    fn as_probe(&self) -> Option<&dyn Probe> {
         None
     }
 

@@ -112,6 +112,7 @@ pub mod schema;
 mod settings;
 mod shown;
 mod sink;
+mod survey;
 mod undo;
 mod verify;
 
@@ -120,3 +121,4 @@ pub use handoff::clicks;
 pub use mapping::{FieldSpec, Mapping, Problem};
 pub use settings::SETTINGS;
 pub use sink::Salesforce;
+pub use survey::Pulled;

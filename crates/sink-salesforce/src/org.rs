@@ -89,7 +89,7 @@ impl Org {
                 .as_str()
                 .unwrap_or("unnamed org")
                 .to_owned(),
-            product: product(&organization, &api.config().api_version),
+            product: product(&organization, api.version()),
             sandbox,
             schema,
             legacy_owner,
@@ -234,7 +234,7 @@ fn seen(rows: Result<Vec<Value>>) -> Result<Vec<Value>> {
     }
 }
 
-async fn identity(cx: &Context, api: &Api) -> Result<Identity> {
+pub(crate) async fn identity(cx: &Context, api: &Api) -> Result<Identity> {
     if let Some(identity) = &api.login(cx).await?.identity {
         return Ok(identity.clone());
     }

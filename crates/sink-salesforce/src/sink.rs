@@ -9,6 +9,7 @@ use deskferry_core::forecast::Forecast;
 use deskferry_core::mapped::Mapped;
 use deskferry_core::model::InventoryKind;
 use deskferry_core::owners::Owners;
+use deskferry_core::preflight::Preflight;
 use deskferry_core::report::Allowance;
 use deskferry_core::shown::Shown;
 use deskferry_core::sink::{Batch, Counterpart, Outcome, Phase, Sink, TargetInfo};
@@ -35,6 +36,8 @@ pub struct Salesforce {
     waiting: Mutex<Vec<Batch>>,
     /// Articles that link to others which are still to come, and a batch of theirs without its records.
     unpublished: Mutex<Option<(Batch, Vec<load::articles::Waiting>)>>,
+    /// Whether a mapping that does not fit is told instead of refused.
+    lenient: bool,
     pub(crate) relations: Relations,
 }
 
@@ -50,8 +53,17 @@ impl Salesforce {
             org: Mutex::new(None),
             waiting: Mutex::new(Vec::new()),
             unpublished: Mutex::new(None),
+            lenient: false,
             relations: Relations::default(),
         })
+    }
+
+    /// The same for a rehearsal: lines of the mapping that do not fit the org are told as warnings instead of refused, so that what the org
+    /// makes of the rows can be seen.
+    #[must_use]
+    pub fn rehearsing(mut self) -> Self {
+        self.lenient = true;
+        self
     }
 
     pub(crate) fn mapping(&self) -> &Mapping {
@@ -95,7 +107,7 @@ impl Salesforce {
 #[async_trait]
 impl Sink for Salesforce {
     async fn check(&self, cx: &Context) -> Result<TargetInfo> {
-        preflight::target(&*self.org(cx).await?, &self.mapping)
+        preflight::target(&*self.org(cx).await?, &self.mapping, self.lenient)
     }
 
     fn phases(&self) -> Vec<Phase> {
@@ -182,6 +194,10 @@ impl Sink for Salesforce {
     }
 
     fn as_forecast(&self) -> Option<&dyn Forecast> {
+        Some(self)
+    }
+
+    fn as_preflight(&self) -> Option<&dyn Preflight> {
         Some(self)
     }
 

@@ -14,6 +14,8 @@ mod trengo;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+#[cfg(feature = "rehearsal")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use deskferry_core::migration::Definitions;
@@ -92,6 +94,12 @@ pub struct SinkKit {
     /// The custom objects that a mapping file needs, as the local org takes them (JSON).
     #[cfg(feature = "rehearsal")]
     pub objects: fn(&Path) -> Result<serde_json::Value>,
+    /// Pulls a picture of the real org into a folder; only reads.
+    #[cfg(feature = "rehearsal")]
+    pub pull: fn(&Settings, &Path, PathBuf) -> super::Pulling,
+    /// Makes a sink for a local org that looks like the real one: what of the mapping does not fit is told, not refused.
+    #[cfg(feature = "rehearsal")]
+    pub rehearsing: fn(&str, &Path) -> Result<Arc<dyn Sink>>,
     /// Makes a sink for the local org at this address.
     #[cfg(feature = "rehearsal")]
     pub local: fn(&str, &Path) -> Result<Arc<dyn Sink>>,

@@ -6,7 +6,7 @@ use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, mapping, 
 
 use super::{Package, SinkKit};
 #[cfg(feature = "rehearsal")]
-use crate::cli::local;
+use crate::cli::{Picture, local};
 
 /// Salesforce Service Cloud: the section `[salesforce]`, the variables `SALESFORCE_…`.
 #[must_use]
@@ -48,14 +48,33 @@ pub fn salesforce() -> SinkKit {
             })
         },
         #[cfg(feature = "rehearsal")]
-        local: |url, mapping| {
-            let config = SalesforceConfig::builder(url)
-                .client_credentials(local::CLIENT_ID, local::CLIENT_SECRET)
-                .landing_window(std::time::Duration::from_secs(1))
-                .build()?;
-            Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))
+        pull: |told, mapping, folder| {
+            let sink = SalesforceConfig::from_settings(told)
+                .and_then(|config| Salesforce::new(config, read_mapping(mapping)?));
+            Box::pin(async move {
+                let cx = deskferry_core::Context::new();
+                let pulled = sink?.pull(&cx, &folder).await?;
+                let mut picture = Picture::new(pulled.name, pulled.org, pulled.begun_at);
+                (picture.asked, picture.kept) = (pulled.asked, pulled.kept);
+                picture.untold = pulled.untold;
+                picture.allowances = pulled.allowances;
+                Ok(picture)
+            })
         },
+        #[cfg(feature = "rehearsal")]
+        rehearsing: |url, mapping| Ok(Arc::new(local_sink(url, mapping)?.rehearsing())),
+        #[cfg(feature = "rehearsal")]
+        local: |url, mapping| Ok(Arc::new(local_sink(url, mapping)?)),
     }
+}
+
+#[cfg(feature = "rehearsal")]
+fn local_sink(url: &str, mapping: &Path) -> Result<Salesforce> {
+    let config = SalesforceConfig::builder(url)
+        .client_credentials(local::CLIENT_ID, local::CLIENT_SECRET)
+        .landing_window(std::time::Duration::from_secs(1))
+        .build()?;
+    Salesforce::new(config, read_mapping(mapping)?)
 }
 
 fn read_mapping(path: &Path) -> Result<Mapping> {

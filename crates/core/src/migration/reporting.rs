@@ -10,14 +10,14 @@ use super::verifying::Found;
 use super::workspace::write_whole;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::{RecordId, RecordKind};
+use crate::key::{RecordId, RecordKind, Tenant};
 use crate::ledger::{Ledger, PhaseState};
 use crate::report::{
     Changed, Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report, Usage,
 };
 use crate::sink::Phase;
 use crate::stage::Stage;
-use crate::stage::index::Index;
+use crate::stage::index::{Index, Row};
 
 /// How many rejected rows and notes a report shows.
 const SHOWN: usize = 20;
@@ -256,6 +256,17 @@ async fn phase_lines(
     Ok(lines)
 }
 
+/// The key of a record as people see it.
+pub(super) fn key_of(tenant: Option<&Tenant>, row: &Row) -> String {
+    match tenant {
+        Some(tenant) => {
+            let base = tenant.key(row.kind, "");
+            format!("{}{}", base.as_str(), row.source_id)
+        }
+        None => row.source_id.clone(),
+    }
+}
+
 async fn examples(
     index: &dyn Index,
     ledger: &dyn Ledger,
@@ -264,15 +275,8 @@ async fn examples(
     let mut examples = Vec::new();
     for row in index.rows(records).await? {
         let message = ledger.message(row.id).await?.unwrap_or_default();
-        let key = match index.tenant().await? {
-            Some(tenant) => {
-                let base = tenant.key(row.kind, "");
-                format!("{}{}", base.as_str(), row.source_id)
-            }
-            None => row.source_id.clone(),
-        };
         examples.push(Example {
-            key,
+            key: key_of(index.tenant().await?.as_ref(), &row),
             message: message.chars().take(300).collect(),
         });
     }

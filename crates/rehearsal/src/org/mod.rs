@@ -289,6 +289,19 @@ impl OrgState {
     pub fn blob(&self, content_version: &str) -> Result<Vec<u8>, OrgError> {
         blob(&self.engine, content_version)
     }
+
+    /// How many rows each object holds, empty ones left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn counts(&self) -> Result<Vec<(String, u64)>, OrgError> {
+        let counts = self.engine.counts();
+        let counts = counts.map_err(|e| OrgError(format!("cannot count rows: {}", e.message)))?;
+        let rows = counts.into_iter();
+        Ok(rows
+            .map(|(object, n)| (object, u64::try_from(n).unwrap_or(0)))
+            .collect())
+    }
 }
 
 fn dump(engine: &Engine, object: &str) -> Result<Vec<Value>, OrgError> {

@@ -298,6 +298,13 @@ impl OrgOptions {
         self
     }
 
+    /// API calls per day; beyond it every call is refused.
+    #[must_use]
+    pub fn daily_api_requests(mut self, calls: u64) -> Self {
+        self.settings.daily_api_requests = calls;
+        self
+    }
+
     /// How many seconds a bulk job and its results stay after its end; a week when not given.
     #[must_use]
     pub fn bulk_job_seconds(mut self, seconds: i64) -> Self {

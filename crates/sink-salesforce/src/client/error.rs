@@ -5,6 +5,8 @@ use deskferry_core::http::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::codes::{Code, nested};
+
 /// One refusal: a code, a text and the fields it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -42,9 +44,13 @@ pub(crate) enum Class {
 
 impl Refusal {
     pub(crate) fn class(&self) -> Class {
-        match class_of(&self.code) {
-            // Automation wraps the real reason: look inside before judging (section 3.3).
-            Class::Automation if self.message.contains("UNABLE_TO_LOCK_ROW") => Class::Locked,
+        match Code::of(&self.code).map_or(Class::Row, Code::class) {
+            // Automation wraps the real reason: look inside before judging (section 3.3). What may pass by itself is tried again;
+            // any other reason is of the rows that the code of the org wrote, which are not ours to judge.
+            Class::Automation => match nested(&self.message).map(Code::class) {
+                Some(class @ (Class::Locked | Class::Transient)) => class,
+                _ => Class::Automation,
+            },
             Class::Quota if self.message.contains("Concurrent") => Class::Busy,
             class => class,
         }
@@ -55,28 +61,6 @@ impl Refusal {
         let names_it = self.message.contains("Source_Key__c")
             || self.fields.iter().any(|f| f == "Source_Key__c");
         self.class() == Class::Duplicate && names_it
-    }
-}
-
-fn class_of(code: &str) -> Class {
-    match code {
-        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Class::Session,
-        "REQUEST_LIMIT_EXCEEDED"
-        | "STORAGE_LIMIT_EXCEEDED"
-        | "API_DISABLED_FOR_ORG"
-        | "API_CURRENTLY_DISABLED" => Class::Quota,
-        "UNABLE_TO_LOCK_ROW" => Class::Locked,
-        "SERVER_UNAVAILABLE" | "UNKNOWN_EXCEPTION" | "QUERY_TIMEOUT" | "TOO_MANY_APEX_REQUESTS" => {
-            Class::Transient
-        }
-        "PROCESSING_HALTED" | "ALL_OR_NONE_OPERATION_ROLLED_BACK" => Class::Derived,
-        "DUPLICATE_VALUE" | "DUPLICATE_EXTERNAL_ID" => Class::Duplicate,
-        "DUPLICATES_DETECTED" => Class::DuplicateRule,
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => {
-            Class::Automation
-        }
-        "EXCEEDED_MAX_SIZE_REQUEST" | "OPERATION_TOO_LARGE" => Class::Size,
-        _ => Class::Row,
     }
 }
 
@@ -269,6 +253,21 @@ mod tests {
             (
                 "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
                 "trigger: NullPointer",
+                Class::Automation,
+            ),
+            (
+                "CANNOT_EXECUTE_FLOW_TRIGGER",
+                "first error: QUERY_TIMEOUT, x",
+                Class::Transient,
+            ),
+            (
+                "APEX_ERROR",
+                "System.LimitException: REQUEST_LIMIT_EXCEEDED",
+                Class::Automation,
+            ),
+            (
+                "APEX_ERROR",
+                "DUPLICATE_VALUE, duplicate value found: Source_Key__c",
                 Class::Automation,
             ),
             (

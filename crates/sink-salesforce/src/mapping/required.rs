@@ -83,7 +83,7 @@ pub(crate) struct Create {
     #[serde(rename = "type")]
     kind: String,
     label: Option<String>,
-    length: Option<u32>,
+    pub(crate) length: Option<u32>,
     precision: Option<u32>,
     scale: Option<u32>,
     #[serde(default)]
@@ -93,7 +93,7 @@ pub(crate) struct Create {
     #[serde(default)]
     case_sensitive: bool,
     #[serde(default)]
-    values: Vec<String>,
+    pub(crate) values: Vec<String>,
     to: Option<String>,
     relationship: Option<String>,
 }

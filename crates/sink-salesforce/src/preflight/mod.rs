@@ -1,5 +1,11 @@
 //! What is asked and said before anything is written.
 
+mod lines;
+mod look;
+mod picklists;
+#[cfg(test)]
+mod tests_of_lines;
+
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind, Result};
 use deskferry_core::report::{Allowance, Limits};
@@ -10,13 +16,13 @@ use crate::client::Api;
 use crate::mapping::{ARTICLES, Mapping};
 use crate::org::Org;
 
-/// Who the org is, and what people should know.
+/// Who the org is, and what people should know. Where one is lenient, lines of the mapping that do not fit are among that.
 ///
 /// # Errors
 /// `Config` when the mapping does not fit the org: every line that does not, at once.
-pub(crate) fn target(org: &Org, mapping: &Mapping) -> Result<TargetInfo> {
+pub(crate) fn target(org: &Org, mapping: &Mapping, lenient: bool) -> Result<TargetInfo> {
     let problems = mapping.check(&org.schema);
-    if !problems.is_empty() {
+    if !problems.is_empty() && !lenient {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let said = format!(
             "the mapping does not fit the org {}:\n  {}\n",
@@ -35,6 +41,9 @@ pub(crate) fn target(org: &Org, mapping: &Mapping) -> Result<TargetInfo> {
     info.sandbox = Some(org.sandbox);
     info.shape = crate::mapped::shape(mapping, &org.schema);
     info.warnings = warnings(org, mapping);
+    let misfits = problems.iter();
+    info.warnings
+        .extend(misfits.map(|problem| format!("the mapping does not fit: {problem}")));
     Ok(info)
 }
 
@@ -66,14 +75,17 @@ fn explained(error: Error, lacking: &[String], problems: usize) -> Error {
 
 /// What is left of the org's allowances.
 pub(crate) async fn allowances(cx: &Context, api: &Api) -> Result<Vec<Allowance>> {
+    Ok(allowances_of(&limits(cx, api).await?))
+}
+
+/// The org's limits as it tells them.
+pub(crate) async fn limits(cx: &Context, api: &Api) -> Result<Value> {
     const DOING: &str = "ask for the org's limits";
-    let path = api.path("limits");
-    let told = api.get(cx, "limits", path, DOING).await?;
-    Ok(allowances_of(&told))
+    api.get(cx, "limits", api.path("limits"), DOING).await
 }
 
 /// The allowances that a migration uses, of those that the org tells (Salesforce APIs, section 3.4).
-fn allowances_of(told: &Value) -> Vec<Allowance> {
+pub(crate) fn allowances_of(told: &Value) -> Vec<Allowance> {
     [
         (
             "DailyApiRequests",

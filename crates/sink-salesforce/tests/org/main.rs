@@ -4,6 +4,7 @@ mod articles;
 mod bench;
 mod bulk;
 mod channels;
+mod codes;
 mod faults;
 mod figures;
 mod landing;
