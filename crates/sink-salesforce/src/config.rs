@@ -381,6 +381,13 @@ impl SalesforceConfigBuilder {
         self
     }
 
+    /// Stops by itself when this share of the day's requests is used, in percent, by whomever.
+    #[must_use]
+    pub fn daily_share(mut self, percent: u8) -> Self {
+        self.config.daily_share = percent;
+        self
+    }
+
     /// Puts this before the addresses of rewritten images.
     #[must_use]
     pub fn image_base(mut self, base: impl Into<String>) -> Self {
