@@ -168,6 +168,12 @@ pub(super) enum Verb {
     Doctor,
     /// Read back everything that was loaded and compare it field by field.
     Verify,
+    /// Log in to the org in a browser, once: the login is kept in the file that login_file of [salesforce] names.
+    Login {
+        /// The port of this machine that the app's callback address names; 0 takes a free one.
+        #[arg(long, default_value_t = super::login::PORT)]
+        port: u16,
+    },
     /// Ask the org everything that decides how a load will go: rights, features, rules, room; a line for each, with what to do.
     /// Only reads.
     Preflight {

@@ -511,7 +511,8 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
             objects,
             fields,
         } => {
-            let (settings, _) = OrgSettings::pictured(picture).map_err(|e| failed(e.to_string()))?;
+            let (settings, _) =
+                OrgSettings::pictured(picture).map_err(|e| failed(e.to_string()))?;
             let options = OrgOptions::new(folder)
                 .settings(settings)
                 .client(CLIENT_ID, CLIENT_SECRET)

@@ -28,6 +28,7 @@ mod kits;
 mod local;
 mod log;
 mod page;
+mod login;
 mod plan;
 mod preflight;
 mod progress;
@@ -58,6 +59,7 @@ pub use kits::trengo;
 pub use kits::{Package, SinkKit, SourceKit, TakenFields, sections};
 #[cfg(feature = "rehearsal")]
 pub use local::{LocalSource, Running, Starting};
+pub use login::{BeginLogin, Waiting};
 #[cfg(feature = "rehearsal")]
 pub use rehearse::{Picture, Pulling};
 

@@ -120,7 +120,10 @@ mod tests {
     #[test]
     fn what_to_do_stands_under_what_was_found() {
         let shown = line(&Finding::of(Level::Warning, "flows", "two\nof them", "Ask"));
-        assert_eq!(shown, "warning   flows: two\n          of them\n          Ask");
+        assert_eq!(
+            shown,
+            "warning   flows: two\n          of them\n          Ask"
+        );
         assert_eq!(line(&Finding::fine("org", "Acme")), "ok        org: Acme");
     }
 }

@@ -147,9 +147,9 @@ pub(super) async fn rehearse(
     let (report, requests) = load(app, choices, workspace, folder, &mirror).await?;
     let workspace = Workspace::look(folder)?;
     let target = targets_of(&workspace, &report.target_id)?;
-    let target = target.first().ok_or_else(|| {
-        Error::bug("rehearse", "the load left no folder of a target")
-    })?;
+    let target = target
+        .first()
+        .ok_or_else(|| Error::bug("rehearse", "the load left no folder of a target"))?;
     let (refused, causes) = causes(&workspace, target).await?;
     drop(mirror);
     let made = Rehearsed {
@@ -174,17 +174,12 @@ pub(super) async fn rehearse(
 
 /// Asks the real org about itself. Only reads.
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
-async fn pull(
-    app: &App,
-    choices: &Choices,
-    mapping: &Path,
-    places: &Places,
-) -> Result<Picture> {
+async fn pull(app: &App, choices: &Choices, mapping: &Path, places: &Places) -> Result<Picture> {
     let told = choices.platform(app.sink.section)?;
     if !told.is_set(app.sink.address) {
-        return Err(told
-            .missing(app.sink.address)
-            .advise("`rehearse` asks a real org about itself; `run` without one uses a made-up org"));
+        return Err(told.missing(app.sink.address).advise(
+            "`rehearse` asks a real org about itself; `run` without one uses a made-up org",
+        ));
     }
     let mut text = (app.sink.mapping)();
     if !choices
@@ -283,7 +278,8 @@ async fn causes(workspace: &Workspace, target: &Path) -> Result<(u64, Vec<Cause>
             message,
             ..
         } = refused;
-        let line = serde_json::json!({"phase": phase, "key": key, "code": code, "message": message});
+        let line =
+            serde_json::json!({"phase": phase, "key": key, "code": code, "message": message});
         writeln!(file, "{line}").map_err(io)?;
         all += 1;
         let (count, examples) = causes
@@ -330,7 +326,11 @@ fn without_ids(message: &str) -> String {
 /// How many rows each rule will see: those that were taken here.
 fn seen(unjudged: Vec<Unjudged>, mirror: &Path) -> Result<Vec<Seen>> {
     let failed = |e: deskferry_rehearsal::org::OrgError| {
-        Error::new(ErrorKind::Storage, "count the rows of the local org", e.to_string())
+        Error::new(
+            ErrorKind::Storage,
+            "count the rows of the local org",
+            e.to_string(),
+        )
     };
     let org = Org::open_state(mirror).map_err(failed)?;
     let counts: BTreeMap<String, u64> = org.counts().map_err(failed)?.into_iter().collect();
@@ -439,7 +439,10 @@ mod tests {
                 "duplicates value on record with id: 500000000000001",
                 "duplicates value on record with id: …",
             ),
-            ("Email: invalid email address: a@b", "Email: invalid email address: …"),
+            (
+                "Email: invalid email address: a@b",
+                "Email: invalid email address: …",
+            ),
             (
                 "Source: data value too large: kayako:acme:contact:7 (max length=40)",
                 "Source: data value too large: … (max length=40)",

@@ -72,6 +72,7 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
         Verb::Audit => super::audit::show(&needed(choices)?),
         Verb::HandOver => super::hand_over::make(app, choices, &needed(choices)?).await,
         Verb::Wipe { yes, all } => super::wipe::wipe(choices, &needed(choices)?, yes, all).await,
+        Verb::Login { port } => super::login::login(app, choices, port).await,
         Verb::Preflight { compare } => {
             let folder = workspace_of_a_run(choices)?;
             preflight(app, choices, &folder, compare).await

@@ -94,6 +94,17 @@ impl Program {
         self
     }
 
+    /// Without a variable that it would have.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.env.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Starts it, its output to be read.
+    pub(crate) fn start(&self, args: &[&str]) -> tokio::process::Child {
+        self.command(args).spawn().unwrap()
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(path(self.example));
         for name in [

@@ -53,7 +53,12 @@ fn strange(options: OrgOptions) -> OrgOptions {
                 "OR(ISPICKVAL(Priority, \"High\"), LEN(Subject) < 2)",
                 "urgent cases are made by hand",
             ),
-            rule("Case", "Hot_Only", "Account.Rating <> 'Hot'", "hot ones only"),
+            rule(
+                "Case",
+                "Hot_Only",
+                "Account.Rating <> 'Hot'",
+                "hot ones only",
+            ),
         ],
         ..OrgSettings::default()
     })
@@ -66,8 +71,9 @@ async fn scene() -> Scene {
         Rule::new(Action::Status {
             code: 404,
             headers: Vec::new(),
-            body: r#"[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]"#
-                .into(),
+            body:
+                r#"[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]"#
+                    .into(),
             content_type: None,
         })
         .path("sobjects/EmailMessage/describe"),
@@ -112,7 +118,10 @@ async fn every_row_that_an_org_would_refuse_is_known_before_one_is_sent() {
     assert!(accounts > 0);
     let required = cause("accounts", "REQUIRED_FIELD_MISSING");
     assert_eq!(required["count"], accounts, "{made:#}");
-    assert_eq!(required["message"], "Required fields are missing: [Region__c]");
+    assert_eq!(
+        required["message"],
+        "Required fields are missing: [Region__c]"
+    );
     assert!(
         required["examples"][0]
             .as_str()
@@ -138,7 +147,12 @@ async fn every_row_that_an_org_would_refuse_is_known_before_one_is_sent() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|rule| (rule["kind"].as_str().unwrap(), rule["name"].as_str().unwrap()))
+        .map(|rule| {
+            (
+                rule["kind"].as_str().unwrap(),
+                rule["name"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         unjudged,
@@ -159,10 +173,24 @@ async fn every_row_that_an_org_would_refuse_is_known_before_one_is_sent() {
         assert!(ended.output.contains(shown), "{shown}:\n{}", ended.output);
     }
     for file in ["report.html", "report.json"] {
-        assert!(scene.workspace().join("rehearsal/target").join(file).exists());
+        assert!(
+            scene
+                .workspace()
+                .join("rehearsal/target")
+                .join(file)
+                .exists()
+        );
     }
     // No later verb takes it for an org.
-    assert_eq!(scene.workspace().join("targets").read_dir().unwrap().count(), 0);
+    assert_eq!(
+        scene
+            .workspace()
+            .join("targets")
+            .read_dir()
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,10 +200,11 @@ async fn a_picture_that_was_interrupted_goes_on_where_it_stopped_and_holds_no_se
         .org
         .faults()
         .push(Rule::new(Action::status(403)).path("sobjects/Task/describe"));
-    scene
-        .org
-        .faults()
-        .push(Rule::new(Action::status(403)).path("FlowDefinitionView").times(1));
+    scene.org.faults().push(
+        Rule::new(Action::status(403))
+            .path("FlowDefinitionView")
+            .times(1),
+    );
     let picture = scene.workspace().join("rehearsal/picture");
     let stopped = rehearsed(&scene).await;
     assert_ne!(stopped.code, Some(11), "{}", stopped.output);
@@ -207,7 +236,12 @@ async fn a_picture_that_was_interrupted_goes_on_where_it_stopped_and_holds_no_se
 
     scene.org.clear_requests();
     let again = rehearsed(&scene).await;
-    assert_eq!(again.code, Some(11), "a rehearsal can be repeated: {}", again.output);
+    assert_eq!(
+        again.code,
+        Some(11),
+        "a rehearsal can be repeated: {}",
+        again.output
+    );
     assert_eq!(scene.org.requests().count("GET", "describe"), 0);
 }
 
@@ -253,4 +287,52 @@ async fn a_preflight_names_what_to_do_and_later_what_is_no_longer_as_it_was() {
         after.output
     );
     assert!(scene.org.dump("Contact").unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_once_and_runs_need_no_secret_afterwards() {
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+    let scene = Scene::with(WorldSpec::new(3, 4), |options| options, |options| options).await;
+    let file = scene.folder.path().join("login.json");
+    let program = Program::of(&scene)
+        .without("SALESFORCE_CLIENT_SECRET")
+        .env("SALESFORCE_LOGIN_FILE", file.display().to_string());
+    let mut login = program.start(&["login", "--port", "0"]);
+    let mut lines = BufReader::new(login.stdout.take().unwrap()).lines();
+    let address = loop {
+        let line = lines.next_line().await.unwrap().expect("it ended");
+        if line.starts_with("http") {
+            break line;
+        }
+    };
+    let browse = async |address: &str| {
+        let rest = address.strip_prefix("http://").unwrap();
+        let (host, path) = rest.split_once('/').unwrap();
+        let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .unwrap();
+        let ask = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let sent = browse(&address).await;
+    let to = sent
+        .lines()
+        .find_map(|line| line.strip_prefix("location: "))
+        .unwrap_or_else(|| panic!("{sent}"));
+    let forged = browse(&to.replace("state=", "state=x")).await;
+    assert!(forged.starts_with("HTTP/1.1 404"), "{forged}");
+    let done = browse(to).await;
+    assert!(done.contains("You can close this window"), "{done}");
+    let mut said = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        said.push_str(&line);
+    }
+    assert!(login.wait().await.unwrap().success(), "{said}");
+    assert!(said.contains(&scene.org.org_id()), "{said}");
+    let looked = program.run(&["preflight"]).await;
+    assert_eq!(looked.code, Some(0), "{}", looked.output);
 }

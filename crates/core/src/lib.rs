@@ -34,7 +34,6 @@ pub mod owners;
 pub mod pipeline;
 pub mod proposing;
 pub mod preflight;
-pub mod probe;
 mod related;
 pub mod report;
 pub mod settings;

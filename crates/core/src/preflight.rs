@@ -105,7 +105,10 @@ impl Looked {
             match is.get(name) {
                 None => changed.push(format!("{} was active and is not", shown(name))),
                 Some(now) if now != version => {
-                    changed.push(format!("{} has another version: {version} → {now}", shown(name)));
+                    changed.push(format!(
+                        "{} has another version: {version} → {now}",
+                        shown(name)
+                    ));
                 }
                 Some(_) => {}
             }
@@ -121,7 +124,10 @@ type Name<'r> = (&'r str, &'r str, &'r str);
 fn by_name(rules: &[Rule]) -> BTreeMap<Name<'_>, &str> {
     let named = rules.iter().map(|rule| {
         let object = rule.object.as_deref().unwrap_or("");
-        ((rule.kind.as_str(), object, rule.name.as_str()), rule.version.as_str())
+        (
+            (rule.kind.as_str(), object, rule.name.as_str()),
+            rule.version.as_str(),
+        )
     });
     named.collect()
 }
@@ -172,8 +178,12 @@ mod tests {
     fn the_worst_finding_counts() {
         let mut found = looked(&[]);
         assert_eq!(found.worst(), Level::Fine);
-        found.findings.push(Finding::of(Level::Blocking, "a", "b", "c"));
-        found.findings.push(Finding::of(Level::Warning, "a", "b", "c"));
+        found
+            .findings
+            .push(Finding::of(Level::Blocking, "a", "b", "c"));
+        found
+            .findings
+            .push(Finding::of(Level::Warning, "a", "b", "c"));
         assert_eq!(found.worst(), Level::Blocking);
     }
 }

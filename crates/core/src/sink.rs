@@ -17,7 +17,6 @@ use crate::mapped::Mapped;
 use crate::model::{InventoryKind, Record};
 use crate::owners::{Decision, Owners};
 use crate::preflight::Preflight;
-use crate::probe::Probe;
 use crate::report::Allowance;
 use crate::shown::Shown;
 use crate::undo::Undo;
@@ -71,11 +70,6 @@ pub trait Sink: Send + Sync {
 
     /// The same target as something that can be looked at beforehand, if it can.
     fn as_preflight(&self) -> Option<&dyn Preflight> {
-        None
-    }
-
-    /// The same target as something that can be tried out with rows that do not stay, if it can.
-    fn as_probe(&self) -> Option<&dyn Probe> {
         None
     }
 

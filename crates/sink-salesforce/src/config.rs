@@ -53,7 +53,12 @@ pub struct SalesforceConfig {
     /// A token that is already there, instead of a grant. It cannot be renewed.
     #[serde(default)]
     pub access_token: Option<SecretString>,
-    /// The API version, one for the whole migration. Default 66.0.
+    /// The file in which `login` keeps what a person agreed to in a browser. Needs `client_id`; the app's secret too, where it
+    /// demands one.
+    #[serde(default)]
+    pub login_file: Option<PathBuf>,
+    /// The API version, one for the whole migration. Default 66.0; an org that does not know that yet is spoken to in its
+    /// newest.
     #[serde(default = "api_version")]
     pub api_version: String,
     /// Who owns what an agent without a User had: a username or a User's id. The running user when not given.
@@ -148,6 +153,7 @@ impl SalesforceConfig {
                 private_key_file: None,
                 audience: None,
                 access_token: None,
+                login_file: None,
                 api_version: api_version(),
                 legacy_owner: None,
                 landing_window: landing_seconds(),
@@ -199,14 +205,15 @@ impl SalesforceConfig {
         self.check_signing()?;
         let signs = self.username.is_some();
         let grant = self.client_id.is_some() && self.client_secret.is_some() && !signs;
-        if !grant && !signs && self.access_token.is_none() {
+        let kept = self.client_id.is_some() && self.login_file.is_some();
+        if !grant && !signs && !kept && self.access_token.is_none() {
             return Err(wrong("there are no credentials")
-                .advise("Set SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET of an app with the client-credentials flow, SALESFORCE_CLIENT_ID, SALESFORCE_USERNAME and SALESFORCE_PRIVATE_KEY_FILE of one with a certificate, or SALESFORCE_ACCESS_TOKEN"));
+                .advise("Set SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET of an app with the client-credentials flow, SALESFORCE_CLIENT_ID, SALESFORCE_USERNAME and SALESFORCE_PRIVATE_KEY_FILE of one with a certificate, SALESFORCE_CLIENT_ID and SALESFORCE_LOGIN_FILE of a login in a browser, or SALESFORCE_ACCESS_TOKEN"));
         }
         let login_host = ["login.salesforce.com", "test.salesforce.com"]
             .iter()
             .any(|host| self.url.ends_with(host));
-        if grant && login_host {
+        if grant && !kept && login_host {
             return Err(
                 wrong("the client-credentials grant works at the org's own address only")
                     .advise("Use its My Domain address, such as https://example.my.salesforce.com"),
@@ -315,6 +322,14 @@ impl SalesforceConfigBuilder {
         self.config.client_id = Some(id.into());
         self.config.username = Some(username.into());
         self.config.private_key_file = Some(private_key_file.into());
+        self
+    }
+
+    /// Opens sessions by the login that is kept in this file, for the app with this consumer key.
+    #[must_use]
+    pub fn kept_login(mut self, id: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.config.client_id = Some(id.into());
+        self.config.login_file = Some(file.into());
         self
     }
 

@@ -116,6 +116,7 @@ mod survey;
 mod undo;
 mod verify;
 
+pub use auth::{LoggedIn, WebLogin};
 pub use config::{API_VERSION, SalesforceConfig, SalesforceConfigBuilder};
 pub use handoff::clicks;
 pub use mapping::{FieldSpec, Mapping, Problem};

@@ -45,9 +45,15 @@ pub static SETTINGS: Section = Section::new(
             "instead of an app: a token that is already there. It cannot be renewed",
         ),
         Setting::new(
+            "login_file",
+            Holds::Path,
+            "",
+            "instead of a secret: the file in which `login` keeps what a person agreed to in a browser",
+        ),
+        Setting::new(
             "api_version",
             Holds::Text,
-            "66.0",
+            "66.0, or the org's newest where that is older",
             "the API version, one for the whole migration",
         ),
         Setting::new(

@@ -82,6 +82,8 @@ pub struct SinkKit {
     pub make: fn(&Settings, &Path) -> Result<Arc<dyn Sink>>,
     /// What the administrator must install for a mapping file, and for what the source was found to have.
     pub package: fn(&Path, &Definitions) -> Result<Package>,
+    /// Begins a login that a person finishes in a browser.
+    pub login: super::BeginLogin,
     /// The mapping's tables for the custom objects of a source, as a proposal.
     pub proposed_objects: fn(&Definitions) -> String,
     /// What is left to the target's administrator after a load.

@@ -2,9 +2,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deskferry_core::{RecordKind, Result};
-use deskferry_sink_salesforce::{Mapping, Salesforce, SalesforceConfig, mapping, metadata};
+use deskferry_sink_salesforce::{
+    Mapping, Salesforce, SalesforceConfig, WebLogin, mapping, metadata,
+};
+use futures_core::future::BoxFuture;
 
 use super::{Package, SinkKit};
+use crate::cli::Waiting;
 #[cfg(feature = "rehearsal")]
 use crate::cli::{Picture, local};
 
@@ -19,6 +23,10 @@ pub fn salesforce() -> SinkKit {
         make: |told, mapping| {
             let config = SalesforceConfig::from_settings(told)?;
             Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))
+        },
+        login: |told, redirect| {
+            let config: SalesforceConfig = told.configure()?;
+            Ok(Box::new(Browser(config.web_login(redirect)?)))
         },
         package: |mapping, found| {
             let files = metadata::package_with(&read_mapping(mapping)?, &found.categories)?;
@@ -75,6 +83,32 @@ fn local_sink(url: &str, mapping: &Path) -> Result<Salesforce> {
         .landing_window(std::time::Duration::from_secs(1))
         .build()?;
     Salesforce::new(config, read_mapping(mapping)?)
+}
+
+/// A login in a browser, as the verb knows it.
+struct Browser(WebLogin);
+
+impl Waiting for Browser {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    fn is_ours(&self, state: &str) -> bool {
+        self.0.is_ours(state)
+    }
+
+    fn finish(self: Box<Self>, code: String) -> BoxFuture<'static, Result<String>> {
+        Box::pin(async move {
+            let cx = deskferry_core::Context::new();
+            let who = self.0.finish(&cx, &code).await?;
+            Ok(format!(
+                "Logged in to org {} as user {}; kept in {}",
+                who.org,
+                who.user,
+                who.file.display()
+            ))
+        })
+    }
 }
 
 fn read_mapping(path: &Path) -> Result<Mapping> {

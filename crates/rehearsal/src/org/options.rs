@@ -241,6 +241,13 @@ impl OrgOptions {
         self
     }
 
+    /// Whether each use of a refresh token brings another one, and a second use revokes all of them.
+    #[must_use]
+    pub fn rotate_refresh_tokens(mut self, on: bool) -> Self {
+        self.settings.rotate_refresh_tokens = on;
+        self
+    }
+
     /// After how many calls a token that was asked for expires; never when not given.
     #[must_use]
     pub fn session_calls(mut self, calls: u64) -> Self {
@@ -395,6 +402,8 @@ pub struct OrgSettings {
     pub access_token: Option<Hidden>,
     /// A refresh token that is valid from the start.
     pub refresh_token: Option<Hidden>,
+    /// Whether each use of a refresh token brings another one, and a second use revokes all of them.
+    pub rotate_refresh_tokens: bool,
     /// Calls after which a session ends.
     pub session_calls: Option<u64>,
     /// API calls per day; beyond it every call is refused. Counted from the start of the process.
@@ -454,6 +463,7 @@ impl Default for OrgSettings {
             password: None,
             access_token: None,
             refresh_token: None,
+            rotate_refresh_tokens: false,
             session_calls: None,
             daily_api_requests: 5_000_000,
             automations: Vec::new(),

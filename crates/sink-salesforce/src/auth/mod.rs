@@ -1,6 +1,8 @@
-//! Tokens: the client-credentials grant, the JWT-bearer grant, or one that is given.
+//! Tokens: the client-credentials grant, the JWT-bearer grant, a login that a person made in a browser, or one that is given.
 
 mod jwt;
+mod kept;
+mod web;
 
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind, Result};
@@ -12,6 +14,7 @@ use crate::config::SalesforceConfig;
 
 pub(crate) use jwt::Audience;
 pub(crate) use jwt::read_key;
+pub use web::{LoggedIn, WebLogin};
 
 const DOING: &str = "log in to Salesforce";
 
@@ -71,6 +74,9 @@ pub(crate) async fn login(
 ) -> Result<Login> {
     if let (Some(id), Some(user)) = (&config.client_id, &config.username) {
         return jwt::grant(cx, config, home, audience, id, user).await;
+    }
+    if let (Some(id), Some(file)) = (&config.client_id, &config.login_file) {
+        return kept::grant(cx, config, home, id, file).await;
     }
     match (
         &config.client_id,

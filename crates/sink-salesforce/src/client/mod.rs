@@ -164,8 +164,8 @@ impl Api {
     /// Without the right to see limits the headers have to do.
     fn look_at_limits<'a>(&'a self, cx: &'a Context, login: &'a Login) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let request = Request::get("limits", self.path("limits"))
-                .operation("ask for the org's limits");
+            let request =
+                Request::get("limits", self.path("limits")).operation("ask for the org's limits");
             let told: Value = match self.send_as(cx, login, request).await {
                 Ok(response) if response.is_success() => {
                     serde_json::from_slice(&response.body).unwrap_or_default()
@@ -276,7 +276,10 @@ impl Api {
         let wanted = &self.config.api_version;
         if let Some(version) = both_know(wanted, &offered) {
             if version != wanted {
-                tracing::info!(version, "the org is older than we are: speaking its newest version");
+                tracing::info!(
+                    version,
+                    "the org is older than we are: speaking its newest version"
+                );
             }
             // Whoever asked at the same time got the same answer.
             let _ = self.version.set(version.to_owned());

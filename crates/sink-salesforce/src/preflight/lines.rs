@@ -34,17 +34,57 @@ pub(super) fn org(organization: &Value) -> Finding {
 
 /// A right, how much its absence matters, and what becomes of the load without it.
 const RIGHTS: [(&str, &str, Level, &str); 6] = [
-    ("ApiEnabled", "API Enabled", Level::Blocking, "nothing can be written"),
-    ("ModifyAllData", "Modify All Data", Level::Warning, "rows of others cannot be matched or pointed at, and audit fields may be refused"),
-    ("CreateAuditFields", "Set Audit Fields upon Record Creation", Level::Warning, "rows get the date of the load and the migration user as their author"),
-    ("UpdateWithInactiveOwner", "Update Records with Inactive Owners", Level::Warning, "nothing can be given to people who left: it goes to the legacy owner"),
-    ("CanUpdateEmailMessage", "Update Email Messages", Level::Warning, "senders and recipients who are known can be tied to a mail at insert only"),
-    ("QueryAllFiles", "Query All Files", Level::Warning, "files of others cannot be found again"),
+    (
+        "ApiEnabled",
+        "API Enabled",
+        Level::Blocking,
+        "nothing can be written",
+    ),
+    (
+        "ModifyAllData",
+        "Modify All Data",
+        Level::Warning,
+        "rows of others cannot be matched or pointed at, and audit fields may be refused",
+    ),
+    (
+        "CreateAuditFields",
+        "Set Audit Fields upon Record Creation",
+        Level::Warning,
+        "rows get the date of the load and the migration user as their author",
+    ),
+    (
+        "UpdateWithInactiveOwner",
+        "Update Records with Inactive Owners",
+        Level::Warning,
+        "nothing can be given to people who left: it goes to the legacy owner",
+    ),
+    (
+        "CanUpdateEmailMessage",
+        "Update Email Messages",
+        Level::Warning,
+        "senders and recipients who are known can be tied to a mail at insert only",
+    ),
+    (
+        "QueryAllFiles",
+        "Query All Files",
+        Level::Warning,
+        "files of others cannot be found again",
+    ),
 ];
 /// Rights that matter only where the mapping writes articles.
 const KNOWLEDGE: [(&str, &str, Level, &str); 2] = [
-    ("EditKnowledge", "Manage Salesforce Knowledge", Level::Blocking, "articles cannot be written"),
-    ("PublishArticles", "Publish Articles", Level::Warning, "articles stay drafts"),
+    (
+        "EditKnowledge",
+        "Manage Salesforce Knowledge",
+        Level::Blocking,
+        "articles cannot be written",
+    ),
+    (
+        "PublishArticles",
+        "Publish Articles",
+        Level::Warning,
+        "articles stay drafts",
+    ),
 ];
 
 pub(super) fn rights(sets: Option<&[Value]>, mapping: &Mapping) -> Vec<Finding> {
@@ -53,9 +93,7 @@ pub(super) fn rights(sets: Option<&[Value]>, mapping: &Mapping) -> Vec<Finding> 
         return Vec::new();
     };
     let articles = mapping.objects().any(|object| object == "Knowledge__kav");
-    let wanted = RIGHTS
-        .iter()
-        .chain(KNOWLEDGE.iter().filter(|_| articles));
+    let wanted = RIGHTS.iter().chain(KNOWLEDGE.iter().filter(|_| articles));
     let finding = |(right, label, level, without): &(&str, &str, Level, &str)| {
         let about = format!("right: {label}");
         let column = format!("Permissions{right}");
@@ -65,7 +103,12 @@ pub(super) fn rights(sets: Option<&[Value]>, mapping: &Mapping) -> Vec<Finding> 
         let known = sets.iter().any(|set| set.get(&column).is_some());
         if known {
             let said = format!("the migration user does not have it: {without}");
-            Finding::of(*level, about, said, format!("Give it \"{label}\" by a permission set"))
+            Finding::of(
+                *level,
+                about,
+                said,
+                format!("Give it \"{label}\" by a permission set"),
+            )
         } else {
             let said = format!("the org does not offer it: {without}");
             let how = match *right {
@@ -128,7 +171,10 @@ pub(super) fn audit(mapping: &Mapping, schema: &Schema) -> Vec<Finding> {
     let case = schema.object("Case");
     if let Some(field) = case.and_then(|case| case.field("ClosedDate")) {
         found.push(if field.createable {
-            Finding::fine("closed dates", "a case keeps the date on which it was closed")
+            Finding::fine(
+                "closed dates",
+                "a case keeps the date on which it was closed",
+            )
         } else {
             Finding::of(
                 Level::Warning,
@@ -172,7 +218,12 @@ pub(super) fn features(mapping: &Mapping, describes: &BTreeMap<String, Value>) -
             .iter()
             .any(|line| line.field.ends_with("Country") || line.field.ends_with("State"))
     };
-    if states && mapping.objects().filter_map(|o| mapping.object(o)).any(filled) {
+    if states
+        && mapping
+            .objects()
+            .filter_map(|o| mapping.object(o))
+            .any(filled)
+    {
         found.push(Finding::of(
             Level::Warning,
             "states and countries",
@@ -185,12 +236,16 @@ pub(super) fn features(mapping: &Mapping, describes: &BTreeMap<String, Value>) -
         let default = infos
             .filter(|info| info["defaultRecordTypeMapping"] == true && info["master"] != true)
             .find_map(|info| info["name"].as_str());
-        let line = mapping.object(object).is_some_and(|o| fills(o, "RecordTypeId"));
+        let line = mapping
+            .object(object)
+            .is_some_and(|o| fills(o, "RecordTypeId"));
         if let (Some(name), false) = (default, line) {
             found.push(Finding::of(
                 Level::Warning,
                 "record type",
-                format!("rows of {object} get the record type {name}, the default of the migration user"),
+                format!(
+                    "rows of {object} get the record type {name}, the default of the migration user"
+                ),
                 "Make another one the default of its profile, or add a line for RecordTypeId",
             ));
         }
@@ -201,7 +256,10 @@ pub(super) fn features(mapping: &Mapping, describes: &BTreeMap<String, Value>) -
 /// Per field of the mapping: length, values, dependencies.
 pub(super) fn fields(mapping: &Mapping, describes: &BTreeMap<String, Value>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for object in mapping.objects().filter_map(|object| mapping.object(object)) {
+    for object in mapping
+        .objects()
+        .filter_map(|object| mapping.object(object))
+    {
         for line in &object.lines {
             let Some(field) = field(describes, object.object, &line.field) else {
                 continue;
@@ -259,7 +317,9 @@ fn dependent(
         return Some(Finding::of(
             Level::Warning,
             about,
-            format!("{name} depends on {controller}, which no line fills: people could not have chosen any of its values"),
+            format!(
+                "{name} depends on {controller}, which no line fills: people could not have chosen any of its values"
+            ),
             format!("Add a line for {controller}"),
         ));
     }
@@ -269,14 +329,19 @@ fn dependent(
         return Some(Finding::of(
             Level::Warning,
             about,
-            format!("{name} depends on {controller}; the org does not check pairs that come by API"),
+            format!(
+                "{name} depends on {controller}; the org does not check pairs that come by API"
+            ),
             "Look at the pairs in the rehearsal",
         ));
     }
     Some(Finding::of(
         Level::Warning,
         about,
-        format!("{name} depends on {controller}; valid with none of its values: {}", some(&orphans)),
+        format!(
+            "{name} depends on {controller}; valid with none of its values: {}",
+            some(&orphans)
+        ),
         "Let the administrator complete the dependency",
     ))
 }
@@ -285,12 +350,23 @@ pub(super) fn limits(limits: Option<&Value>) -> Vec<Finding> {
     let allowances = limits.map(super::allowances_of).unwrap_or_default();
     let finding = |allowance: deskferry_core::report::Allowance| {
         let about = format!("room: {}", allowance.of);
-        let said = format!("{} of {} {} left", allowance.left, allowance.most, allowance.unit);
+        let said = format!(
+            "{} of {} {} left",
+            allowance.left, allowance.most, allowance.unit
+        );
         match allowance.left {
-            0 => Finding::of(Level::Blocking, about, said, "Make room, or wait until there is some"),
-            left if left.saturating_mul(10) < allowance.most => {
-                Finding::of(Level::Warning, about, said, "`plan` says whether that is enough")
-            }
+            0 => Finding::of(
+                Level::Blocking,
+                about,
+                said,
+                "Make room, or wait until there is some",
+            ),
+            left if left.saturating_mul(10) < allowance.most => Finding::of(
+                Level::Warning,
+                about,
+                said,
+                "`plan` says whether that is enough",
+            ),
             _ => Finding::fine(about, said),
         }
     };
@@ -298,14 +374,50 @@ pub(super) fn limits(limits: Option<&Value>) -> Vec<Finding> {
 }
 
 /// A sort of rule: where it is found, what it is, its name, what it does to a load, and what to do.
-type Sort = (&'static str, &'static str, &'static str, &'static str, &'static str);
+type Sort = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
 
 const SORTS: [Sort; 5] = [
-    ("ApexTrigger", "triggers", "Name", "run for every row", "Ask for a bypass by a custom permission (Migration_Bypass); what is in a package cannot be bypassed"),
-    ("FlowDefinitionView", "flows", "ApiName", "run for every row", "Ask for an entry criterion with NOT($Permission.Migration_Bypass)"),
-    ("WorkflowRule", "workflow rules", "Name", "may run for every row: the org does not say which are active", "Switch them off for the load, or add the bypass"),
-    ("ValidationRule", "validation rules", "ValidationName", "may refuse rows", "`rehearse` evaluates those whose formulas ask for the row alone; add NOT($Permission.Migration_Bypass) to the others"),
-    ("DuplicateRule", "duplicate rules", "DeveloperName", "may refuse rows; those that only alert are passed", "Let the administrator exempt the migration user from those that block"),
+    (
+        "ApexTrigger",
+        "triggers",
+        "Name",
+        "run for every row",
+        "Ask for a bypass by a custom permission (Migration_Bypass); what is in a package cannot be bypassed",
+    ),
+    (
+        "FlowDefinitionView",
+        "flows",
+        "ApiName",
+        "run for every row",
+        "Ask for an entry criterion with NOT($Permission.Migration_Bypass)",
+    ),
+    (
+        "WorkflowRule",
+        "workflow rules",
+        "Name",
+        "may run for every row: the org does not say which are active",
+        "Switch them off for the load, or add the bypass",
+    ),
+    (
+        "ValidationRule",
+        "validation rules",
+        "ValidationName",
+        "may refuse rows",
+        "`rehearse` evaluates those whose formulas ask for the row alone; add NOT($Permission.Migration_Bypass) to the others",
+    ),
+    (
+        "DuplicateRule",
+        "duplicate rules",
+        "DeveloperName",
+        "may refuse rows; those that only alert are passed",
+        "Let the administrator exempt the migration user from those that block",
+    ),
 ];
 
 pub(super) fn automation(
@@ -339,7 +451,10 @@ pub(super) fn automation(
         });
     }
     if let Some(rules) = rows.get("AssignmentRule") {
-        let names: Vec<&str> = rules.iter().filter_map(|row| row["Name"].as_str()).collect();
+        let names: Vec<&str> = rules
+            .iter()
+            .filter_map(|row| row["Name"].as_str())
+            .collect();
         let said = if names.is_empty() {
             "none is active".to_owned()
         } else {

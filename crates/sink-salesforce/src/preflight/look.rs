@@ -77,7 +77,9 @@ impl Preflight for Salesforce {
                 Err(error) => return Err(error),
             }
         }
-        let name = answers.organization["Name"].as_str().unwrap_or("unnamed org");
+        let name = answers.organization["Name"]
+            .as_str()
+            .unwrap_or("unnamed org");
         Ok(Looked {
             target: identity.org,
             name: name.to_owned(),
@@ -100,7 +102,11 @@ pub(super) fn judged(answers: &Answers, mapping: &Mapping) -> Result<Vec<Finding
     found.extend(lines::features(mapping, &answers.describes));
     found.extend(lines::fields(mapping, &answers.describes));
     found.extend(lines::limits(answers.limits.as_ref()));
-    found.extend(lines::automation(mapping, &answers.rows, &answers.describes));
+    found.extend(lines::automation(
+        mapping,
+        &answers.rows,
+        &answers.describes,
+    ));
     found.extend(answers.hidden.iter().map(|(what, why)| {
         Finding::of(
             Level::Warning,
@@ -125,9 +131,19 @@ fn rules(answers: &Answers) -> Vec<Rule> {
     for (of, kind, name, version) in [
         ("ApexTrigger", "Apex trigger", "Name", "Status"),
         ("FlowDefinitionView", "flow", "ApiName", "ActiveVersionId"),
-        ("ValidationRule", "validation rule", "ValidationName", "Active"),
+        (
+            "ValidationRule",
+            "validation rule",
+            "ValidationName",
+            "Active",
+        ),
         ("WorkflowRule", "workflow rule", "Name", "Id"),
-        ("DuplicateRule", "duplicate rule", "DeveloperName", "IsActive"),
+        (
+            "DuplicateRule",
+            "duplicate rule",
+            "DeveloperName",
+            "IsActive",
+        ),
         ("AssignmentRule", "assignment rule", "Name", "Active"),
     ] {
         for row in answers.rows.get(of).into_iter().flatten() {

@@ -105,22 +105,42 @@ fn fields_that_are_shorter_restricted_or_dependent_are_told() {
     let shades = json!([{"value": "dark", "active": true, "validFor": "gAAA"}, {"value": "lost", "active": true, "validFor": null}]);
     let strange = [
         field("Region__c", json!({"length": 40})),
-        field("Colour__c", json!({"type": "picklist", "restrictedPicklist": true, "picklistValues": colours})),
-        field("Shade__c", json!({"type": "picklist", "dependentPicklist": true, "controllerName": "Colour__c", "picklistValues": shades})),
+        field(
+            "Colour__c",
+            json!({"type": "picklist", "restrictedPicklist": true, "picklistValues": colours}),
+        ),
+        field(
+            "Shade__c",
+            json!({"type": "picklist", "dependentPicklist": true, "controllerName": "Colour__c", "picklistValues": shades}),
+        ),
     ];
     let found = lines::fields(&mapping(), &describe("Case", &strange));
     let length = one(&found, "length");
-    assert!(length.said.contains("Case.Region__c takes 40 characters"), "{}", length.said);
+    assert!(
+        length.said.contains("Case.Region__c takes 40 characters"),
+        "{}",
+        length.said
+    );
     let values = one(&found, "values");
     assert!(values.said.ends_with("than red"), "{}", values.said);
     let pairs = one(&found, "dependent values");
     assert!(pairs.said.ends_with("values: lost"), "{}", pairs.said);
-    assert!(found.iter().all(|f| f.level == Level::Warning && !f.advice.is_empty()));
+    assert!(
+        found
+            .iter()
+            .all(|f| f.level == Level::Warning && !f.advice.is_empty())
+    );
 
     let usual = [
         field("Region__c", json!({"length": 80})),
-        field("Colour__c", json!({"type": "picklist", "picklistValues": colours})),
-        field("Shade__c", json!({"type": "picklist", "picklistValues": shades})),
+        field(
+            "Colour__c",
+            json!({"type": "picklist", "picklistValues": colours}),
+        ),
+        field(
+            "Shade__c",
+            json!({"type": "picklist", "picklistValues": shades}),
+        ),
     ];
     assert_eq!(lines::fields(&mapping(), &describe("Case", &usual)), []);
 
@@ -129,25 +149,27 @@ fn fields_that_are_shorter_restricted_or_dependent_are_told() {
         json!({"type": "picklist", "dependentPicklist": true, "controllerName": "Type", "picklistValues": shades}),
     )];
     let found = lines::fields(&mapping(), &describe("Case", &uncontrolled));
-    assert!(one(&found, "dependent values").said.contains("no line fills"));
+    assert!(
+        one(&found, "dependent values")
+            .said
+            .contains("no line fills")
+    );
 }
 
 #[test]
 fn features_that_change_a_load_are_told() {
     let mut org = describe(
         "Account",
-        &[field("IsPersonAccount", json!({})), field("BillingCountryCode", json!({}))],
+        &[
+            field("IsPersonAccount", json!({})),
+            field("BillingCountryCode", json!({})),
+        ],
     );
     org.extend(describe("Case", &[field("CurrencyIsoCode", json!({}))]));
     org.get_mut("Case").unwrap()["recordTypeInfos"] = json!([
         {"name": "Master", "master": true, "defaultRecordTypeMapping": false},
         {"name": "Support", "master": false, "defaultRecordTypeMapping": true}]);
-    let country = Mapping::default_text().replacen(
-        "[Account.fields]\n",
-        "[Account.fields]\nBillingCountry = { from = \"custom.country\" }\n",
-        1,
-    );
-    let found = lines::features(&Mapping::parse(&country).unwrap(), &org);
+    let found = lines::features(&mapping(), &org);
     for what in ["person accounts", "currencies", "states and countries"] {
         assert_eq!(one(&found, what).level, Level::Warning);
     }
@@ -158,9 +180,7 @@ fn features_that_change_a_load_are_told() {
 
 #[test]
 fn room_that_is_used_up_blocks_and_little_room_warns() {
-    let limits = |requests: u64, rows: u64| {
-        json!({"DailyApiRequests": {"Max": 100_000, "Remaining": requests}, "DataStorageMB": {"Max": 100, "Remaining": rows}})
-    };
+    let limits = |requests: u64, rows: u64| json!({"DailyApiRequests": {"Max": 100_000, "Remaining": requests}, "DataStorageMB": {"Max": 100, "Remaining": rows}});
     let levels = |requests, rows| -> Vec<Level> {
         let found = lines::limits(Some(&limits(requests, rows)));
         found.iter().map(|f| f.level).collect()
@@ -191,17 +211,29 @@ fn rules_that_see_our_rows_are_named_and_others_are_not() {
         ),
         (
             "ValidationRule",
-            vec![json!({"ValidationName": "Rule", "EntityDefinition": {"QualifiedApiName": "Contact"}})],
+            vec![
+                json!({"ValidationName": "Rule", "EntityDefinition": {"QualifiedApiName": "Contact"}}),
+            ],
         ),
         ("WorkflowRule", vec![]),
-        ("DuplicateRule", vec![json!({"DeveloperName": "Twins", "SobjectType": "Contact"})]),
-        ("AssignmentRule", vec![json!({"Name": "Standard", "SobjectType": "Case"})]),
+        (
+            "DuplicateRule",
+            vec![json!({"DeveloperName": "Twins", "SobjectType": "Contact"})],
+        ),
+        (
+            "AssignmentRule",
+            vec![json!({"Name": "Standard", "SobjectType": "Case"})],
+        ),
     ]);
     let mut org = describe("Case", &[]);
     org.get_mut("Case").unwrap()["label"] = json!("Support case");
     let found = lines::automation(&mapping(), &rows, &org);
     for (what, level, names) in [
-        ("triggers", Level::Warning, ": Case.CaseTrigger (package pkg)"),
+        (
+            "triggers",
+            Level::Warning,
+            ": Case.CaseTrigger (package pkg)",
+        ),
         ("flows", Level::Warning, ": Case.By_Label, Builder"),
         ("validation rules", Level::Warning, ": Contact.Rule"),
         ("workflow rules", Level::Fine, "none that sees our rows"),
@@ -235,7 +267,10 @@ fn a_mapping_that_does_not_fit_blocks_with_what_to_do() {
     let lines = about(&found, "mapping");
     assert!(lines.iter().all(|line| line.level == Level::Blocking));
     for (said, advice) in [
-        ("Case.Needed__c is required and no line fills it", "Add a line"),
+        (
+            "Case.Needed__c is required and no line fills it",
+            "Add a line",
+        ),
         ("Case.Region__c does not exist", "Install the package"),
         ("the org has no object Contact", "Correct the line"),
     ] {

@@ -207,7 +207,11 @@ pub(crate) async fn rights(cx: &Context, api: &Api, user: &str) -> Result<Vec<Va
 
 /// The rights that the org knows, with the column of each.
 fn columns(describe: &Value) -> Vec<(&'static str, String)> {
-    let fields: Vec<&Value> = describe["fields"].as_array().into_iter().flatten().collect();
+    let fields: Vec<&Value> = describe["fields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .collect();
     let by = |key: &str, wanted: &str| {
         let found = fields.iter().find(|field| field[key] == wanted);
         found.and_then(|field| field["name"].as_str().map(str::to_owned))

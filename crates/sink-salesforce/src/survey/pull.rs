@@ -117,8 +117,12 @@ impl Picture {
         if path.exists() {
             let bytes = std::fs::read(&path).map_err(|e| failed(e, &path))?;
             let was: About = serde_json::from_slice(&bytes).map_err(|e| {
-                Error::new(ErrorKind::Mismatch, "read the picture of an org", e.to_string())
-                    .with("file", path.display())
+                Error::new(
+                    ErrorKind::Mismatch,
+                    "read the picture of an org",
+                    e.to_string(),
+                )
+                .with("file", path.display())
             })?;
             if was.format != FORMAT || was.org != about.org {
                 return Err(Error::new(
@@ -176,9 +180,13 @@ impl Picture {
         }
         let bytes = std::fs::read(&path).map_err(|e| failed(e, &path))?;
         let answer = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::new(ErrorKind::Mismatch, "read the picture of an org", e.to_string())
-                .with("file", path.display())
-                .advise("Take the file away: it is asked for again")
+            Error::new(
+                ErrorKind::Mismatch,
+                "read the picture of an org",
+                e.to_string(),
+            )
+            .with("file", path.display())
+            .advise("Take the file away: it is asked for again")
         })?;
         self.kept += 1;
         Ok(Some(answer))
@@ -191,11 +199,7 @@ impl Picture {
 
     /// The mapping's objects, then those that they refer to.
     async fn describe_all(&mut self, cx: &Context, api: &Api, mapping: &Mapping) -> Result<()> {
-        let own: BTreeSet<String> = mapping
-            .objects()
-            .chain(ALWAYS)
-            .map(str::to_owned)
-            .collect();
+        let own: BTreeSet<String> = mapping.objects().chain(ALWAYS).map(str::to_owned).collect();
         let mut parents = BTreeSet::new();
         for object in &own {
             let describe = self.described(cx, api, object).await?;
@@ -207,7 +211,9 @@ impl Picture {
             self.described(cx, api, parent).await?;
         }
         if let Some(more) = parents.len().checked_sub(room).filter(|more| *more > 0) {
-            self.untold(format!("{more} objects that others refer to were not described"));
+            self.untold(format!(
+                "{more} objects that others refer to were not described"
+            ));
         }
         Ok(())
     }
@@ -255,7 +261,12 @@ impl Picture {
     }
 
     /// The formulas of the rules that see rows of ours: the org tells one per request.
-    async fn formulas(&mut self, cx: &Context, api: &Api, objects: &BTreeSet<String>) -> Result<()> {
+    async fn formulas(
+        &mut self,
+        cx: &Context,
+        api: &Api,
+        objects: &BTreeSet<String>,
+    ) -> Result<()> {
         let Some(listed) = self.known(&format!("query/{}.json", VALIDATION_RULES.of))? else {
             return Ok(());
         };

@@ -2,6 +2,7 @@
 
 mod articles;
 mod bench;
+mod browser;
 mod bulk;
 mod channels;
 mod codes;

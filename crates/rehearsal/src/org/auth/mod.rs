@@ -190,7 +190,14 @@ pub(crate) fn token(
     }
     let user = match grant {
         Some("client_credentials") => INTEGRATION_USER,
-        Some("refresh_token") => web::by_refresh_token(ctx, form)?,
+        Some("refresh_token") => {
+            let user = web::by_refresh_token(ctx, form)?;
+            let mut answer = issued(ctx, user, base)?;
+            if let Some(token) = web::rotated(ctx, form, user).map_err(broken)? {
+                answer["refresh_token"] = json!(token);
+            }
+            return Ok(answer);
+        }
         Some("authorization_code") => {
             let user = web::by_code(ctx, form)?;
             let mut answer = issued(ctx, user, base)?;

@@ -114,7 +114,42 @@ pub(super) fn by_refresh_token(
         )
         .optional()
         .map_err(|e| broken(e.into()))?;
-    found.ok_or_else(|| invalid_grant("expired access/refresh token"))
+    match found {
+        Some(user) if user > 0 => Ok(user),
+        // One that was used already: whoever holds it is not believed, nor are those who hold its successors.
+        Some(used) => {
+            let revoked = ctx
+                .db
+                .execute("DELETE FROM refresh_tokens WHERE user = ?1", [-used]);
+            revoked.map_err(|e| broken(e.into()))?;
+            Err(REVOKED)
+        }
+        None => Err(invalid_grant("expired access/refresh token")),
+    }
+}
+
+/// What a token that was used twice is answered; the answer is kept, whatever else was done.
+pub(super) const REVOKED: TokenError = TokenError(
+    400,
+    "invalid_grant",
+    "token was used already: every session of it is revoked",
+);
+
+/// The token that takes the place of a used one, where the app rotates them.
+pub(super) fn rotated(
+    ctx: &Ctx<'_>,
+    form: &HashMap<String, String>,
+    user: i64,
+) -> Result<Option<String>, Refusal> {
+    if !ctx.settings().rotate_refresh_tokens {
+        return Ok(None);
+    }
+    let token = form.get("refresh_token").map_or("", String::as_str);
+    ctx.db.execute(
+        "UPDATE refresh_tokens SET user = -?2 WHERE token = ?1",
+        rusqlite::params![token, user],
+    )?;
+    refresh_token(ctx, user).map(Some)
 }
 
 /// A new refresh token of a user.

@@ -89,6 +89,7 @@ fn new_object(describe: &Value) -> Option<Object> {
         tooling: false,
         setup: false,
         takes_custom_fields: true,
+        view_of: None,
         absent: false,
         rules: Vec::new(),
         fields: Vec::new(),
