@@ -27,17 +27,17 @@ mod kits;
 #[cfg(feature = "rehearsal")]
 mod local;
 mod log;
-mod page;
 mod login;
+mod page;
 mod plan;
 mod preflight;
 mod progress;
 mod proposals;
+#[cfg(feature = "rehearsal")]
+mod rehearse;
 mod review;
 mod sign_off;
 mod standing;
-#[cfg(feature = "rehearsal")]
-mod rehearse;
 mod verbs;
 mod wipe;
 

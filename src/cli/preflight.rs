@@ -21,6 +21,24 @@ pub(super) async fn look(sink: &dyn Sink, workspace: &Path) -> Result<Done> {
     })
 }
 
+/// As part of a plan: what is not as it should be. A target that cannot be looked at does not spoil the plan.
+///
+/// # Errors
+/// `Storage`.
+#[expect(clippy::print_stdout, reason = "this is the program's own voice")]
+pub(super) async fn of_plan(sink: &dyn Sink, workspace: &Path) -> Result<()> {
+    match asked(sink).await {
+        Ok(mut found) => {
+            keep(&place(workspace, &found.target), &found)?;
+            found.findings.retain(|f| f.level != Level::Fine);
+            println!("\npreflight (`preflight` shows what is as it should be, too):");
+            show(&found.findings);
+        }
+        Err(error) => println!("\npreflight: {error}"),
+    }
+    Ok(())
+}
+
 /// Shows every rule whose state is another than at the last look.
 ///
 /// # Errors

@@ -249,6 +249,7 @@ async fn load(
         .undecided(choices.undecided.unwrap_or(Undecided::Legacy))
         .target_name(TARGET)
         .progress(shown.clone());
+    let migration = choices.privacy.of_migration(migration);
     let interrupted = stop_on_interrupt(&cx);
     let ran = async {
         migration.run(&cx).await?;

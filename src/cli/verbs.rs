@@ -319,6 +319,7 @@ async fn plan(
     }
     let undecided = undecided(choices, &opened);
     let done = super::plan::make(app, choices, &opened, &found, &workspace, undecided, how).await?;
+    super::preflight::of_plan(opened.sink.as_ref(), folder).await?;
     if !how.review {
         return Ok(done);
     }

@@ -17,11 +17,7 @@ fn jobs(scene: &Scene) -> u64 {
 }
 
 fn next_verb(scene: &Scene) -> &'static str {
-    if scene.begun() {
-        "resume"
-    } else {
-        "run"
-    }
+    if scene.begun() { "resume" } else { "run" }
 }
 
 async fn finish(scene: &Scene) {

@@ -9,11 +9,7 @@ const FAILING: &str = "Check the disk that holds the workspace";
 const LOCKED: &str = "Check who owns the workspace folder";
 
 fn next_verb(scene: &Scene) -> &'static str {
-    if scene.begun() {
-        "resume"
-    } else {
-        "run"
-    }
+    if scene.begun() { "resume" } else { "run" }
 }
 
 async fn ends_by_name_and_goes_on(scene: &Scene, fault: &str, advice: &str, place: &str) {

@@ -25,11 +25,7 @@ async fn killed_at(points: &[&str]) {
             "killed at {point}, not ended:\n{}",
             killed.output
         );
-        verb = if scene.begun() {
-            "resume"
-        } else {
-            "run"
-        };
+        verb = if scene.begun() { "resume" } else { "run" };
     }
     finish(&scene, verb).await;
 }
@@ -106,11 +102,7 @@ async fn killed_at_random(seed: u64, kills: usize) {
         if ended.code == Some(0) {
             break;
         }
-        verb = if scene.begun() {
-            "resume"
-        } else {
-            "run"
-        };
+        verb = if scene.begun() { "resume" } else { "run" };
     }
     scene.org.faults().clear();
     finish(&scene, verb).await;
@@ -141,10 +133,6 @@ async fn a_stopped_process_leaves_its_lock_behind_for_nobody() {
     let () = second;
     assert_eq!(first.code, None, "{}", first.output);
     scene.org.faults().clear();
-    let verb = if scene.begun() {
-        "resume"
-    } else {
-        "run"
-    };
+    let verb = if scene.begun() { "resume" } else { "run" };
     finish(&scene, verb).await;
 }

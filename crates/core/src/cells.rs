@@ -32,5 +32,7 @@ pub fn bare(cell: &str) -> String {
 fn begins_like_a_formula(text: &str) -> bool {
     text.trim_start_matches('\'')
         // Also the wide ones, which spreadsheets of some languages read alike.
-        .starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+        .starts_with([
+            '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+        ])
 }

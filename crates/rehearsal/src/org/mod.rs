@@ -81,8 +81,8 @@ pub use self::options::{
     CustomField, CustomObject, DuplicateRule, FieldType, Hidden, NewQueue, NewUser, OrgOptions,
     OrgSettings, PicklistValue, ValidationRule,
 };
-pub use self::record_types::{BusinessProcess, RecordType};
 pub use self::picture::{Picture, Unjudged};
+pub use self::record_types::{BusinessProcess, RecordType};
 use crate::fault::Faults;
 use crate::serve::{RequestLog, Requests, ServeOptions, Server};
 

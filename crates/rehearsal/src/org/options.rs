@@ -10,8 +10,8 @@ use super::automation::{Automation, AutomationKind};
 use super::grants::Grant;
 use super::knowledge::KnowledgeSettings;
 use super::limits::Limit;
-use super::record_types::{self, BusinessProcess, RecordType};
 use super::picture::Picture;
+use super::record_types::{self, BusinessProcess, RecordType};
 
 /// How an org is started. Everything but addresses, custom fields and the key of assertions is kept in the state folder, and what is kept
 /// there wins over what is given when the folder is opened again.
