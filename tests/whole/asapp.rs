@@ -1,5 +1,6 @@
 //! Whole migrations from deliveries of ASAPP.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use deskferry::Context;
 use deskferry::asapp::{Asapp, AsappConfig};
 use deskferry::migration::{Migration, Workspace};
 use deskferry::owners::Undecided;
-use deskferry::rehearsal::asapp::{AsappOptions, Exports, write};
+use deskferry::rehearsal::asapp::{AsappOptions, Exports, handled, write};
 use deskferry::rehearsal::oracle::{Asapp as Judged, Difference, Oracle, OracleOptions};
 use deskferry::rehearsal::org::Org;
 use deskferry::rehearsal::world::{World, WorldSpec};
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
 use tempfile::TempDir;
 
+use super::program::Program;
 use super::scene::{ALL_SCENARIOS, gate, org_options, patient};
 
 struct Scene {
@@ -70,6 +72,43 @@ impl Scene {
         .gate(gate())
     }
 
+    /// A line for each agent who had a conversation, with averages over all of them.
+    fn figures_of_agents_are_exact(&self) {
+        let workspace = Workspace::look(&self.folder.path().join("workspace")).unwrap();
+        let file = workspace.targets().unwrap()[0].join("handoff/agent-statistics.csv");
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut lines = text.trim_start_matches('\u{feff}').lines();
+        let figures = "assignments,average_first_response_seconds,average_handle_seconds,average_wrap_up_seconds,calls";
+        assert_eq!(
+            lines.next(),
+            Some(format!("agent,name,from,until,{figures}").as_str())
+        );
+        let found = lines.map(|line| {
+            // Names can hold commas: the figures are counted from the end.
+            let mut cells = line.rsplitn(6, ',').map(str::to_owned);
+            let mut last = || cells.next().unwrap();
+            let [calls, wrap_up, handle, first, assignments] = std::array::from_fn(|_| last());
+            assert_eq!(calls, "0", "{line}");
+            let agent = line.split(',').next().unwrap().to_owned();
+            (agent, [assignments, handle, wrap_up, first])
+        });
+        let found: BTreeMap<String, [String; 4]> = found.collect();
+        let expected = handled(&self.world).into_iter().map(|(rep, did)| {
+            let average = |seconds: u64| {
+                let average = seconds as f64 / did.assignments as f64;
+                ((average * 100.0).round() / 100.0).to_string()
+            };
+            let figures = [
+                did.assignments.to_string(),
+                average(did.handle_seconds),
+                average(did.wrap_up_seconds),
+                average(did.first_response_seconds),
+            ];
+            (format!("asapp:acme:agent:{rep}"), figures)
+        });
+        assert_eq!(found, expected.collect());
+    }
+
     fn differences(&self, world: &World) -> Vec<Difference> {
         let options = OracleOptions::new("acme", self.org.user_id()).platform(Judged);
         Oracle::new(options).compare(world, &self.org).unwrap()
@@ -85,6 +124,7 @@ async fn a_delivery_full_of_restatements_is_moved_exactly() {
     assert!(differences.is_empty(), "{differences:#?}");
     let verified = scene.migration().verify(&Context::new()).await.unwrap();
     assert!(verified.verified(), "{}", verified.summary());
+    scene.figures_of_agents_are_exact();
     let other = World::generate(WorldSpec::new(8, ALL_SCENARIOS));
     assert!(
         !scene.differences(&other).is_empty(),
@@ -101,4 +141,61 @@ async fn broken_lines_and_doubtful_issues_disturb_nobody_else() {
     assert!(differences.is_empty(), "{differences:#?}");
     let rejected: u64 = report.phases.iter().map(|phase| phase.rejected).sum();
     assert_eq!(rejected, 4, "{}", report.summary());
+}
+
+/// Processes die while exports are reduced, staged and loaded; whoever comes back goes on with the next page, and the last one ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_exports_are_read_and_loaded() {
+    let scene = Scene::new(WorldSpec::new(9, 14), false).await;
+    let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let workspace = path(&scene.folder.path().join("workspace"));
+    let settings = scene.org.settings();
+    let env = [
+        ("ASAPP_COMPANY", "acme".to_owned()),
+        ("ASAPP_TREE", path(&scene.exports.tree)),
+        ("ASAPP_CUSTOMERS", path(&scene.exports.customers)),
+        ("ASAPP_AGENTS", path(&scene.exports.agents)),
+        ("ASAPP_PARAM_NAME", "customer_name".to_owned()),
+        ("ASAPP_PLACEHOLDER_ACCOUNTS", "false".to_owned()),
+        ("ASAPP_WORK", path(&scene.folder.path().join("work"))),
+        ("SALESFORCE_URL", scene.org.url()),
+        ("SALESFORCE_CLIENT_ID", settings.client_id.clone()),
+        ("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone()),
+        ("SALESFORCE_LANDING_WINDOW", "1".to_owned()),
+        ("DESKFERRY_UNDECIDED", "legacy".to_owned()),
+    ];
+    let points = [
+        "stage-begin:1",
+        "stage-index:1",
+        "stage-append:2",
+        "stage-committed:2",
+        "stage-append:5",
+        "stage-sync:7",
+        "ledger-intended:2",
+        "ledger-settle:3",
+        "ledger-finish:4",
+    ];
+    let (mut verb, mut died) = ("run", 0);
+    for point in points.map(Some).into_iter().chain([None]) {
+        let mut program = Program::bare().example("asapp_to_salesforce");
+        for (name, value) in &env {
+            program = program.env(name, value);
+        }
+        if let Some(point) = point {
+            program = program.env("DESKFERRY_KILL_AT", point);
+        }
+        let ended = program
+            .run(&[verb, "--workspace", &workspace, "--gate", "20"])
+            .await;
+        match (point, ended.code) {
+            (Some(_), None) => died += 1,
+            (_, code) => assert_eq!(code, Some(0), "{point:?}:\n{}", ended.output),
+        }
+        if std::path::Path::new(&workspace).join("targets").exists() {
+            verb = "resume";
+        }
+    }
+    assert!(died >= 6, "{died} processes died");
+    let differences = scene.differences(&scene.world);
+    assert!(differences.is_empty(), "{differences:#?}");
 }

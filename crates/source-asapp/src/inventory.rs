@@ -1,6 +1,8 @@
-//! Configuration that cannot migrate, as items of a hand-over document: what the exports tell of queues and intents, and segments.
+//! Configuration that cannot migrate, as items of a hand-over document: what the exports tell of queues, intents and their own tables, and segments.
 //!
 //! What is redacted and which words are taught come from the Configuration API, where it may be asked. Models, prompts, routing rules and reports are in no export and no API (ASAPP reference, section 9).
+
+use std::collections::BTreeMap;
 
 use deskferry_core::model::{InventoryItem, InventoryKind, InventoryPart, Meta, Named};
 use deskferry_core::{RecordKind, Tenant};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::Configuration;
 use crate::convert::Lookup;
-use crate::wire::Row;
+use crate::wire::{Row, Shape};
 
 fn item(
     tenant: &Tenant,
@@ -152,6 +154,35 @@ pub(crate) fn told(tenant: &Tenant, told: &Configuration) -> Vec<InventoryItem> 
     redactions.chain(vocabularies).collect()
 }
 
+/// Tables that came, each with its columns: what reports were made of. Reports themselves are in no export and no API (ASAPP reference, section 9).
+pub(crate) fn reports(tenant: &Tenant, shapes: &BTreeMap<String, Shape>) -> Vec<InventoryItem> {
+    let report = |(table, shape): (&String, &Shape)| {
+        let columns = shape.0.iter();
+        let columns: Vec<(String, String)> = columns
+            .map(|(column, bits)| (column.clone(), Shape::types(*bits)))
+            .collect();
+        let definition = json!({ "table": table, "columns": columns.iter().cloned().collect::<BTreeMap<_, _>>() });
+        let mut found = item(
+            tenant,
+            "report",
+            table,
+            InventoryKind::Report,
+            table,
+            definition,
+        );
+        let lines = columns
+            .iter()
+            .map(|(column, types)| format!("{column}: {types}"));
+        found.parts.extend(part("columns", lines.collect()));
+        found
+    };
+    shapes
+        .iter()
+        .filter(|(_, shape)| !shape.0.is_empty())
+        .map(report)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,5 +217,26 @@ mod tests {
             .map(|part| part.title.as_str())
             .collect();
         assert_eq!(titles, ["conditions", "fields"]);
+    }
+
+    #[test]
+    fn a_table_is_handed_over_with_its_columns() {
+        let shape = Shape([("issue_id".to_owned(), 3), ("platform".to_owned(), 1)].into());
+        let shapes = [
+            ("convos_metadata".to_owned(), shape),
+            ("intents".to_owned(), Shape::default()),
+        ];
+        let found = reports(&Tenant::new("asapp", "acme"), &shapes.into());
+        let [table] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            (table.kind.is, table.name.as_str()),
+            (InventoryKind::Report, "convos_metadata")
+        );
+        assert_eq!(
+            table.parts[0].lines,
+            ["issue_id: text and number", "platform: text"]
+        );
     }
 }

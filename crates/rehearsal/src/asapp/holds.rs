@@ -2,11 +2,11 @@
 //! for (ASAPP reference, sections 3.4 and 9). Everything else is taken out here, in one place.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::{
     Author, Channel, Conversation, ConversationState, CustomValue, FieldDefinition, FieldKind,
-    FieldOwner, FieldValue, Lists, Message, MessageKind, NoteOn, Person, Status, StatusKind,
+    FieldOwner, FieldValue, Lists, Message, MessageKind, NoteOn, Person, Status, StatusKind, World,
 };
 
 /// Columns that arrive as values of their own, with the ids of their fields.
@@ -15,13 +15,14 @@ pub(super) const ESCALATED: (u64, &str) = (802, "escalated_to_chat");
 pub(super) const FIRST_REP: (u64, &str) = (803, "first_rep_id");
 pub(super) const TERMINATED: (u64, &str) = (804, "termination_event_type");
 pub(super) const SUBDIVISION: (u64, &str) = (805, "company_subdivision");
-pub(super) const IN_QUEUE: (u64, &str) = (806, "time_in_queue");
-pub(super) const HANDLE: (u64, &str) = (807, "total_handle_time");
-pub(super) const WRAP_UP: (u64, &str) = (808, "total_wrap_up_time");
+pub(crate) const IN_QUEUE: (u64, &str) = (806, "time_in_queue");
+pub(crate) const HANDLE: (u64, &str) = (807, "total_handle_time");
+pub(crate) const WRAP_UP: (u64, &str) = (808, "total_wrap_up_time");
 pub(super) const INTENT: (u64, &str) = (809, "final_intent_code");
 pub(super) const SUMMARY: (u64, &str) = (810, "auto_summary_txt");
 pub(super) const PLATFORM: (u64, &str) = (811, "platform");
-const FIELDS: [(u64, &str); 11] = [
+pub(crate) const FIRST_RESPONSE: (u64, &str) = (812, "total_seconds_to_first_rep_response");
+const FIELDS: [(u64, &str); 12] = [
     DEVICE,
     ESCALATED,
     FIRST_REP,
@@ -33,6 +34,7 @@ const FIELDS: [(u64, &str); 11] = [
     INTENT,
     SUMMARY,
     PLATFORM,
+    FIRST_RESPONSE,
 ];
 
 /// Words for how a conversation ended, by the id of the status; the first is one that goes on.
@@ -272,6 +274,9 @@ fn custom(talk: &Conversation, intent: Option<&str>) -> Vec<CustomValue> {
     if let Some(rep) = talk.assignee {
         values.push(text(FIRST_REP, rep.to_string()));
     }
+    if talk.assignee.is_some() {
+        values.push(number(FIRST_RESPONSE, n * 3 % 240));
+    }
     if talk.closed.is_some() {
         values.push(text(
             TERMINATED,
@@ -290,8 +295,43 @@ fn custom(talk: &Conversation, intent: Option<&str>) -> Vec<CustomValue> {
     values
 }
 
+/// What an agent did, as the assignments of a world say it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Handled {
+    /// Conversations that ended with the agent.
+    pub assignments: u64,
+    /// Seconds over all of them.
+    pub handle_seconds: u64,
+    /// Seconds after the last word.
+    pub wrap_up_seconds: u64,
+    /// Seconds until the first answer.
+    pub first_response_seconds: u64,
+}
+
+/// What each agent of a world did, by id: what figures of agents must come to.
+pub fn handled(world: &World) -> BTreeMap<u64, Handled> {
+    let held = lists(world.lists());
+    let mut all: BTreeMap<u64, Handled> = BTreeMap::new();
+    for talk in world.conversations() {
+        let talk = conversation(&held, talk.into_owned());
+        let Some(rep) = talk.assignee else { continue };
+        let seconds = |field| {
+            value(&talk, field)
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
+        let found = all.entry(rep).or_default();
+        found.assignments += 1;
+        found.handle_seconds += seconds(HANDLE);
+        found.wrap_up_seconds += seconds(WRAP_UP);
+        found.first_response_seconds += seconds(FIRST_RESPONSE);
+    }
+    all
+}
+
 /// A value of [`custom`].
-pub(super) fn value(talk: &Conversation, (field, _): (u64, &str)) -> Option<String> {
+pub(crate) fn value(talk: &Conversation, (field, _): (u64, &str)) -> Option<String> {
     let found = talk.custom.iter().find(|value| value.field == field)?;
     match &found.value {
         FieldValue::Text(text) | FieldValue::Number(text) => Some(text.clone()),

@@ -32,7 +32,11 @@ use crate::world::World;
 
 pub use self::configuration::Configured;
 pub use self::exporter::{API_ID, API_SECRET, ExporterOptions, FileExporter};
-pub(crate) use self::holds::{conversation as held_conversation, lists as held_lists};
+pub(crate) use self::holds::{
+    FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, conversation as held_conversation,
+    lists as held_lists, value as held_value,
+};
+pub use self::holds::{Handled, handled};
 use self::tree::Tree;
 
 /// What the delivery is like.

@@ -4,8 +4,8 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::holds::{
-    DEVICE, ESCALATED, FIRST_REP, HANDLE, IN_QUEUE, INTENT, OUTCOMES, PLATFORM, SUBDIVISION,
-    SUMMARY, TERMINATED, WRAP_UP, first_text, value,
+    DEVICE, ESCALATED, FIRST_REP, FIRST_RESPONSE, HANDLE, IN_QUEUE, INTENT, OUTCOMES, PLATFORM,
+    SUBDIVISION, SUMMARY, TERMINATED, WRAP_UP, first_text, value,
 };
 use super::tree::Tree;
 use super::{AsappOptions, CLAIMED_TWICE, WITHOUT_METADATA};
@@ -276,6 +276,7 @@ fn figures(tree: &mut Tree, talk: &Conversation, options: &AsappOptions, end: Da
             "time_in_queue": number(IN_QUEUE).map(|seconds| seconds * share),
             "total_handle_time": number(HANDLE).map(|seconds| seconds * share),
             "total_wrap_up_time": number(WRAP_UP).map(|seconds| seconds * share),
+            "total_seconds_to_first_rep_response": number(FIRST_RESPONSE),
             "company_name": options.company,
         })
     };
@@ -284,6 +285,32 @@ fn figures(tree: &mut Tree, talk: &Conversation, options: &AsappOptions, end: Da
         tree.row("convos_metrics", talk.created, &metrics(0.5));
     }
     tree.row("convos_metrics", end, &metrics(1.0));
+    if let Some(rep) = talk.assignee {
+        let assignment = |said: DateTime<Utc>, share: f64| {
+            json!({
+                "issue_id": id(n, n + 2),
+                "rep_id": id(rep, n + 1),
+                "issue_assigned_ts": moment(talk.created, 2),
+                "client_mode": "CHAT",
+                "handle_time_seconds": number(HANDLE).map(|seconds| seconds * share),
+                "wrap_up_time_seconds": number(WRAP_UP).map(|seconds| (seconds * share).to_string()),
+                "first_response_seconds": number(FIRST_RESPONSE),
+                "instance_ts": window(said),
+                "company_name": options.company,
+            })
+        };
+        // The later window counts, whenever it was delivered.
+        tree.row(
+            "rep_convos",
+            talk.created + Duration::days(1),
+            &assignment(talk.created, 0.5),
+        );
+        tree.row(
+            "rep_convos",
+            talk.created + Duration::hours(2),
+            &assignment(talk.created + Duration::hours(1), 1.0),
+        );
+    }
     if let Some(intent) = value(talk, INTENT) {
         tree.row(
             "convos_intents",

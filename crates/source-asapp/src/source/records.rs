@@ -93,6 +93,10 @@ impl Asapp {
             .collect();
         let mut inventory = inventory::items(&self.tenant(), &lookup, &intents, &definitions);
         inventory.extend(inventory::told(&self.tenant(), &told));
+        inventory.extend(inventory::reports(
+            &self.tenant(),
+            &self.manifest()?.shapes(),
+        ));
         let tables = Arc::new(Tables {
             tenant: self.tenant(),
             inventory,

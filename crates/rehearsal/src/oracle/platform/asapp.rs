@@ -1,7 +1,9 @@
 use std::borrow::Cow;
 
 use super::{Figure, Platform};
-use crate::asapp::{held_conversation, held_lists};
+use crate::asapp::{
+    FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, held_conversation, held_lists, held_value,
+};
 use crate::world::{Conversation, FieldDefinition, Lists, Rating};
 
 /// ASAPP's messaging product, by its batch files: chats and calls in plain text, with the facts that its tables have columns for. Names and addresses of
@@ -43,25 +45,32 @@ impl Platform for Asapp {
         }
     }
 
-    fn figures(&self, _: &Conversation) -> Vec<(&'static str, Figure)> {
-        let fields = [
-            "First_Response_Seconds__c",
-            "Wait_Time_Seconds__c",
-            "Handle_Time_Seconds__c",
-            "Wrap_Up_Seconds__c",
-            "Message_Count__c",
-            "CSAT_Score__c",
-            "CSAT_Date__c",
-            "CSAT_Comment__c",
-            "Source_Segment__c",
+    /// What the table of figures tells, and the rating; nothing else of how long things took.
+    fn figures(&self, talk: &Conversation) -> Vec<(&'static str, Figure)> {
+        let told = [
+            ("Wait_Time_Seconds__c", IN_QUEUE),
+            ("Handle_Time_Seconds__c", HANDLE),
+            ("Wrap_Up_Seconds__c", WRAP_UP),
+            ("First_Response_Seconds__c", FIRST_RESPONSE),
         ];
-        fields.map(|field| (field, Figure::Perhaps)).into()
+        let seconds = |field| held_value(talk, field)?.parse().ok();
+        let times = told
+            .into_iter()
+            .filter_map(|(name, field)| Some((name, Figure::Number(seconds(field)?))));
+        let score = talk
+            .rating
+            .and_then(|rating| self.rating(rating).parse().ok());
+        let score = score.map(|score| ("CSAT_Score__c", Figure::Number(score)));
+        times.chain(score).collect()
     }
 
     /// Lists of rows, the client's own id of a customer, and what a message's row has besides.
     fn tolerates(&self, object: &str, key: &str) -> bool {
         match object {
-            "Case" => matches!(key, "custom.queue_visits" | "custom.external_user_id"),
+            "Case" => matches!(
+                key,
+                "custom.queue_visits" | "custom.assignments" | "custom.external_user_id"
+            ),
             "Contact" => key == "custom.external_user_id",
             _ => false,
         }
