@@ -555,7 +555,10 @@ mod exporter {
         let estimate = source.estimate(&Context::new()).await.unwrap().unwrap();
         assert_eq!(estimate.requests().least, took);
         let text = estimate.text();
-        assert!(text.contains("50000 a day") && text.contains("exported files"), "{text}");
+        assert!(
+            text.contains("50000 a day") && text.contains("exported files"),
+            "{text}"
+        );
 
         let source = Asapp::new(told(asking.path(), 30).build().unwrap()).unwrap();
         let error = source.check(&Context::new()).await.unwrap_err();
