@@ -48,8 +48,6 @@ use deskferry_core::proposing::{ByName, Proposer};
 
 #[cfg(feature = "asapp")]
 pub use kits::asapp;
-#[cfg(feature = "kayako")]
-pub use kits::kayako;
 #[cfg(feature = "kustomer")]
 pub use kits::kustomer;
 #[cfg(feature = "salesforce")]
@@ -57,6 +55,8 @@ pub use kits::salesforce;
 #[cfg(feature = "trengo")]
 pub use kits::trengo;
 pub use kits::{Package, SinkKit, SourceKit, TakenFields, sections};
+#[cfg(feature = "kayako")]
+pub use kits::{kayako, kayako_classic};
 #[cfg(feature = "rehearsal")]
 pub use local::{LocalSource, Running, Starting};
 pub use login::{BeginLogin, Waiting};

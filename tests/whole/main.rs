@@ -8,6 +8,7 @@ mod consent;
 mod delta;
 mod disk;
 mod extracted;
+mod kayako_classic;
 mod kayako_input;
 mod kills;
 mod knowledge;

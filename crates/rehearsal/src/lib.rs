@@ -10,6 +10,7 @@
 pub mod asapp;
 pub mod fault;
 pub mod kayako;
+pub mod kayako_classic;
 pub mod kustomer;
 pub mod oracle;
 pub mod org;

@@ -73,6 +73,49 @@ pub struct KayakoConfigBuilder {
     allow_private_hosts: bool,
     #[serde(default)]
     root_certificate: Option<String>,
+    #[serde(default)]
+    edition: Edition,
+    #[serde(default)]
+    api_key: SecretString,
+    #[serde(default)]
+    secret_key: SecretString,
+    #[serde(default)]
+    instance: String,
+    #[serde(default)]
+    dates: Dates,
+    #[serde(default = "default_language")]
+    language: String,
+}
+
+/// Which product answers: two that share the name and nothing on the wire. In a file and in the environment `auto`,
+/// `cloud` or `classic`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Edition {
+    /// By the account: a REST key with its secret can only be Classic's, everything else only the cloud's. What answers is
+    /// looked at before anything else is asked.
+    #[default]
+    Auto,
+    /// Kayako in the cloud.
+    Cloud,
+    /// Kayako Classic, versions 3 and 4.
+    Classic,
+}
+
+/// How a Classic helpdesk writes days in custom fields: its own setting, which no answer tells. In a file and in the
+/// environment `auto`, `month-first`, `day-first` or `year-first`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dates {
+    /// What can only be read in one way is a day; the rest stays text.
+    #[default]
+    Auto,
+    /// `05/24/2011`.
+    MonthFirst,
+    /// `24/05/2011`.
+    DayFirst,
+    /// `2011-05-24`.
+    YearFirst,
 }
 
 /// Who asks.
@@ -172,6 +215,10 @@ const fn default_parallel() -> usize {
     4
 }
 
+fn default_language() -> String {
+    "en-us".to_owned()
+}
+
 const fn default_merged() -> Take {
     Take::Include
 }
@@ -239,6 +286,12 @@ impl KayakoConfig {
             allow_plain_http: false,
             allow_private_hosts: false,
             root_certificate: None,
+            edition: Edition::Auto,
+            api_key: SecretString::default(),
+            secret_key: SecretString::default(),
+            instance: String::new(),
+            dates: Dates::Auto,
+            language: default_language(),
         }
     }
 
@@ -452,12 +505,31 @@ impl KayakoConfigBuilder {
 }
 
 impl KayakoConfigBuilder {
+    /// Which product is meant.
+    pub(crate) fn edition(&self) -> Edition {
+        match self.edition {
+            Edition::Auto if self.has_key() && !self.has_account() => Edition::Classic,
+            Edition::Auto => Edition::Cloud,
+            told => told,
+        }
+    }
+
+    fn has_key(&self) -> bool {
+        !self.api_key.is_empty() || !self.secret_key.is_empty()
+    }
+
     fn has_account(&self) -> bool {
         let by_token = !self.access_token.is_empty() || !self.refresh_token.is_empty();
         by_token || (!self.email.trim().is_empty() && !self.password.is_empty())
     }
 
     fn check_account(&self) -> Result<()> {
+        if self.edition == Edition::Classic || self.has_key() {
+            return Err(wrong(
+                "a REST key is Kayako Classic's: in the cloud nobody is let in by it",
+            )
+            .advise("Take the key and its secret out for the cloud; for Classic take the e-mail address, password and tokens out"));
+        }
         if self.refresh_token_store.is_some() && self.refresh_token.is_empty() {
             return Err(wrong(
                 "a file that keeps the refresh token needs a first refresh token",
@@ -515,6 +587,7 @@ impl fmt::Debug for KayakoConfigBuilder {
             .field("suspended", &self.suspended)
             .field("merged", &self.merged)
             .field("allow_plain_http", &self.allow_plain_http)
+            .field("edition", &self.edition)
             .finish_non_exhaustive()
     }
 }
@@ -525,6 +598,13 @@ fn wrong(message: impl Into<String>) -> Error {
 
 /// Scheme, host and port of what people type (Kayako reference, section 1).
 fn root_of(typed: &str, allow_plain_http: bool) -> Result<String> {
+    Ok(address_of(typed, allow_plain_http)?
+        .origin()
+        .ascii_serialization())
+}
+
+/// The address that people mean.
+fn address_of(typed: &str, allow_plain_http: bool) -> Result<Url> {
     let advice = "Write the instance's name (`acme`) or its address (`https://acme.kayako.com`)";
     let typed = typed.trim();
     let bare = typed.trim_end_matches('/');
@@ -563,7 +643,7 @@ fn root_of(typed: &str, allow_plain_http: bool) -> Result<String> {
         }
         other => return Err(wrong(format!("`{other}` is not http or https")).advise(advice)),
     }
-    Ok(url.origin().ascii_serialization())
+    Ok(url)
 }
 
 fn is_this_machine(url: &Url) -> bool {
@@ -574,6 +654,10 @@ fn is_this_machine(url: &Url) -> bool {
         None => false,
     }
 }
+
+mod classic;
+
+pub use classic::{ClassicConfig, ClassicConfigBuilder};
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! Kayako (cloud, REST API v1) as a [Deskferry](deskferry_core) source.
+//! Kayako as a [Deskferry](deskferry_core) source: the cloud (REST API v1), and [Kayako Classic](#kayako-classic).
 //!
 //! [`Kayako`] reads a whole instance with one account: organisations, users, teams, definitions of custom fields, cases
 //! with their posts, files and inline images, the help centre, and what is set up there. It only reads.
@@ -20,7 +20,7 @@
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limit | found out while reading, from 60 requests a minute, unless configured; `Retry-After` holds all workers |
 //! | changes only | cases, from a watermark; the other lists are short and read whole; the inventory only where it is asked for |
-//! | not read | activities (but merges), suspended mails that became no case, side conversations, time tracking, ratings' comments, comments on articles, Kayako Classic |
+//! | not read | activities (but merges), suspended mails that became no case, side conversations, time tracking, ratings' comments, comments on articles |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
@@ -101,6 +101,27 @@
 //! * A case that vanishes between the list and its posts keeps its conversation; one reject of kind message tells.
 
 //!
+//! # Kayako Classic
+//!
+//! [`Classic`] reads versions 3 and 4, which share nothing on the wire with the cloud. [`source`] makes the one that the configuration means; each
+//! says in [`check`] what answers, and names the other one where it meets it.
+//!
+//! | | |
+//! |---|---|
+//! | account | the key and the secret of the REST interface; each call is signed with a salt of its own |
+//! | answers | XML behind warnings of PHP, one row or many, characters that XML does not know; a half-closed row is rejected alone, with its text |
+//! | kinds | field definitions, teams (departments), agents (staff), accounts, contacts (users), conversations, messages, attachments, categories, articles |
+//! | messages | posts with one text; notes, always internal; notes on people and companies and booked times are named and left out, times are summed on the ticket |
+//! | mail | what was mailed is told by the post; its sender, one recipient, the ticket's subject. No headers, copies or mailbox |
+//! | files | base64 in XML, decoded while it arrives; pictures of a text by the name of their file |
+//! | custom values | of tickets, by type; days as the helpdesk writes them ([`Dates`]), those that can be read in two ways stay text unless it is said how; a file in a field is a reject that names it |
+//! | closing | a ticket whose status marks it as resolved was closed when it was last active: Classic keeps no other time |
+//! | departments | tickets are listed by department; one that the key may not see is a reject that names it, the others are read |
+//! | moving lists | by number, with a row of overlap, stepping back where tickets have left |
+//! | changes only | tickets, by their last activity; where a helpdesk does not order by it, all are looked at. The other lists are read whole |
+//! | knowledge base | in one language; who may read an article may read every category that it stands in. What is not published is a draft |
+//! | not read | custom values of people and companies, ratings, SLA plans, macros, what was merged or thrown away: its interface does not show them |
+//!
 //! # Requests
 //!
 //! The order and the budget of section 18 of the Kayako reference, and where they stand:
@@ -124,14 +145,20 @@
 //! | checkpoints | per page of a list and per case; a read of changes takes the posts of changed cases only |
 //! | watermark | `Date-ISO` of the first answer, before the walk begins |
 
+mod classic;
 mod client;
 mod config;
 mod convert;
+mod edition;
 mod settings;
 mod source;
 mod wire;
 
-pub use config::{KayakoConfig, KayakoConfigBuilder, Take};
+pub use classic::Classic;
+pub use config::{
+    ClassicConfig, ClassicConfigBuilder, Dates, Edition, KayakoConfig, KayakoConfigBuilder, Take,
+};
+pub use edition::source;
 pub use settings::SETTINGS;
 pub use source::Kayako;
 

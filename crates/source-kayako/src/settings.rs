@@ -122,5 +122,41 @@ pub static SETTINGS: Section = Section::new(
             "",
             "a certificate authority to trust beside those of the system (PEM)",
         ),
+        Setting::new(
+            "edition",
+            Holds::OneOf(&["auto", "cloud", "classic"]),
+            "auto",
+            "which Kayako: `cloud`, `classic`, or `auto`: Classic where a REST key is given, and no account",
+        ),
+        Setting::new(
+            "api_key",
+            Holds::Secret,
+            "",
+            "Classic: the key of its REST interface (Admin Control Panel, REST API)",
+        ),
+        Setting::new(
+            "secret_key",
+            Holds::Secret,
+            "",
+            "Classic: the secret that belongs to that key; it signs each call and is never sent",
+        ),
+        Setting::new(
+            "instance",
+            Holds::Text,
+            "",
+            "Classic: the name under which the helpdesk's records are known for ever; without it the address as it stands in `url`",
+        ),
+        Setting::new(
+            "dates",
+            Holds::OneOf(&["auto", "month-first", "day-first", "year-first"]),
+            "auto",
+            "Classic: how days are written in custom fields; with `auto` a day that can be read in two ways stays text",
+        ),
+        Setting::new(
+            "language",
+            Holds::Text,
+            "en-us",
+            "Classic: the language of its knowledge base, which has one",
+        ),
     ],
 );

@@ -1,20 +1,14 @@
-use std::sync::Arc;
-
-use deskferry_source_kayako::{Kayako, KayakoConfig};
-
 use super::SourceKit;
 
-/// Kayako: the section `[kayako]`, the variables `KAYAKO_…`.
+/// Kayako: the section `[kayako]`, the variables `KAYAKO_…`. What they hold decides whether it is the cloud or Classic; the local
+/// helpdesk is the cloud's.
 #[must_use]
 pub fn kayako() -> SourceKit {
     SourceKit {
         name: "kayako",
         section: &deskferry_source_kayako::SETTINGS,
         address: "url",
-        make: |told| {
-            let config = KayakoConfig::from_settings(told)?;
-            Ok(Arc::new(Kayako::new(config)?))
-        },
+        make: deskferry_source_kayako::source,
         #[cfg(feature = "rehearsal")]
         local: local::KAYAKO,
     }

@@ -4,6 +4,8 @@
 mod asapp;
 #[cfg(feature = "kayako")]
 mod kayako;
+#[cfg(feature = "kayako")]
+mod kayako_classic;
 #[cfg(feature = "kustomer")]
 mod kustomer;
 #[cfg(feature = "salesforce")]
@@ -27,6 +29,8 @@ use deskferry_core::{RecordKind, Result, Sink, Source};
 pub use self::asapp::asapp;
 #[cfg(feature = "kayako")]
 pub use self::kayako::kayako;
+#[cfg(feature = "kayako")]
+pub use self::kayako_classic::kayako_classic;
 #[cfg(feature = "kustomer")]
 pub use self::kustomer::kustomer;
 #[cfg(feature = "salesforce")]

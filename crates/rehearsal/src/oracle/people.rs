@@ -392,6 +392,7 @@ fn contact(
         40,
     );
     sheet.set("Source_Handles__c", handles(person));
+    sheet.text("Source_Groups__c", options.platform.group(person), 32_768);
     sheet.text("Title", person.title.as_deref().unwrap_or(""), 128);
     sheet.set(
         "AccountId",

@@ -118,7 +118,7 @@ impl Client {
         Error::new(ErrorKind::NoSuchInstance, PROBE, "something answers, but not Kayako's cloud: it names no API version")
             .with("address", &self.root)
             .with("status", response.status)
-            .advise("Check the address. Kayako Classic (the downloaded product) speaks another protocol, which this version does not read")
+            .advise("Check the address. If it is Kayako Classic (the downloaded product, or a desk whose pages end in index.php), give the key and secret of its REST interface in place of the account")
     }
 
     /// A new session. Called under the guard that lets only one login run, and none after a refused one.

@@ -249,6 +249,15 @@ enum Is {
     Media { token: String, path: String },
 }
 
+/// The content ids that the HTML shows, each with its spelling there.
+pub(crate) fn shown_cids(html: &str) -> Vec<(&str, String)> {
+    let cids = shown(html).into_iter().filter_map(|image| match image.is {
+        Is::Cid(id) => Some((image.src, id)),
+        Is::Media { .. } => None,
+    });
+    cids.collect()
+}
+
 /// What the HTML shows of ours, each spelling once.
 fn shown(html: &str) -> Vec<Shown<'_>> {
     let mut found: Vec<Shown<'_>> = Vec::new();

@@ -15,7 +15,7 @@ mod post;
 pub(crate) use case::{CasePeople, conversation};
 pub(crate) use centre::{Centre, Readers};
 pub(crate) use fields::{Definitions, definition};
-pub(crate) use files::{Located, locate};
+pub(crate) use files::{Located, locate, shown_cids};
 pub(crate) use headers::Threading;
 pub(crate) use inventory::{item, odd_field};
 pub(crate) use merge::merged_into;

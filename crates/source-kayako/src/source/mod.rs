@@ -293,7 +293,7 @@ fn sees_too_little(role: &wire::Role, own_access: &str) -> Vec<String> {
 }
 
 /// The same bytes from an offset on: Kayako knows no ranges.
-fn skip(body: ByteStream, from: u64) -> ByteStream {
+pub(crate) fn skip(body: ByteStream, from: u64) -> ByteStream {
     let mut left = from;
     Box::pin(body.filter_map(move |piece| {
         let kept = match piece {

@@ -128,7 +128,7 @@ impl Reader {
         }
     }
 
-    pub(crate) async fn begin(&mut self, source: &Kayako, scope: &Scope) -> Result<()> {
+    pub(crate) async fn begin(&mut self, source: &dyn Source, scope: &Scope) -> Result<()> {
         let shards = source.shards(&self.cx, scope).await?;
         self.read
             .shards
@@ -139,7 +139,7 @@ impl Reader {
     }
 
     /// Reads one page and keeps it; answers its shard's name, or nothing when all is read.
-    pub(crate) async fn step(&mut self, source: &Kayako) -> Result<Option<String>> {
+    pub(crate) async fn step(&mut self, source: &dyn Source) -> Result<Option<String>> {
         let Some((shard, cursor)) = self.todo.front().cloned() else {
             return Ok(None);
         };
@@ -192,14 +192,14 @@ impl Reader {
         }
     }
 
-    pub(crate) async fn finish(&mut self, source: &Kayako) -> Result<()> {
+    pub(crate) async fn finish(&mut self, source: &dyn Source) -> Result<()> {
         while self.step(source).await?.is_some() {}
         Ok(())
     }
 }
 
 /// Reads everything.
-pub(crate) async fn read_all(source: &Kayako) -> Result<Reader> {
+pub(crate) async fn read_all(source: &dyn Source) -> Result<Reader> {
     let mut reader = Reader::new();
     reader.begin(source, &Scope::default()).await?;
     reader.finish(source).await?;
@@ -207,7 +207,7 @@ pub(crate) async fn read_all(source: &Kayako) -> Result<Reader> {
 }
 
 /// The bytes of a file.
-pub(crate) async fn bytes(source: &Kayako, cx: &Context, file: &Attachment) -> Result<Vec<u8>> {
+pub(crate) async fn bytes(source: &dyn Source, cx: &Context, file: &Attachment) -> Result<Vec<u8>> {
     let stream = source.open(cx, file, 0).await?;
     let pieces: Vec<bytes::Bytes> = stream.try_collect().await?;
     Ok(pieces.concat())

@@ -1,6 +1,7 @@
 //! Whole reads of a local Kayako, in order and in trouble.
 
 mod aside;
+mod classic;
 mod harness;
 mod help_centre;
 mod hostile;

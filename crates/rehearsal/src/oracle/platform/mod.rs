@@ -8,6 +8,7 @@
 mod asapp;
 mod help;
 mod kayako;
+mod kayako_classic;
 mod kustomer;
 mod trengo;
 
@@ -18,13 +19,14 @@ use super::figures::Figure;
 use serde_json::{Value, json};
 
 use crate::world::{
-    Channel, Conversation, FieldDefinition, FieldKind, FieldValue, Knowledge, Lists, Priority,
-    Rating, Status, StatusKind,
+    Channel, Conversation, FieldDefinition, FieldKind, FieldValue, Knowledge, Lists, Person,
+    Priority, Rating, Status, StatusKind,
 };
 
 pub use self::asapp::Asapp;
 pub use self::help::{SeenArticle, SeenCategory, SeenText};
 pub use self::kayako::Kayako;
+pub use self::kayako_classic::KayakoClassic;
 pub use self::kustomer::Kustomer;
 pub use self::trengo::Trengo;
 
@@ -124,6 +126,12 @@ pub trait Platform: Debug + Send + Sync {
     fn figures(&self, conversation: &Conversation) -> Vec<(&'static str, Figure)> {
         let _ = conversation;
         Vec::new()
+    }
+
+    /// The group of people that a customer is in, by name; empty where there are none.
+    fn group(&self, person: &Person) -> &'static str {
+        let _ = person;
+        ""
     }
 
     /// Whether rows of this kind (`contact`) say when they were made and changed.
