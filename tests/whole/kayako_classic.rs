@@ -15,7 +15,7 @@ use deskferry::{Context, Source};
 use tempfile::TempDir;
 
 use super::program::Program;
-use super::scene::{ALL_SCENARIOS, gate, mapping_text, org_options, patient};
+use super::scene::{ALL_SCENARIOS, gate, org_options, patient};
 
 struct Scene {
     desk: Desk,
@@ -34,7 +34,7 @@ impl Scene {
         let org = Org::start(options).await.unwrap();
         let workspace = folder.path().join("workspace");
         std::fs::create_dir_all(&workspace).unwrap();
-        std::fs::write(workspace.join("mapping.toml"), mapping_text()).unwrap();
+        std::fs::write(workspace.join("mapping.toml"), Mapping::default_text()).unwrap();
         Self { desk, org, folder }
     }
 
@@ -56,7 +56,7 @@ impl Scene {
             .retry(patient())
             .build()
             .unwrap();
-        let sink = Salesforce::new(config, Mapping::parse(&mapping_text()).unwrap()).unwrap();
+        let sink = Salesforce::new(config, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
         let workspace = Workspace::open(&self.folder.path().join("workspace")).unwrap();
         Migration::new(workspace, self.source(), Arc::new(sink))
             .undecided(Undecided::Legacy)

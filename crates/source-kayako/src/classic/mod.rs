@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::config::ClassicConfig;
-use client::{Client, needed};
+use client::Client;
 use lists::{Loaded, Met};
 
 /// The platform's name, as in keys: numbers of Classic and of the cloud are counted apart, even of one helpdesk.
@@ -177,7 +177,6 @@ impl Source for Classic {
             .of(about));
         };
         let answer = self.client.file(cx, place, about.clone()).await?;
-        needed(cx, "file", 1.0);
         let bytes = self::bytes::contents(answer.body, about);
         Ok(match from {
             0 => bytes,
