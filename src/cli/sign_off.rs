@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deskferry_core::audit::Trail;
+use deskferry_core::audit::{Entry, Trail};
 use deskferry_core::consent::{Counted, SignOff, Verified};
 use deskferry_core::looking::{self, DrawnCase};
 use deskferry_core::migration::Workspace;
@@ -140,12 +140,9 @@ fn sign(
         let said = format!("the audit trail is broken at line {n}: {why}");
         return Err(Error::new(ErrorKind::Mismatch, DOING, said));
     }
-    let loaded_by = trail
-        .entries
-        .iter()
-        .rev()
-        .find(|e| e.event == "ended" && !e.what["verify"].is_null());
-    if loaded_by.is_none_or(|e| e.what["mapping"] != mapping) {
+    let loaded_by = trail.entries.iter().rev().find(|e| e.event == "ended");
+    let verified = |e: &Entry| !e.what["verify"].is_null() && e.what["mapping"] == mapping;
+    if !loaded_by.is_some_and(verified) {
         let said = "what stands there was not verified with this mapping";
         return Err(refused(
             said,

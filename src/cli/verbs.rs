@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use deskferry_core::audit::Trail;
 use deskferry_core::migration::{self, Draw, Gate, Migration, Rollback, Selection, Workspace};
 use deskferry_core::owners::Undecided;
 use deskferry_core::report::{Estimate, Limits, Report};
@@ -278,7 +279,12 @@ async fn discover(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     let read = migration::extract(&cx, &workspace, Arc::clone(&ends.source), progress).await;
     interrupted.abort();
     shown.end();
+    let result = read.as_ref().map_or_else(|e| e.kind().name(), |()| "done");
+    let what = serde_json::json!({ "result": result });
+    let noted = Trail::of(folder).add(cx.now(), &choices.who.name, "discover", "ended", what);
+    // A read that failed says why itself, on a full disk too.
     read?;
+    noted?;
     let found = migration::discover(&cx, &workspace).await?;
     println!("{}", found.summary());
     println!("scope: {}", folder.join("scope.json").display());
@@ -400,8 +406,10 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     let report = drive(&migration, &cx, ends.sink.as_ref(), go).await;
     interrupted.abort();
     shown.end();
-    standing.end(&cx, name, &report).await?;
+    let noted = standing.end(&cx, name, &report).await;
+    // A load that failed says why itself, on a full disk too.
     let report = report?;
+    noted?;
     let done = show(&report, folder);
     // The oracle knows whole migrations only, and the made-up world as it is, not what was taken out of it.
     #[cfg(feature = "rehearsal")]
@@ -431,10 +439,12 @@ async fn roll_back(app: &App, choices: &Choices, folder: &Path, how: &Rollback) 
     let interrupted = stop_on_interrupt(&cx);
     let report = migration.roll_back(&cx, how).await;
     interrupted.abort();
-    if !how.trial {
-        standing.end_of_rollback(&cx, &report)?;
-    }
+    let noted = match how.trial {
+        true => Ok(()),
+        false => standing.end_of_rollback(&cx, &report),
+    };
     let report = report?;
+    noted?;
     println!("{}", report.summary());
     if how.trial {
         println!(

@@ -259,6 +259,8 @@ async fn what_is_private_stays_behind_and_the_workspace_can_be_wiped() {
         )
         .filter_map(|text: Value| text.as_str().map(str::to_owned))
         .collect();
+    let redacted = |text: &&String| text.contains("[mail]") || text.contains("[phone]");
+    assert!(texts.iter().any(|text| redacted(&text)), "{texts:?}");
     let example = texts.iter().find(|text| text.contains("@example.org"));
     assert_eq!(example, None);
     let plain = Program::of(&scene).run(&["verify", "-q"]).await;
