@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deskferry_core::audit::{Entry, Trail};
+use deskferry_core::audit::{self, Trail};
 use deskferry_core::consent::{Counted, SignOff, Verified};
 use deskferry_core::looking::{self, DrawnCase};
 use deskferry_core::migration::Workspace;
@@ -141,7 +141,7 @@ fn sign(
         return Err(Error::new(ErrorKind::Mismatch, DOING, said));
     }
     let loaded_by = trail.entries.iter().rev().find(|e| e.event == "ended");
-    let verified = |e: &Entry| !e.what["verify"].is_null() && e.what["mapping"] == mapping;
+    let verified = |e: &audit::Entry| !e.what["verify"].is_null() && e.what["mapping"] == mapping;
     if !loaded_by.is_some_and(verified) {
         let said = "what stands there was not verified with this mapping";
         return Err(refused(
