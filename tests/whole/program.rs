@@ -146,11 +146,6 @@ impl Program {
         ended(output.status.code(), &output.stdout, &output.stderr)
     }
 
-    /// Starts it, and leaves it running.
-    pub(crate) fn start(&self, args: &[&str]) -> tokio::process::Child {
-        self.command(args).spawn().unwrap()
-    }
-
     /// Lets it run with files that may not grow beyond so many blocks of 512 bytes: writes are cut there.
     pub(crate) async fn limited(&self, blocks: u32, args: &[&str]) -> Ended {
         let plain = self.command(args);
