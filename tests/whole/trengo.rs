@@ -60,7 +60,7 @@ impl Scene {
     }
 
     fn differences(&self, spam: bool) -> Vec<Difference> {
-        let mut options = OracleOptions::new("4711", self.org.user_id()).platform(Judged);
+        let mut options = OracleOptions::new("4711", self.org.user_id()).platform(Judged::default());
         options.email_originals = false;
         options.merged = false;
         options.merged_into = false;

@@ -1,6 +1,7 @@
 //! How to reach a Trengo workspace, and how to treat it.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use deskferry_core::http::SecretString;
 use deskferry_core::settings::Settings;
@@ -67,6 +68,16 @@ pub struct TrengoConfigBuilder {
     contact_details: bool,
     #[serde(default = "yes")]
     completeness: bool,
+    #[serde(default)]
+    satisfaction: Option<PathBuf>,
+    #[serde(default = "default_report_months")]
+    report_months: u32,
+    #[serde(default)]
+    ticket_figures: Take,
+    #[serde(default)]
+    sweep: bool,
+    #[serde(default)]
+    webhooks: Option<PathBuf>,
     #[serde(default)]
     keep_raw: bool,
     #[serde(default)]
@@ -155,6 +166,10 @@ const fn default_parallel() -> usize {
     4
 }
 
+const fn default_report_months() -> u32 {
+    12
+}
+
 impl TrengoConfig {
     /// Starts with what cannot be guessed: a personal access token of an administrator who is in every team and channel. Lists
     /// show what its user sees, and nothing else, without saying so.
@@ -173,6 +188,11 @@ impl TrengoConfig {
             full_mail: true,
             contact_details: false,
             completeness: true,
+            satisfaction: None,
+            report_months: default_report_months(),
+            ticket_figures: Take::Skip,
+            sweep: false,
+            webhooks: None,
             keep_raw: false,
             allow_plain_http: false,
             allow_private_hosts: false,
@@ -255,6 +275,26 @@ impl TrengoConfig {
 
     pub(crate) fn completeness(&self) -> bool {
         self.settings.completeness
+    }
+
+    pub(crate) fn satisfaction(&self) -> Option<&Path> {
+        self.settings.satisfaction.as_deref()
+    }
+
+    pub(crate) fn report_months(&self) -> u32 {
+        self.settings.report_months
+    }
+
+    pub(crate) fn ticket_figures(&self) -> bool {
+        self.settings.ticket_figures == Take::Include
+    }
+
+    pub(crate) fn sweep(&self) -> bool {
+        self.settings.sweep
+    }
+
+    pub(crate) fn webhooks(&self) -> Option<&Path> {
+        self.settings.webhooks.as_deref()
     }
 
     pub(crate) fn keep_raw(&self) -> bool {
@@ -359,6 +399,46 @@ impl TrengoConfigBuilder {
     #[must_use]
     pub fn completeness(mut self, check: bool) -> Self {
         self.completeness = check;
+        self
+    }
+
+    /// A table of survey answers that was exported from Trengo: CSV with a column of tickets and one of scores. No interface
+    /// shows them. Default none.
+    #[must_use]
+    pub fn satisfaction(mut self, table: impl Into<PathBuf>) -> Self {
+        self.satisfaction = Some(table.into());
+        self
+    }
+
+    /// For how many months up to now figures of agents and of the workspace are asked, two requests each. Default 12; 0 asks for
+    /// none.
+    #[must_use]
+    pub fn report_months(mut self, months: u32) -> Self {
+        self.report_months = months;
+        self
+    }
+
+    /// Whether what the reporting interface says of each ticket becomes a table beside the cases. It costs no request where
+    /// [`completeness`](Self::completeness) asks anyway. Default [`Take::Skip`].
+    #[must_use]
+    pub fn ticket_figures(mut self, take: Take) -> Self {
+        self.ticket_figures = take;
+        self
+    }
+
+    /// Whether a read of changes asks which of the tickets that were read before are gone: one request for a hundred tickets, where
+    /// the reporting interface is there. Default no.
+    #[must_use]
+    pub fn sweep(mut self, sweep: bool) -> Self {
+        self.sweep = sweep;
+        self
+    }
+
+    /// An archive of received webhooks: a JSON object a line, with the header `Trengo-Signature` as `signature` and the raw
+    /// `body`. A read of changes then reads the tickets that it names, and lists nothing. Default none.
+    #[must_use]
+    pub fn webhooks(mut self, archive: impl Into<PathBuf>) -> Self {
+        self.webhooks = Some(archive.into());
         self
     }
 

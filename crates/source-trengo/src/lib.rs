@@ -22,8 +22,12 @@
 //! | bad rows | rejected one by one, with place, reason and the row itself, without its secrets |
 //! | limit | as the answers tell it, 120 requests a minute to begin with; a share of it can be left to others |
 //! | beforehand | requests and time that a read takes, by measuring the lists and drawing some tickets; while it goes on, what is still to come |
-//! | changes only | tickets, from a watermark; people and setup are read whole |
-//! | not read | help centres, quick replies, webhooks, WhatsApp templates, boards; nothing shows rules, flows, AI, surveys and team chat |
+//! | satisfaction | from the table of answers that people export: no interface shows them |
+//! | reports | figures of agents and of the workspace month by month; by choice those of each ticket as a table beside the cases |
+//! | help centres | categories, sections and articles in all languages |
+//! | inventory | channels, routing, quick replies, webhooks, templates, results, blocks; rules by the names that audits show |
+//! | changes only | tickets, from a watermark, or those that an archive of signed webhooks names; people and setup are read whole. By choice, which tickets are gone |
+//! | not read | boards; nothing shows the definitions of rules, flows, AI, business hours, surveys and team chat |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
@@ -85,6 +89,9 @@
 //! | `setup` | field definitions, teams, agents, tags | none: one page |
 //! | `people` | accounts, contacts; needs the definitions | list, page, and what the page before is known by |
 //! | `tickets` | conversations, messages, attachments, and people whom only they name; needs all of the above | step and page, and what is left of the page that was listed last: at most 25 rows |
+//! | `knowledge` | categories, articles, their images | help centre, language, page |
+//! | `inventory` | inventory items | none: one page |
+//! | `reports` | agent statistics, metrics as inventory items | month |
 //!
 //! Tickets are read with their messages before they become records, since what is counted and computed of the messages belongs into the
 //! first record. Eight are read between two commits, some of them side by side; more shards would not help against the limit.
@@ -100,6 +107,7 @@
 //! | mails in full | only those that lists show shortened |
 //! | spam, other states, changes | a page each, more only where they bring something |
 //! | completeness | the ids of all tickets, as many a page as Trengo gives |
+//! | figures | two for each month |
 
 mod client;
 mod config;

@@ -93,6 +93,39 @@ pub static SETTINGS: Section = Section::new(
             "whether the reporting interface is asked at the end which tickets there are",
         ),
         Setting::new(
+            "satisfaction",
+            Holds::Path,
+            "",
+            "a table of survey answers that was exported from Trengo (CSV with a column of tickets and one of scores)",
+        ),
+        Setting::new(
+            "report_months",
+            Holds::Number {
+                least: 0,
+                most: 600,
+            },
+            "12",
+            "for how many months figures of agents and of the workspace are asked, for two requests each",
+        ),
+        Setting::new(
+            "ticket_figures",
+            Holds::OneOf(&["include", "skip"]),
+            "skip",
+            "what the reporting interface says of each ticket: `include` it as a table beside the cases, or `skip`",
+        ),
+        Setting::new(
+            "sweep",
+            Holds::Switch,
+            "false",
+            "whether a delta asks which tickets are gone, for a request per hundred tickets",
+        ),
+        Setting::new(
+            "webhooks",
+            Holds::Path,
+            "",
+            "an archive of received webhooks, one a line: a delta then reads the tickets that it names, and lists nothing",
+        ),
+        Setting::new(
             "keep_raw",
             Holds::Switch,
             "false",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::clock::written;
 use super::desk::Desk;
+use super::hooks;
 use crate::world::{ArticleText, HelpCentre, KnowledgeArticle, Readers, TextState};
 
 pub(super) fn centres(desk: &Desk) -> Vec<Value> {
@@ -116,7 +117,7 @@ pub(super) fn quick_replies(kind: Option<&str>) -> Vec<Value> {
 pub(super) fn webhooks() -> Vec<Value> {
     vec![json!({
         "id": 1, "title": "To the shop", "url": "https://shop.acme.example/hooks/trengo", "type": "INBOUND",
-        "signing_secret": "signing-secret-of-the-webhook",
+        "signing_secret": hooks::SECRET,
     })]
 }
 

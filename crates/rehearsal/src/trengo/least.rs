@@ -18,6 +18,8 @@ pub struct LeastOptions {
     pub spam: bool,
     /// Whether the ids of all tickets are asked for at the end.
     pub completeness: bool,
+    /// For how many months figures are asked.
+    pub report_months: u64,
 }
 
 impl Default for LeastOptions {
@@ -26,6 +28,7 @@ impl Default for LeastOptions {
             files: true,
             spam: false,
             completeness: true,
+            report_months: 12,
         }
     }
 }
@@ -56,6 +59,8 @@ pub struct LeastRequests {
     pub knowledge: u64,
     /// Quick replies of two types, webhooks, templates, and the blocks of each help centre: one each.
     pub inventory: u64,
+    /// Figures of agents and of the workspace: one each a month.
+    pub reports: u64,
 }
 
 impl LeastRequests {
@@ -72,6 +77,7 @@ impl LeastRequests {
             completeness,
             knowledge,
             inventory,
+            reports,
         } = self;
         setup
             + people
@@ -83,6 +89,7 @@ impl LeastRequests {
             + completeness
             + knowledge
             + inventory
+            + reports
     }
 }
 
@@ -163,6 +170,8 @@ pub(super) fn count(desk: &Desk, options: LeastOptions) -> LeastRequests {
             };
         }
     }
+    let agents = pages(desk.staff().count(), PAGE);
+    least.reports = options.report_months * (agents + 1);
     least.lists = pages(usual, PAGE) + pages(spam, PAGE) + 3 + 1;
     if options.completeness {
         least.completeness = (usual + spam).div_ceil(REPORTED) as u64 + 1;

@@ -3,7 +3,9 @@
 //! Written from the Trengo reference, sections 1 to 5, and from nothing that the connector contains. What it answers below
 //! `/api/v2`: `/users`, `/teams`, `/channels`, `/labels`, `/custom_fields`, `/ticket_results`, `/contact_groups`, `/profiles`
 //! and `/contacts` with single ones, `/tickets` (with `status`, `channels[]` and `updated_at_gt`), single tickets, their messages, single messages and
-//! mails in full, `/ticket_aggregates`, `/help_center` with categories, articles and blocks, `/quick_replies`, `/webhooks`, `/wa_templates`, `/reporting/details/ticket` by keyset; and bytes below `/media`.
+//! mails in full, `/ticket_aggregates`, `/help_center` with categories, articles and blocks, `/quick_replies`, `/webhooks`, `/wa_templates`, `/reporting/details/ticket` by keyset,
+//! `/reporting/agent_performance` and `/reporting/metrics`; and bytes below `/media`. What people export by hand ([`Trengo::survey`]) and what webhooks would
+//! have told ([`Trengo::archive`]) is had from the stand-in itself.
 //!
 //! Its oddities are the real one's: times are Amsterdam's wall clock, two envelopes and none, messages newest first and 20 at a time,
 //! filters that it does not know change nothing, a limit with headers, a token that sees its own channels only, merged
@@ -31,9 +33,11 @@ mod answer;
 mod clock;
 mod desk;
 pub(crate) mod held;
+mod hooks;
 mod knowledge;
 mod least;
 mod people;
+mod reports;
 mod routes;
 mod setup;
 mod tickets;
@@ -41,12 +45,13 @@ mod tickets;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use self::desk::Desk;
+use self::hooks::Hooks;
 pub use self::least::{LeastOptions, LeastRequests};
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
@@ -78,6 +83,29 @@ impl RateLimit {
     }
 }
 
+/// A clock that is not the machine's.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+
+impl Clock {
+    /// One that shows what `now` answers; it must not go back.
+    pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(Utc::now)
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
 /// How the workspace is set up.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -100,6 +128,8 @@ pub struct TrengoOptions {
     pub reporting: bool,
     /// Filters of tickets that change nothing, such as `updated_at_gt`.
     pub ignored_filters: Vec<String>,
+    /// The clock of limits and answers. Default: the machine's.
+    pub clock: Clock,
     /// How it listens; its faults are the workspace's.
     pub serve: ServeOptions,
 }
@@ -119,6 +149,7 @@ impl Default for TrengoOptions {
             sparse_profiles: false,
             reporting: true,
             ignored_filters: Vec::new(),
+            clock: Clock::default(),
             serve: ServeOptions::default(),
         }
     }
@@ -130,7 +161,8 @@ struct Shared {
     token: RwLock<String>,
     desk: Desk,
     faults: Faults,
-    window: Mutex<Option<(Instant, u32)>>,
+    window: Mutex<Option<(DateTime<Utc>, u32)>>,
+    hooks: Hooks,
     plain: OnceLock<String>,
 }
 
@@ -147,15 +179,20 @@ impl Shared {
         self.plain.get().map_or("", String::as_str)
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        (self.options.clock.0)()
+    }
+
     fn count(&self) -> Counted {
         let limit = self
             .options
             .rate_limit
             .unwrap_or(RateLimit::per_minute(1_000_000));
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
+        let now = self.now();
+        let since = |begun: DateTime<Utc>| (now - begun).to_std().unwrap_or_default();
         let (begun, used) = match *window {
-            Some((begun, used)) if now.duration_since(begun) < limit.window => (begun, used),
+            Some((begun, used)) if since(begun) < limit.window => (begun, used),
             _ => (now, 0),
         };
         let over = used >= limit.requests;
@@ -164,7 +201,7 @@ impl Shared {
         Counted {
             limit: limit.requests,
             remaining: limit.requests - used,
-            refused: over.then(|| limit.window.saturating_sub(now.duration_since(begun))),
+            refused: over.then(|| limit.window.saturating_sub(since(begun))),
         }
     }
 }
@@ -200,6 +237,7 @@ impl Trengo {
             options,
             desk,
             window: Mutex::default(),
+            hooks: Hooks::default(),
             plain: OnceLock::new(),
         });
         let router = Router::new()
@@ -256,7 +294,14 @@ impl Trengo {
     /// # Errors
     /// When the change cannot be kept in the state folder.
     pub fn touch(&self, ticket: u64) -> io::Result<()> {
-        self.shared.desk.touch(ticket, Utc::now())
+        let now = self.shared.now();
+        self.shared.desk.touch(ticket, now)?;
+        let label = [
+            ("ticket_id", ticket.to_string()),
+            ("label_name", "Seen".to_owned()),
+        ];
+        self.shared.hooks.tell(now, &label);
+        Ok(())
     }
 
     /// The ticket is gone from lists and answers 404.
@@ -272,7 +317,14 @@ impl Trengo {
     /// # Errors
     /// When the change cannot be kept in the state folder.
     pub fn merge(&self, ticket: u64, into: u64) -> io::Result<()> {
-        self.shared.desk.merge(ticket, into, Utc::now())
+        let now = self.shared.now();
+        self.shared.desk.merge(ticket, into, now)?;
+        let merged = [
+            ("ticket_id", into.to_string()),
+            ("merged_and_deleted_ticket_id", ticket.to_string()),
+        ];
+        self.shared.hooks.tell(now, &merged);
+        Ok(())
     }
 
     /// A new message, which moves its ticket to where its time belongs.
@@ -280,7 +332,24 @@ impl Trengo {
     /// # Errors
     /// When the change cannot be kept in the state folder.
     pub fn add_message(&self, ticket: u64, message: Message) -> io::Result<()> {
-        self.shared.desk.add(ticket, message)
+        let told = [
+            ("ticket_id", ticket.to_string()),
+            ("message_id", message.id.to_string()),
+            ("message", message.text.clone().unwrap_or_default()),
+        ];
+        self.shared.desk.add(ticket, message)?;
+        self.shared.hooks.tell(self.shared.now(), &told);
+        Ok(())
+    }
+
+    /// The table of survey answers that people export from Trengo: no interface shows them.
+    pub fn survey(&self) -> String {
+        reports::survey(&self.shared.desk)
+    }
+
+    /// What webhooks have told since the start, one delivery a line: its signature and its body. Deletions are told by none.
+    pub fn archive(&self) -> String {
+        self.shared.hooks.archive()
     }
 
     /// Lets requests in flight finish and ends.

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::answer::{
@@ -17,7 +17,7 @@ use super::answer::{
 use super::desk::{Desk, Filter};
 use super::held::{contacts, status};
 use super::tickets::{Ink, find_contact};
-use super::{Counted, Shared, clock, knowledge, people, setup};
+use super::{Counted, Shared, clock, knowledge, people, reports, setup};
 use crate::fault::Action;
 use crate::serve::RouteLabel;
 use crate::world::{Conversation, Person};
@@ -130,6 +130,8 @@ impl Call<'_> {
     fn answer(&self, method: &Method, headers: &HeaderMap) -> Response {
         let counted = self.shared.count();
         let mut response = self.judged(&counted, method, headers);
+        let date = self.shared.now().to_rfc2822().replace("+0000", "GMT");
+        set(&mut response, "date", &date);
         set(
             &mut response,
             "x-ratelimit-limit",
@@ -142,7 +144,7 @@ impl Call<'_> {
         );
         if let Some(wait) = counted.refused {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            let reset = Utc::now().timestamp() + i64::try_from(seconds).unwrap_or(60);
+            let reset = self.shared.now().timestamp() + i64::try_from(seconds).unwrap_or(60);
             set(&mut response, "x-ratelimit-reset", &reset.to_string());
             if self
                 .shared
@@ -293,6 +295,16 @@ impl Call<'_> {
                 }}))
             }
             ["reporting", "details", "ticket"] => self.reported(),
+            ["reporting", "agent_performance"] => {
+                let (from, until) = self.span()?;
+                Ok(self.full(reports::agents(desk, from, until)))
+            }
+            ["reporting", "metrics"] => {
+                let (from, until) = self.span()?;
+                let asked = self.pairs.iter().filter(|(name, _)| name == "metric[]");
+                let asked: Vec<&str> = asked.map(|(_, value)| value.as_str()).collect();
+                Ok(reports::metrics(desk, from, until, &asked))
+            }
             ["help_center", rest @ ..] => self.help_centre(rest),
             ["quick_replies"] => {
                 let kind = self.query.get("type").map(String::as_str);
@@ -410,9 +422,23 @@ impl Call<'_> {
         let after = self.query.get("start_after_ticket_id");
         let after = after.map_or(Ok(0), |id| id.parse());
         let after = after.map_err(|_| Denied::Invalid("start_after_ticket_id"))?;
-        let ids = self.shared.desk.ids_after(after, REPORTED);
-        let rows: Vec<Value> = ids.iter().map(|id| json!({"ticket_id": id})).collect();
+        let desk = &self.shared.desk;
+        let ids = desk.ids_after(after, REPORTED);
+        let rows: Vec<Value> = ids.iter().map(|id| reports::ticket(desk, *id)).collect();
         Ok(json!({"data": rows}))
+    }
+
+    /// From when until when: a pair, with an offset.
+    fn span(&self) -> Result<(DateTime<Utc>, DateTime<Utc>), Denied> {
+        if !self.shared.options.reporting {
+            return Err(Denied::Forbidden);
+        }
+        let at = |name: &'static str| {
+            let text = self.query.get(name).ok_or(Denied::Invalid(name))?;
+            let at = DateTime::parse_from_rfc3339(text).map_err(|_| Denied::Invalid(name))?;
+            Ok(at.to_utc())
+        };
+        Ok((at("start_date")?, at("end_date")?))
     }
 
     /// Faults named `null:<pointer>`, `set:<pointer>=<text>` and `drop` change items of answers.

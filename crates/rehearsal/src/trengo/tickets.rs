@@ -74,10 +74,26 @@ impl Ink<'_> {
         row["closed_by"] = Value::Null;
         row["reminder"] = Value::Null;
         let told = updated.format("%d-%m-%Y, %H:%M");
-        row["audits"] = json!([{
-            "id": talk.id, "type": "AUDIT", "audit_type": "TICKET_CREATED", "body_type": "TEXT",
-            "message": format!("Gesprek aangemaakt op {told}"), "created_at": written(updated),
-        }]);
+        let audit = |kind: &str, message: String| {
+            json!({
+                "id": talk.id, "type": "AUDIT", "audit_type": kind, "body_type": "TEXT", "message": message,
+                "created_at": written(updated),
+            })
+        };
+        let mut audits = vec![audit(
+            "TICKET_CREATED",
+            format!("Gesprek aangemaakt op {told}"),
+        )];
+        // Rules show nowhere else; the language is that of the user who looks.
+        audits.extend(talk.tags.first().map(|tag| {
+            let rule = format!(
+                "Label {} toegevoegd door regel Triage {} op {told}",
+                tag.name,
+                tag.id % 3
+            );
+            audit("TICKET_LABELED", rule)
+        }));
+        row["audits"] = json!(audits);
         row
     }
 

@@ -15,6 +15,7 @@ use deskferry_core::{Context, Error, ErrorKind, RecordKey, Result};
 use serde_json::Value;
 
 use crate::config::{Rate, TrengoConfig};
+use crate::convert::{METRICS, Month};
 use crate::wire::{Defect, Envelope, Row, envelope, single};
 
 /// Rows of a page of most lists, and of messages (Trengo reference, section 1.4).
@@ -398,6 +399,29 @@ impl Client {
         Ok(rows)
     }
 
+    /// `GET /reporting/agent_performance`: what each agent did in a month.
+    pub(crate) async fn performance(&self, cx: &Context, month: Month) -> Result<Vec<Value>> {
+        let request = || {
+            Request::get("reporting", "reporting/agent_performance")
+                .query("start_date", offset(month.from))
+                .query("end_date", offset(month.until))
+        };
+        let (rows, _) = self.all_of(cx, "list what agents did", &request).await?;
+        Ok(rows)
+    }
+
+    /// `GET /reporting/metrics`: aggregates of a month.
+    pub(crate) async fn metrics(&self, cx: &Context, month: Month) -> Result<Value> {
+        const READ: &str = "read the figures of a month";
+        let request = Request::get("reporting", "reporting/metrics")
+            .query("start_date", offset(month.from))
+            .query("end_date", offset(month.until));
+        let request = METRICS.iter().fold(request, |request, (name, _)| {
+            request.query("metric[]", name)
+        });
+        self.call(cx, READ, request).await?.json(READ)
+    }
+
     /// `GET /reporting/details/ticket`: rows of all tickets by id, after one of them.
     pub(crate) async fn reported(&self, cx: &Context, after: u64) -> Result<Vec<Value>> {
         const LIST: &str = "list the ids of all tickets";
@@ -425,6 +449,11 @@ fn id_text(row: &Value) -> String {
 
 fn unreadable(operation: &'static str, defect: Defect) -> Error {
     Error::decode(operation, &defect.path, defect.reason)
+}
+
+/// As the reporting interface wants it: with an offset.
+fn offset(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
 fn http_date(text: &str) -> Option<DateTime<Utc>> {

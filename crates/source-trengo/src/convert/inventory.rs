@@ -25,9 +25,11 @@ pub(crate) fn item(
             .iter()
             .filter_map(|name| Some((*name, one.get(name)?)))
             .filter(|(_, value)| !is_empty(value))
-            .map(|(name, value)| {
-                let said = text(value).unwrap_or_else(|| redacted(value).to_string());
-                format!("{}: {said}", name.replace('_', " "))
+            .flat_map(|(name, value)| {
+                let shown = name.trim_end_matches("_ids").replace('_', " ");
+                said(ground, name, value)
+                    .into_iter()
+                    .map(move |said| format!("{shown}: {said}"))
             })
             .collect();
         (!lines.is_empty()).then(|| InventoryPart {
@@ -49,6 +51,29 @@ pub(crate) fn item(
         parts: parts.collect(),
         definition: redacted(row),
     })
+}
+
+/// What a member says, a line each: numbers of channels and users with their names.
+fn said(ground: &Ground, name: &str, value: &Value) -> Vec<String> {
+    let names: &dyn Fn(u64) -> Option<String> = match name {
+        "channels" | "channel_ids" => &|id| Some(ground.channels.get(&id)?.title.clone()),
+        "users" | "members" | "user_ids" => &|id| ground.user_names.get(&id).cloned(),
+        _ => return vec![text(value).unwrap_or_else(|| redacted(value).to_string())],
+    };
+    let Value::Array(items) = value else {
+        return vec![text(value).unwrap_or_else(|| redacted(value).to_string())];
+    };
+    let one = |item: &Value| {
+        let id = Row(item).id().ok().or_else(|| item.as_u64());
+        let own = Row(item).first_text(&["title", "full_name", "name"]);
+        let known = own.or_else(|| id.and_then(names));
+        match (known, id) {
+            (Some(known), Some(id)) => format!("{known} ({id})"),
+            (Some(known), None) => known,
+            (None, _) => text(item).unwrap_or_else(|| redacted(item).to_string()),
+        }
+    };
+    items.iter().map(one).collect()
 }
 
 /// A channel: the way in, and what becomes of an answer to a ticket that is closed.

@@ -8,7 +8,11 @@ mod knowledge;
 mod mail;
 mod message;
 mod people;
+mod reports;
+mod rules;
+mod survey;
 mod ticket;
+mod webhooks;
 
 pub(crate) use fields::{Fields, Owner, definitions};
 pub(crate) use files::{fresh_address, located};
@@ -18,9 +22,15 @@ pub(crate) use knowledge::{
 };
 pub(crate) use message::{Kind, Place, message};
 pub(crate) use people::{
-    Joined, account, agent, contact, contacts_of, departed, person, person_key, tag, team,
+    Joined, account, agent, contact, contacts_of, departed, named, person, person_key, tag, team,
 };
+pub(crate) use reports::{
+    METRICS, Month, figure_fields, figures_object, metrics, performance, ticket_figures,
+};
+pub(crate) use rules::rules;
+pub(crate) use survey::{Survey, survey};
 pub(crate) use ticket::{Outline, Talk, asks_for_detail, channel, conversation};
+pub(crate) use webhooks::{Archive, archive};
 
 use std::collections::{HashMap, HashSet};
 
@@ -42,10 +52,13 @@ pub(crate) struct Ground {
     pub(crate) fields: Fields,
     /// Users and teams that lists show; others are gone.
     pub(crate) users: HashSet<u64>,
+    pub(crate) user_names: HashMap<u64, String>,
     pub(crate) teams: HashSet<u64>,
     pub(crate) channels: HashMap<u64, Channel>,
     /// Whether there is a list of reasons for which tickets are closed.
     pub(crate) has_results: bool,
+    /// What customers answered when they were asked how they liked it.
+    pub(crate) survey: Survey,
 }
 
 /// A channel, as far as messages need it.

@@ -151,6 +151,11 @@ pub(crate) fn tag(ground: &Ground, row: Row<'_>) -> Result<Tag, Defect> {
     })
 }
 
+/// The number of a user, and what people call them.
+pub(crate) fn named(row: Row<'_>) -> Option<(u64, String)> {
+    Some((row.id().ok()?, name(row)))
+}
+
 fn name(row: Row<'_>) -> String {
     let parts = || {
         let both = [row.text("first_name"), row.text("last_name")];

@@ -36,6 +36,7 @@ fn ground() -> Ground {
         zone: Zone::named("Europe/Amsterdam").unwrap(),
         fields,
         users: HashSet::from([70_011]),
+        user_names: HashMap::from([(70_011, "Ann Agent".to_owned())]),
         teams: HashSet::from([4_102]),
         channels: HashMap::from([
             (8_801, channel("EMAIL", Some("help@acme.example"))),
@@ -43,6 +44,7 @@ fn ground() -> Ground {
             (8_803, channel("VOIP", None)),
         ]),
         has_results: true,
+        survey: Survey::default(),
     }
 }
 

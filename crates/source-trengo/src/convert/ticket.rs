@@ -179,7 +179,7 @@ pub(crate) fn conversation(
             .into_iter()
             .filter_map(|label| Row(label).first_text(&["name", "title"]))
             .collect(),
-        satisfaction: None,
+        satisfaction: ground.survey.answers.get(&outline.id).cloned(),
         figures: talk.figures(),
         parent: None,
         merged_into: None,

@@ -11,7 +11,7 @@ use super::Trengo;
 use super::inventory::{ASKED_ONCE, is_closed};
 use super::setup::Setup;
 use super::tickets::STATES;
-use crate::client::{List, MESSAGES};
+use crate::client::{List, MESSAGES, PAGE};
 use crate::config::{Profiles, Take};
 use crate::convert::{self, Joined, Outline, Place};
 use crate::wire::{Envelope, Row};
@@ -90,6 +90,11 @@ impl Trengo {
             steps.add("completeness", all, pages);
         }
         self.knowledge_step(cx, &mut steps).await?;
+        let months = u64::from(self.config.report_months());
+        let agents = setup.agents().div_ceil(PAGE).max(1) as u64;
+        if months > 0 {
+            steps.add("reports", 0, months * (agents + 1));
+        }
         let mut estimate = steps.estimate;
         let beside = &mut estimate.assumptions;
         beside.push(format!(
@@ -425,7 +430,7 @@ fn kind(setup: &Setup, row: Row<'_>) -> String {
     convert::channel(&setup.ground, row, None).kind
 }
 
-fn is_beyond(kind: ErrorKind) -> bool {
+pub(super) fn is_beyond(kind: ErrorKind) -> bool {
     is_closed(kind) || kind == ErrorKind::Decode
 }
 

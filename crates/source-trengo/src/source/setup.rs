@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{Trengo, needed, watermark};
 use crate::client::{List, PAGE};
-use crate::convert::{self, Channel, Fields, Ground};
+use crate::convert::{self, Channel, Fields, Ground, Survey};
 use crate::wire::{Defect, Row};
 
 /// What the short lists say.
@@ -45,6 +45,10 @@ impl Setup {
             ..
         } = self;
         [users, teams, channels, results, labels, fields]
+    }
+
+    pub(super) fn agents(&self) -> usize {
+        self.users.len()
     }
 
     /// How many rows all lists have.
@@ -105,6 +109,7 @@ impl Trengo {
                 }
             }
         }
+        let survey = self.survey(&mut notes)?;
         Ok(Setup {
             ground: Ground {
                 tenant,
@@ -112,12 +117,17 @@ impl Trengo {
                 zone: self.config.zone(),
                 fields: known,
                 users: ids(&users),
+                user_names: users
+                    .iter()
+                    .filter_map(|row| convert::named(Row(row)))
+                    .collect(),
                 teams: ids(&teams),
                 channels: channels
                     .iter()
                     .filter_map(|row| Some((Row(row).id().ok()?, Channel::of(Row(row)))))
                     .collect(),
                 has_results: !results.is_empty(),
+                survey,
             },
             users,
             teams,
@@ -129,6 +139,28 @@ impl Trengo {
             server_time: listed.server_time,
             notes,
         })
+    }
+
+    /// What customers answered, if somebody exported it.
+    fn survey(&self, notes: &mut Vec<String>) -> Result<Survey> {
+        const READ: &str = "read the answers of surveys";
+        let Some(path) = self.config.satisfaction() else {
+            return Ok(Survey::default());
+        };
+        let wrong = |why: String| {
+            Error::new(ErrorKind::Config, READ, why)
+                .with("file", path.display())
+                .advise("Export the answers from Trengo as CSV, with the number of the ticket and the score, and name the file as `satisfaction`")
+        };
+        let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let survey = convert::survey(&bytes, self.config.zone()).map_err(wrong)?;
+        if survey.left_out > 0 {
+            notes.push(format!(
+                "rows of the survey's table that name no ticket or no score, and were left out: {}",
+                survey.left_out
+            ));
+        }
+        Ok(survey)
     }
 
     /// The number of the workspace, which every user carries.
@@ -195,6 +227,10 @@ impl Trengo {
             Next::End(watermark(setup.server_time.unwrap_or_else(|| cx.now()))),
         );
         page.notes.clone_from(&setup.notes);
+        if self.config.ticket_figures() {
+            let object = convert::figures_object(ground);
+            page.records.push(Record::from(object));
+        }
         let mut add = |made: Result<Record, Defect>, kind: RecordKind, row: &Value| match made {
             Ok(mut record) => {
                 self.keep_raw(&mut record, row);

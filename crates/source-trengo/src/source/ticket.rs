@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use deskferry_core::model::Record;
+use deskferry_core::model::{Figures, InventoryItem, Record};
 use deskferry_core::source::{Reject, Skip};
 use deskferry_core::{Context, Error, ErrorKind, RecordKey, RecordKind, Result};
 use serde_json::Value;
@@ -34,6 +34,8 @@ pub(super) struct Read {
     pub(super) contacts: BTreeMap<RecordKey, Value>,
     pub(super) agents: BTreeMap<u64, Option<Value>>,
     pub(super) teams: BTreeMap<u64, Option<Value>>,
+    /// Rules that its audits name.
+    pub(super) rules: Vec<InventoryItem>,
 }
 
 /// What all tickets of a page share.
@@ -69,7 +71,7 @@ impl Trengo {
             needed(cx, "ticket", 1, 1);
             read.requests += 1;
             if detail.is_none() {
-                return Ok(vanished(outline.id));
+                return Ok(self.vanished(desk, &outline, Row(row)));
             }
         }
         let messages = match spam {
@@ -79,7 +81,7 @@ impl Trengo {
                     read.requests += messages.len().div_ceil(MESSAGES).max(1) as u64;
                     messages
                 }
-                None => return Ok(vanished(outline.id)),
+                None => return Ok(self.vanished(desk, &outline, Row(row))),
             },
         };
         let first = self
@@ -119,7 +121,43 @@ impl Trengo {
             }
         }
         self.strangers(desk, Row(row), detail.as_ref().map(Row), &mut read);
+        if let Some(detail) = &detail {
+            read.rules = convert::rules(ground, Row(detail));
+        }
         Ok(read)
+    }
+
+    /// A ticket that was listed, and gone when it was asked for: its row is all that is left, and no target shall load it.
+    fn vanished(&self, desk: &Desk<'_>, outline: &Outline, row: Row<'_>) -> Read {
+        let ground = &desk.setup.ground;
+        let mut read = Read {
+            vanished: Some(outline.id),
+            requests: 1,
+            ..Read::default()
+        };
+        read.notes.push(format!(
+            "ticket {} was listed, and gone when it was asked for: deleted, or merged into another one that has its messages",
+            outline.id
+        ));
+        let requester = self.requester(desk, row, None, &mut read);
+        match convert::conversation(ground, row, None, requester, Talk::default(), None) {
+            Ok(mut conversation) => {
+                // Nothing of it was counted.
+                conversation.figures = Figures::default();
+                let key = conversation.meta.key.clone();
+                read.skips.push(Skip {
+                    key: key.clone(),
+                    reason: "vanished".to_owned(),
+                });
+                read.complete = Some(key);
+                read.records.push(Record::from(conversation));
+            }
+            Err(defect) => {
+                let reject = convert::reject(RecordKind::Conversation, defect, row.0);
+                read.rejects.push(reject);
+            }
+        }
+        read
     }
 
     /// All messages of a ticket, each once. None when it is gone.
@@ -338,25 +376,6 @@ fn note_user(desk: &Desk<'_>, read: &mut Read, id: u64, named: Option<Row<'_>>) 
     if known.is_none() {
         *known = named.map(|row| row.0.clone());
     }
-}
-
-fn vanished(ticket: u64) -> Read {
-    let mut read = Read {
-        vanished: Some(ticket),
-        ..Read::default()
-    };
-    let why = format!(
-        "ticket {ticket} was listed, and gone when it was asked for: deleted, or merged into another one that has its messages"
-    );
-    read.rejects.push(Reject {
-        kind: RecordKind::Conversation,
-        id: Some(ticket.to_string()),
-        path: "messages".to_owned(),
-        reason: format!("vanished: {why}"),
-        raw: String::new(),
-    });
-    read.notes.push(why);
-    read
 }
 
 /// Messages by number with their times, oldest first. A message without a time has no place.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use deskferry_core::http::Outlook;
 use deskferry_core::model::Record;
-use deskferry_core::source::{Cursor, Next, Page, Shard};
+use deskferry_core::source::{Cursor, Next, Page, Shard, Watermark};
 use deskferry_core::{Context, ErrorKind, RecordKey, RecordKind, Result};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use serde_json::Value;
 use super::estimate::Counted;
 use super::setup::Setup;
 use super::ticket::{Desk, Read};
-use super::{Trengo, cursor, fingerprint, needed, read_place, stuck, watermark};
+use super::{Trengo, cursor, fingerprint, needed, read_place, stuck, watermark, webhooks};
 use crate::client::PAGE;
 use crate::convert::{self, Outline};
 use crate::wire::{Moment, Row, redacted};
@@ -63,6 +63,16 @@ enum Phase {
         /// Whether it brought anything.
         brought: bool,
         pass: u32,
+    },
+    /// What an archive of webhooks names, instead of what changed.
+    Named {
+        after: u64,
+        since: DateTime<Utc>,
+    },
+    /// Which tickets of earlier reads are gone.
+    Sweep {
+        after: Option<RecordKey>,
+        gone: u64,
     },
     Check {
         after: u64,
@@ -108,6 +118,12 @@ struct Reading {
     told: bool,
     #[serde(default)]
     pace: Pace,
+    /// Up to when webhooks were read, in seconds since 1970.
+    #[serde(default)]
+    told_until: Option<i64>,
+    /// Our own clock when this read began.
+    #[serde(default)]
+    ours: Option<DateTime<Utc>>,
 }
 
 /// What tickets took so far, and how many there are.
@@ -123,7 +139,7 @@ struct Pace {
 }
 
 impl Reading {
-    fn first(shard: &Shard) -> Self {
+    fn first(shard: &Shard, by_name: bool) -> Self {
         let since = shard
             .scope
             .get("since")
@@ -132,6 +148,7 @@ impl Reading {
             .map(|at| at.to_utc());
         Self {
             phase: match since {
+                Some(since) if by_name => Phase::Named { after: 0, since },
                 Some(since) => Phase::Changed {
                     page: 1,
                     since,
@@ -150,7 +167,18 @@ impl Reading {
             counts: BTreeMap::new(),
             told: false,
             pace: Pace::default(),
+            told_until: shard.scope.get("told").and_then(Value::as_i64),
+            ours: None,
         }
+    }
+
+    /// Where the next read of changes begins: by the clock, and by webhooks.
+    fn mark(&self, now: DateTime<Utc>) -> Watermark {
+        let mut mark = watermark(self.start.unwrap_or(now));
+        if let Some(told) = self.told_until {
+            mark.place["told"] = told.into();
+        }
+        mark
     }
 
     /// About how many requests are still needed. Nothing while nobody knows how long the list is.
@@ -210,7 +238,9 @@ impl Trengo {
         after: Option<Cursor>,
     ) -> Result<Page> {
         let setup = self.setup(cx).await?;
-        let mut reading: Reading = read_place(after).unwrap_or_else(|| Reading::first(shard));
+        let mut reading: Reading = read_place(after)
+            .unwrap_or_else(|| Reading::first(shard, self.config.webhooks().is_some()));
+        reading.ours.get_or_insert_with(|| cx.now());
         let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
         if reading.waiting.is_empty() {
             self.list(cx, &setup, &mut reading, &mut page).await?;
@@ -222,8 +252,9 @@ impl Trengo {
             (true, Phase::Done) => {
                 if !reading.delta {
                     page.notes.push(per_channel(&setup, &reading.counts));
+                    self.unanswered(cx, &setup, &mut page).await?;
                 }
-                Next::End(watermark(reading.start.unwrap_or_else(|| cx.now())))
+                Next::End(reading.mark(cx.now()))
             }
             _ => Next::More(cursor(&reading)?),
         };
@@ -259,6 +290,23 @@ impl Trengo {
                 page: number,
             } => self.state(cx, setup, reading, page, state, number).await,
             Phase::Changed { .. } => self.changed(cx, setup, reading, page).await,
+            Phase::Named { after, since } => {
+                self.named(cx, setup, reading, page, (after, since)).await
+            }
+            Phase::Sweep { after, gone } => {
+                let began = reading.ours.unwrap_or_else(|| cx.now());
+                let swept = self.sweep(cx, setup, began, after.as_ref(), page).await?;
+                let gone = gone + swept.gone;
+                match swept.after {
+                    None => {
+                        page.notes
+                            .push(format!("tickets of earlier reads that are gone: {gone}"));
+                        reading.enter(Phase::Done);
+                    }
+                    after => reading.phase = Phase::Sweep { after, gone },
+                }
+                Ok(())
+            }
             Phase::Check { after, found } => {
                 self.check_ids(cx, setup, reading, page, after, found).await
             }
@@ -466,10 +514,97 @@ impl Trengo {
             }
             // The next read of changes begins where this pass did.
             reading.start = began.or(reading.start);
-            reading.enter(match !reading.delta && self.config.completeness() {
-                true => Phase::Check { after: 0, found: 0 },
-                false => Phase::Done,
+            reading.enter(match reading.delta {
+                false if self.config.completeness() => Phase::Check { after: 0, found: 0 },
+                true if self.config.sweep() => Phase::Sweep {
+                    after: None,
+                    gone: 0,
+                },
+                _ => Phase::Done,
             });
+        }
+        Ok(())
+    }
+
+    /// Some of the tickets that an archive of webhooks names.
+    async fn named(
+        &self,
+        cx: &Context,
+        setup: &Setup,
+        reading: &mut Reading,
+        page: &mut Page,
+        (after, since): (u64, DateTime<Utc>),
+    ) -> Result<()> {
+        let from = reading.told_until.unwrap_or(since.timestamp());
+        let from = from - MARGIN.num_seconds();
+        let Some(archive) = self.archive(cx, from, page).await? else {
+            reading.enter(Phase::Changed {
+                page: 1,
+                since,
+                began: None,
+                brought: false,
+                pass: 1,
+            });
+            return Ok(());
+        };
+        if after == 0 {
+            for (gone, into) in &archive.merged {
+                page.notes.push(format!(
+                    "ticket {gone} was merged into ticket {into}, which has its messages now; what was loaded of it stays"
+                ));
+            }
+        }
+        let some: Vec<u64> = archive
+            .tickets
+            .range(after + 1..)
+            .take(PAGE)
+            .copied()
+            .collect();
+        let Some(last) = some.last().copied() else {
+            page.notes.push(
+                "what changed was read as webhooks told it; a delta without the archive finds what they did not tell"
+                    .to_owned(),
+            );
+            // Lists go on from where they were last looked at.
+            reading.start = Some(since);
+            reading.told_until = archive.latest.max(reading.told_until);
+            *self.archive.lock().await = None;
+            reading.enter(Phase::Done);
+            return Ok(());
+        };
+        for id in some {
+            let key = setup.ground.key(RecordKind::Conversation, id);
+            needed(cx, "named", 1, 1);
+            match self.client.ticket(cx, id, key).await? {
+                Some(row) => reading.waiting.push(Waiting {
+                    row: redacted(&row),
+                    alone: true,
+                }),
+                None => page.notes.push(webhooks::gone(id)),
+            }
+        }
+        reading.phase = Phase::Named { after: last, since };
+        Ok(())
+    }
+
+    /// Says of how many tickets of the survey nothing was read.
+    async fn unanswered(&self, cx: &Context, setup: &Setup, page: &mut Page) -> Result<()> {
+        let answers = &setup.ground.survey.answers;
+        let keys: Vec<RecordKey> = answers
+            .keys()
+            .map(|id| setup.ground.key(RecordKind::Conversation, *id))
+            .collect();
+        let mut unknown = 0;
+        for keys in keys.chunks(1_000) {
+            let seen = cx.seen(keys).await?;
+            let here = |key: &RecordKey| page.records.iter().any(|record| record.key() == key);
+            let unseen = keys.iter().zip(seen).filter(|(_, seen)| !seen);
+            unknown += unseen.filter(|(key, _)| !here(key)).count();
+        }
+        if unknown > 0 {
+            page.notes.push(format!(
+                "answers of the survey to tickets that were not read, and were left out: {unknown}"
+            ));
         }
         Ok(())
     }
@@ -504,16 +639,11 @@ impl Trengo {
             }
             rows => rows?,
         };
-        let id = |row: &Value| {
-            Row(row)
-                .reference("ticket_id")
-                .or_else(|| Row(row).id().ok())
-        };
         // How many a page has is not documented: as many as come.
         needed(cx, "completeness", 1, 1);
         let ids: Vec<u64> = rows
             .iter()
-            .filter_map(id)
+            .filter_map(reported_id)
             .filter(|id| *id > after)
             .collect();
         let Some(highest) = ids.iter().max().copied() else {
@@ -531,6 +661,17 @@ impl Trengo {
             reading.enter(Phase::Done);
             return Ok(());
         };
+        if self.config.ticket_figures() {
+            if after == 0 {
+                let columns = convert::figure_fields(&setup.ground, &rows);
+                page.records.extend(columns.into_iter().map(Record::from));
+            }
+            let figures = rows.iter().filter_map(|row| {
+                let id = reported_id(row)?;
+                Some(convert::ticket_figures(&setup.ground, id, Row(row)))
+            });
+            page.records.extend(figures.map(Record::from));
+        }
         reading.pace.checked += ids.len() as u64;
         reading.pace.page = reading.pace.page.max(ids.len() as u64);
         let keys: Vec<RecordKey> = ids
@@ -621,8 +762,24 @@ impl Trengo {
             .buffered(self.config.parallel())
             .try_collect()
             .await?;
+        let lost: Vec<RecordKey> = read
+            .iter()
+            .filter_map(|one| Some(setup.ground.key(RecordKind::Conversation, one.vanished?)))
+            .collect();
+        let mut known = cx.seen(&lost).await?.into_iter();
         let mut people = Read::default();
         for mut one in read {
+            if let Some(ticket) = one.vanished
+                && known.next() == Some(true)
+            {
+                // It was read whole before: that stays.
+                one = Read {
+                    vanished: one.vanished,
+                    requests: one.requests,
+                    notes: vec![webhooks::gone(ticket)],
+                    ..Read::default()
+                };
+            }
             reading.pace.tickets += 1;
             reading.pace.requests += one.requests;
             // Beyond so many something else is wrong, and looking again and again would never end.
@@ -640,6 +797,7 @@ impl Trengo {
                 }
             }
             people.teams.append(&mut one.teams);
+            people.rules.append(&mut one.rules);
             page.records.append(&mut one.records);
             page.rejects.append(&mut one.rejects);
             page.skips.append(&mut one.skips);
@@ -650,6 +808,14 @@ impl Trengo {
             }
             page.complete.extend(one.complete);
         }
+        let rules: BTreeMap<RecordKey, Record> = std::mem::take(&mut people.rules)
+            .into_iter()
+            .map(|rule| (rule.meta.key.clone(), Record::from(rule)))
+            .collect();
+        let keys: Vec<RecordKey> = rules.keys().cloned().collect();
+        let seen = cx.seen(&keys).await?;
+        let fresh = rules.into_values().zip(seen).filter(|(_, seen)| !seen);
+        page.records.extend(fresh.map(|(rule, _)| rule));
         self.add_strangers(cx, &desk, people, page).await
     }
 
@@ -705,6 +871,12 @@ impl Trengo {
         }
         Ok(())
     }
+}
+
+/// The ticket that a row of the reporting interface speaks of.
+pub(super) fn reported_id(row: &Value) -> Option<u64> {
+    let row = Row(row);
+    row.reference("ticket_id").or_else(|| row.id().ok())
 }
 
 /// How many tickets the token's user sees of each channel: a channel that shows none, or too few, is a hole.

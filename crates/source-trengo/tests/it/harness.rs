@@ -31,15 +31,31 @@ impl Clock for Hurried {
     }
 }
 
-/// Keys that were read, for `Context::seen`.
+/// Keys that were read and when last, for `Context::seen`.
 #[derive(Debug, Default)]
-struct Remembered(Mutex<BTreeSet<RecordKey>>);
+pub(crate) struct Remembered(Mutex<BTreeMap<RecordKey, DateTime<Utc>>>);
 
 #[async_trait]
 impl Seen for Remembered {
     async fn seen(&self, keys: &[RecordKey]) -> Result<Vec<bool>> {
         let read = self.0.lock().unwrap();
-        Ok(keys.iter().map(|key| read.contains(key)).collect())
+        Ok(keys.iter().map(|key| read.contains_key(key)).collect())
+    }
+
+    async fn not_read_since(
+        &self,
+        kind: RecordKind,
+        since: DateTime<Utc>,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>> {
+        let read = self.0.lock().unwrap();
+        let old = read.iter().filter(|(key, at)| {
+            key.record_kind() == Some(kind)
+                && **at < since
+                && after.is_none_or(|after| *key > after)
+        });
+        Ok(old.map(|(key, _)| key.clone()).take(limit).collect())
     }
 }
 
@@ -115,7 +131,15 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        let seen = Arc::new(Remembered::default());
+        Self::after(Arc::new(Remembered::default()))
+    }
+
+    /// A later read by who knows what an earlier one read.
+    pub(crate) fn later(earlier: &Self) -> Self {
+        Self::after(Arc::clone(&earlier.seen))
+    }
+
+    fn after(seen: Arc<Remembered>) -> Self {
         let clock = Arc::new(Hurried(Mutex::new(Utc::now())));
         let cx = Context::new()
             .with_clock(clock)
@@ -158,7 +182,9 @@ impl Reader {
                 shard.id,
                 record.key()
             );
-            self.seen.0.lock().unwrap().insert(record.key().clone());
+            let now = self.cx.now();
+            let key = record.key().clone();
+            self.seen.0.lock().unwrap().insert(key, now);
             let newer = |known: &Record| {
                 known
                     .meta()

@@ -98,12 +98,20 @@ async fn a_ticket_that_is_gone_pulls_no_other_out_of_sight() {
         .filter(|id| !gone.contains(id))
         .collect();
     assert_eq!(whole(&reader), left);
-    let vanished = reader
+    let vanished: Vec<u64> = reader
         .read
-        .rejects
-        .iter()
-        .filter(|r| r.reason.starts_with("vanished"));
-    assert!(vanished.count() >= 1);
+        .left_out()
+        .into_iter()
+        .filter(|(_, why)| *why == "vanished")
+        .map(|(id, _)| id)
+        .collect();
+    assert!(!vanished.is_empty() && vanished.iter().all(|id| gone.contains(id)));
+    assert_eq!(reader.read.rejects, Vec::new());
+    let named = |id: &u64| {
+        let said = format!("ticket {id} was listed, and gone");
+        reader.read.notes.iter().any(|note| note.starts_with(&said))
+    };
+    assert!(vanished.iter().all(named), "{:?}", reader.read.notes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -331,5 +331,5 @@ async fn a_channel_that_the_token_does_not_see_shows_as_a_hole() {
         .shards(&reader.cx, &Scope::default())
         .await
         .unwrap();
-    assert_eq!(shards.len(), 5);
+    assert_eq!(shards.len(), 6);
 }

@@ -6,12 +6,22 @@ use super::{Figure, Platform, SeenArticle, SeenCategory, Standing, Urgency, help
 use crate::trengo::held;
 use crate::world::{
     Author, Channel, Conversation, FieldDefinition, FieldValue, Knowledge, Lists, Message,
-    Priority, Status,
+    Priority, Rating, Status,
 };
 
 /// Trengo: tickets of four states, on channels; contacts per address, tied together by profiles; fields by number.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Trengo;
+pub struct Trengo {
+    surveyed: bool,
+}
+
+impl Trengo {
+    /// With the answers of surveys, which somebody exported.
+    #[must_use]
+    pub fn surveyed(self) -> Self {
+        Self { surveyed: true }
+    }
+}
 
 impl Platform for Trengo {
     fn name(&self) -> &'static str {
@@ -35,7 +45,18 @@ impl Platform for Trengo {
     }
 
     fn conversation(&self, lists: &Lists, conversation: Conversation) -> Conversation {
-        held::conversation(lists, conversation)
+        let rating = conversation.rating.filter(|_| self.surveyed);
+        let mut held = held::conversation(lists, conversation);
+        held.rating = rating;
+        held
+    }
+
+    /// A mark from 1 to 5.
+    fn rating(&self, rating: Rating) -> String {
+        match rating {
+            Rating::Good => "5".to_owned(),
+            Rating::Bad => "1".to_owned(),
+        }
     }
 
     fn field_key(&self, field: &FieldDefinition) -> String {
@@ -89,6 +110,11 @@ impl Platform for Trengo {
             |number: i64| Figure::Number(f64::from(i32::try_from(number).unwrap_or(i32::MAX)));
         let count = i64::try_from(talk.messages.len()).unwrap_or(i64::MAX);
         let mut figures = vec![("Message_Count__c", number(count))];
+        if let Some(rating) = talk.rating {
+            let score = if rating == Rating::Good { 5 } else { 1 };
+            figures.push(("CSAT_Score__c", number(score)));
+            figures.push(("CSAT_Date__c", Figure::Time(talk.updated)));
+        }
         let mut said: Vec<&Message> = talk.messages.iter().collect();
         said.sort_by_key(|message| (message.sent, message.id));
         let mut after = said.iter().skip_while(|message| !message.incoming);
