@@ -15,6 +15,7 @@
 //! | `run` | a whole migration: records a second, processor time and memory of the migrating process alone | `conversations` |
 //! | `memory` | its peak memory with large files | `files`, `megabytes` |
 //! | `pace` | clock time of a run against the slower platform, on a simulated clock | `conversations` |
+//! | `trengo` | a Trengo under its limit on a simulated clock: what was foretold, needed, taken | `conversations` |
 //! | `kills` | what `kill -9` at random moments loses or doubles | `kills`, `seed` |
 //!
 //! Processor time and memory are read from `/proc`: on other systems those columns are empty.
@@ -35,6 +36,7 @@ mod requests;
 mod scene;
 mod stage;
 mod table;
+mod trengo;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -52,7 +54,7 @@ impl Settings {
 
 type Figure = fn(&Settings);
 
-const FIGURES: [(&str, Figure); 8] = [
+const FIGURES: [(&str, Figure); 9] = [
     ("stage", stage::figure),
     ("ledger", ledger::figure),
     ("mapping", mapping::figure),
@@ -60,6 +62,7 @@ const FIGURES: [(&str, Figure); 8] = [
     ("run", whole::run),
     ("memory", whole::memory),
     ("pace", pace::figure),
+    ("trengo", trengo::figure),
     ("kills", kills::figure),
 ];
 

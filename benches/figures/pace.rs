@@ -127,7 +127,7 @@ fn workspace(folder: &Path) -> Workspace {
 }
 
 /// What something answers, and how many minutes of the simulated clock it took.
-async fn timed<T, F: Future<Output = T>>(
+pub(super) async fn timed<T, F: Future<Output = T>>(
     what: impl FnOnce(Context, Arc<SimulatedClock>) -> F,
 ) -> (T, f64) {
     let clock = Arc::new(SimulatedClock::default());
@@ -143,7 +143,7 @@ async fn timed<T, F: Future<Output = T>>(
 
 /// A clock that goes on when everybody waits for it.
 #[derive(Default)]
-struct SimulatedClock(Mutex<Sleepers>);
+pub(super) struct SimulatedClock(Mutex<Sleepers>);
 
 #[derive(Default)]
 struct Sleepers {
@@ -178,6 +178,12 @@ impl Ord for Sleeper {
 }
 
 impl SimulatedClock {
+    /// What it shows.
+    pub(super) fn shown(&self) -> DateTime<Utc> {
+        let began = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
+        began + Duration::from_millis(self.sleepers().now)
+    }
+
     fn sleepers(&self) -> MutexGuard<'_, Sleepers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -202,8 +208,7 @@ impl SimulatedClock {
 #[async_trait]
 impl Clock for SimulatedClock {
     fn now(&self) -> DateTime<Utc> {
-        let began = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
-        began + Duration::from_millis(self.sleepers().now)
+        self.shown()
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -82,6 +82,12 @@ impl Program {
         self
     }
 
+    /// With a workspace of its own; more may fail than by default.
+    pub(crate) fn in_workspace(mut self, folder: PathBuf) -> Self {
+        self.workspace = Some(folder);
+        self.gate()
+    }
+
     /// Another pair than Kayako and Salesforce.
     pub(crate) fn example(mut self, example: &'static str) -> Self {
         self.example = example;

@@ -184,11 +184,18 @@ pub(crate) fn patient() -> RetryPolicy {
 
 /// An org that knows the world's people and has the mapping's fields.
 pub(crate) fn org_options(folder: &Path, world: &World) -> OrgOptions {
-    let fields = Mapping::parse(&mapping_text()).unwrap().required_fields();
-    let fields: Vec<CustomField> =
-        serde_json::from_value(serde_json::to_value(fields).unwrap()).unwrap();
+    org_options_for(folder, world, &mapping_text())
+}
+
+/// The same for another mapping.
+pub(crate) fn org_options_for(folder: &Path, world: &World, mapping: &str) -> OrgOptions {
+    let mapping = Mapping::parse(mapping).unwrap();
+    let fields = serde_json::to_value(mapping.required_fields()).unwrap();
+    let fields: Vec<CustomField> = serde_json::from_value(fields).unwrap();
+    let objects = serde_json::to_value(mapping.required_objects()).unwrap();
     let options = OrgOptions::new(folder)
         .audit_fields(true)
+        .custom_objects(serde_json::from_value::<Vec<_>>(objects).unwrap())
         .custom_fields(fields);
     world
         .suggested_users()

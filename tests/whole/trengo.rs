@@ -1,5 +1,6 @@
 //! Whole migrations from a local Trengo.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use deskferry::migration::{Migration, Workspace};
@@ -9,14 +10,15 @@ use deskferry::rehearsal::fault::{Action, Rule};
 use deskferry::rehearsal::oracle::{Difference, Oracle, OracleOptions, Trengo as Judged};
 use deskferry::rehearsal::org::Org;
 use deskferry::rehearsal::trengo::{LeastOptions, TOKEN, Trengo as Desk, TrengoOptions};
-use deskferry::rehearsal::world::{Content, WorldSpec};
-use deskferry::report::{Inventory, Report};
+use deskferry::rehearsal::world::{Content, ConversationState, MessageKind, WorldSpec};
+use deskferry::report::{Estimate, Inventory, Report};
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
-use deskferry::trengo::{Take, Trengo, TrengoConfig};
+use deskferry::trengo::{Take, Trengo, TrengoConfig, TrengoConfigBuilder};
 use deskferry::{Context, ErrorKind};
 use tempfile::TempDir;
 
-use super::scene::{ALL_SCENARIOS, gate, mapping_text, org_options, patient};
+use super::program::Program;
+use super::scene::{ALL_SCENARIOS, gate, mapping_text, org_options_for, patient};
 
 struct Scene {
     desk: Desk,
@@ -26,19 +28,28 @@ struct Scene {
 
 impl Scene {
     async fn new(spec: WorldSpec) -> Self {
+        Self::mapped(spec, &mapping()).await
+    }
+
+    async fn mapped(spec: WorldSpec, mapping: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = TrengoOptions::default();
         options.content = Content::Made(spec);
         let desk = Desk::start(options).await.unwrap();
-        let options = org_options(&folder.path().join("org"), desk.world());
+        let options = org_options_for(&folder.path().join("org"), desk.world(), mapping);
         let org = Org::start(options).await.unwrap();
         let workspace = folder.path().join("workspace");
         std::fs::create_dir_all(&workspace).unwrap();
-        std::fs::write(workspace.join("mapping.toml"), mapping()).unwrap();
+        std::fs::write(workspace.join("mapping.toml"), mapping).unwrap();
         Self { desk, org, folder }
     }
 
     fn migration(&self, token: &str, spam: Take) -> Migration {
+        let config = TrengoConfig::builder(token).url(self.desk.url()).spam(spam);
+        self.migration_by(config, &mapping())
+    }
+
+    fn migration_by(&self, source: TrengoConfigBuilder, mapping: &str) -> Migration {
         let settings = self.org.settings();
         let config = SalesforceConfig::builder(self.org.url())
             .client_credentials(settings.client_id.clone(), settings.client_secret.0.clone())
@@ -46,13 +57,8 @@ impl Scene {
             .retry(patient())
             .build()
             .unwrap();
-        let sink = Salesforce::new(config, Mapping::parse(&mapping()).unwrap()).unwrap();
-        let config = TrengoConfig::builder(token)
-            .url(self.desk.url())
-            .spam(spam)
-            .build()
-            .unwrap();
-        let source = Trengo::with_retry(config, patient()).unwrap();
+        let sink = Salesforce::new(config, Mapping::parse(mapping).unwrap()).unwrap();
+        let source = Trengo::with_retry(source.build().unwrap(), patient()).unwrap();
         let workspace = Workspace::open(&self.folder.path().join("workspace")).unwrap();
         Migration::new(workspace, Arc::new(source), Arc::new(sink))
             .undecided(Undecided::Legacy)
@@ -60,7 +66,11 @@ impl Scene {
     }
 
     fn differences(&self, spam: bool) -> Vec<Difference> {
-        let mut options = OracleOptions::new("4711", self.org.user_id()).platform(Judged::default());
+        self.judged_as(Judged::default(), spam)
+    }
+
+    fn judged_as(&self, platform: Judged, spam: bool) -> Vec<Difference> {
+        let mut options = OracleOptions::new("4711", self.org.user_id()).platform(platform);
         options.email_originals = false;
         options.merged = false;
         options.merged_into = false;
@@ -68,6 +78,27 @@ impl Scene {
         Oracle::new(options)
             .compare(self.desk.world(), &self.org)
             .unwrap()
+    }
+}
+
+impl Scene {
+    /// The example, pointed at the two platforms.
+    fn program(&self, workspace: &Path) -> Program {
+        let settings = self.org.settings();
+        Program::bare()
+            .example("trengo_to_salesforce")
+            .env("TRENGO_URL", self.desk.url())
+            .env("TRENGO_TOKEN", TOKEN)
+            .env("SALESFORCE_URL", self.org.url())
+            .env("SALESFORCE_CLIENT_ID", settings.client_id.clone())
+            .env("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone())
+            .env("SALESFORCE_LANDING_WINDOW", "1")
+            .env("DESKFERRY_UNDECIDED", "legacy")
+            .in_workspace(workspace.to_owned())
+    }
+
+    fn requests(&self) -> u64 {
+        self.desk.requests().total + self.org.requests().total
     }
 }
 
@@ -175,4 +206,171 @@ async fn a_token_that_is_revoked_in_the_middle_is_replaced_and_nothing_is_lost_o
     assert!(report.complete, "{}", report.summary());
     let differences = scene.differences(true);
     assert!(differences.is_empty(), "{differences:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_and_moved_to_other_folders_it_loses_and_doubles_nothing() {
+    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS).with_channels()).await;
+    let slow = Action::Delay { ms: 15 };
+    scene.org.faults().push(Rule::new(slow).method("POST"));
+    let mut workspace = scene.folder.path().join("workspace");
+    let (mut random, mut verb) = (13_u64, "run");
+    for kill in 0..6 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let requests = 20 + (random >> 33) % 120;
+        let program = scene.program(&workspace);
+        let seen = || scene.requests();
+        let ended = program.killed_once(seen, requests, &[verb]).await;
+        if ended.code == Some(0) {
+            break;
+        }
+        assert_eq!(ended.code, None, "{}", ended.output);
+        // As if another machine went on with a copy.
+        let moved = scene.folder.path().join(format!("workspace-{kill}"));
+        std::fs::rename(&workspace, &moved).unwrap();
+        workspace = moved;
+        if workspace.join("targets").exists() {
+            verb = "resume";
+        }
+    }
+    scene.org.faults().clear();
+    let ended = scene.program(&workspace).run(&[verb]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    let differences = scene.differences(false);
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_before_anything_was_read_tells_what_reading_takes() {
+    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS)).await;
+    let workspace = scene.folder.path().join("workspace");
+    let planned = scene.program(&workspace).run(&["plan"]).await;
+    assert_eq!(planned.code, Some(0), "{}", planned.output);
+    for shown in [
+        "Nothing was read yet",
+        "mails in full",
+        "assumed: ",
+        "reading.json",
+    ] {
+        assert!(
+            planned.output.contains(shown),
+            "{shown}: {}",
+            planned.output
+        );
+    }
+    let text = std::fs::read(workspace.join("reading.json")).unwrap();
+    let told: Estimate = serde_json::from_slice(&text).unwrap();
+    let least = scene.desk.least_requests(LeastOptions::default()).total();
+    let requests = told.requests().least;
+    assert!(
+        requests.abs_diff(least) * 20 <= least,
+        "{requests} were told, {least} are needed"
+    );
+    assert_eq!(
+        scene.org.requests().total,
+        0,
+        "a plan asks no org before the read"
+    );
+    let read = scene.program(&workspace).run(&["discover", "-q"]).await;
+    assert_eq!(read.code, Some(0), "{}", read.output);
+    let planned = scene.program(&workspace).run(&["plan"]).await;
+    assert!(
+        planned.output.contains("everything was read"),
+        "{}",
+        planned.output
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_surveys_stand_in_the_cases() {
+    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS)).await;
+    let table = scene.folder.path().join("csat.csv");
+    std::fs::write(&table, scene.desk.survey()).unwrap();
+    let config = TrengoConfig::builder(TOKEN).url(scene.desk.url());
+    let migration = scene.migration_by(config.satisfaction(&table), &mapping());
+    let report = migration.run(&Context::new()).await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    assert!(scene.desk.survey().lines().count() > 1);
+    let differences = scene.judged_as(Judged::default().surveyed(), false);
+    assert!(differences.is_empty(), "{differences:#?}");
+    let without = scene.differences(false);
+    assert!(!without.is_empty(), "the oracle looks at them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_become_internal_records_of_their_own_by_choice() {
+    let apart = mapping().replace(
+        "notes = \"case-comment\"",
+        "notes = \"conversation-message\"",
+    );
+    assert_ne!(apart, mapping());
+    let scene = Scene::mapped(WorldSpec::new(7, ALL_SCENARIOS), &apart).await;
+    let config = TrengoConfig::builder(TOKEN).url(scene.desk.url());
+    let migration = scene.migration_by(config, &apart);
+    let report = migration.run(&Context::new()).await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    let notes = scene
+        .desk
+        .world()
+        .conversations()
+        .filter(|talk| talk.state == ConversationState::Active && talk.merged_into.is_none())
+        .flat_map(|talk| talk.into_owned().messages)
+        .filter(|message| {
+            matches!(message.kind, MessageKind::Note { .. }) && !message.is_elsewhere()
+        });
+    let stand = scene.org.dump("Conversation_Message__c").unwrap();
+    assert_eq!(stand.len(), notes.count());
+    assert!(!stand.is_empty());
+    let verified = migration.verify(&Context::new()).await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_tickets_are_left_to_the_mapping_and_those_of_agents_are_a_table() {
+    let scene = Scene::new(WorldSpec::new(7, ALL_SCENARIOS)).await;
+    let config = TrengoConfig::builder(TOKEN)
+        .url(scene.desk.url())
+        .report_months(240)
+        .ticket_figures(Take::Include);
+    let report = scene
+        .migration_by(config, &mapping())
+        .run(&Context::new())
+        .await;
+    let report = report.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    let reasons: Vec<_> = report
+        .reasons
+        .iter()
+        .filter(|r| r.phase == "objects")
+        .collect();
+    assert!(
+        reasons.iter().all(|r| r.reason == "not-mapped") && !reasons.is_empty(),
+        "{reasons:?}"
+    );
+    let differences = scene.differences(false);
+    assert!(differences.is_empty(), "{differences:#?}");
+    let workspace = scene.folder.path().join("workspace");
+    let targets = Workspace::look(&workspace).unwrap().targets().unwrap();
+    let found = walk(&targets[0], "agent-statistics.csv");
+    let table = std::fs::read_to_string(found.expect("a table")).unwrap();
+    assert!(
+        table.contains("assigned_tickets") && table.lines().count() > 2,
+        "{table}"
+    );
+}
+
+/// A file of this name, somewhere in a folder.
+fn walk(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .flatten()
+        .find_map(|entry| {
+            let path = entry.path();
+            match path.is_dir() {
+                true => walk(&path, name),
+                false => (entry.file_name() == name).then_some(path),
+            }
+        })
 }

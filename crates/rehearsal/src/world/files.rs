@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::dice::Dice;
+use super::model::Conversation;
 
 /// What made-up bytes look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,22 @@ pub enum FileContent {
         /// How many, before the look adds its frame.
         size: u64,
     },
+}
+
+/// What is left of a file that is made light, in bytes.
+const LIGHT: u64 = 2_000;
+
+/// Makes the files of a conversation small; what they look like stays.
+pub(super) fn lighten(conversation: &mut Conversation) {
+    let files = conversation.messages.iter_mut().flat_map(|message| {
+        let images = message.images.iter_mut().map(|image| &mut image.content);
+        images.chain(message.files.iter_mut().map(|file| &mut file.content))
+    });
+    for content in files {
+        if let FileContent::Made { size, .. } = content {
+            *size = LIGHT.min(*size);
+        }
+    }
 }
 
 impl FileContent {

@@ -78,6 +78,9 @@ pub struct WorldSpec {
     /// Adds text messages, calls and further networks.
     #[serde(default)]
     pub channels: bool,
+    /// Files keep their kinds and numbers, and are small: for worlds of many conversations on little room.
+    #[serde(default)]
+    pub light: bool,
 }
 
 impl WorldSpec {
@@ -90,6 +93,7 @@ impl WorldSpec {
             knowledge: false,
             objects: false,
             channels: false,
+            light: false,
         }
     }
 
@@ -111,6 +115,13 @@ impl WorldSpec {
     #[must_use]
     pub fn with_channels(mut self) -> Self {
         self.channels = true;
+        self
+    }
+
+    /// The same with small files.
+    #[must_use]
+    pub fn light(mut self) -> Self {
+        self.light = true;
         self
     }
 
@@ -286,7 +297,10 @@ impl World {
                 .get(usize::try_from(place).ok()?)
                 .map(Cow::Borrowed),
             Some(spec) if place < spec.conversations => {
-                let conversation = scenario::conversation(&self.cast(spec), place);
+                let mut conversation = scenario::conversation(&self.cast(spec), place);
+                if spec.light {
+                    files::lighten(&mut conversation);
+                }
                 Some(Cow::Owned(match spec.channels {
                     true => channels::spread(conversation),
                     false => conversation,
