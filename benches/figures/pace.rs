@@ -217,7 +217,9 @@ impl Clock for SimulatedClock {
             let mut sleepers = self.sleepers();
             sleepers.count += 1;
             let sleeper = Sleeper {
-                at: sleepers.now + u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                // Rounded up: a wait that is over at once would be asked for again and again.
+                at: sleepers.now
+                    + u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX),
                 turn: sleepers.count,
                 wake,
             };

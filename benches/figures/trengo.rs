@@ -142,18 +142,19 @@ async fn moved(
     let asked = desk.requests().count("", "/api/v2/");
 
     let began = cx.now();
-    let watch = Arc::new(Watch {
+    let watch = Watch {
         cx: cx.clone(),
         began,
         conversations,
-        seen: Default::default(),
-    });
+        seen: Arc::default(),
+    };
+    let seen = Arc::clone(&watch.seen);
     let report = migration(&folder, source, &org)
-        .progress(Arc::clone(&watch) as Arc<dyn Progress>)
+        .progress(watch)
         .run(&cx)
         .await
         .expect("a whole migration");
-    let seen = watch.seen.lock().expect("nobody panicked");
+    let seen = seen.lock().expect("nobody panicked");
     let limited = desk.requests().count("", "/api/v2/") - asked;
     let needed = seen.last_limited.max(1);
     let worst = seen
@@ -238,7 +239,7 @@ struct Watch {
     cx: Context,
     began: chrono::DateTime<chrono::Utc>,
     conversations: u64,
-    seen: std::sync::Mutex<Looked>,
+    seen: Arc<std::sync::Mutex<Looked>>,
 }
 
 #[derive(Default)]
@@ -263,8 +264,7 @@ impl Progress for Watch {
                 seen.read += tickets.copied().unwrap_or(0) as u64;
                 let quarter = self.conversations / 4 * (seen.memory.len() as u64 + 1);
                 if seen.read >= quarter && seen.memory.len() < 4 {
-                    seen.memory
-                        .push(super::table::peak_mebibytes());
+                    seen.memory.push(super::table::peak_mebibytes());
                 }
                 let sent = self.limited();
                 seen.last_limited = sent;
