@@ -172,7 +172,7 @@ async fn the_help_centre_of_a_trengo_is_moved_exactly() {
         .build()
         .unwrap();
     let judged = |legacy: String| {
-        let mut options = OracleOptions::new("4711", legacy).platform(oracle::Trengo);
+        let mut options = OracleOptions::new("4711", legacy).platform(oracle::Trengo::default());
         options.email_originals = false;
         options.merged = false;
         options.merged_into = false;
