@@ -178,17 +178,26 @@ async fn help_centre<'a>(
     let Some(how) = run.mapping.articles() else {
         return Ok(wanted);
     };
-    let texts = plans.iter().flat_map(|(_, plan)| &plan.texts);
-    let links: Vec<Vec<articles::Link>> = plans
-        .iter()
-        .flat_map(|(_, plan)| plan.texts.iter().map(|text| (plan.article, text.text)))
-        .map(|(article, text)| articles::linked(how, article, text))
+    let texts = || {
+        let plans = plans.iter();
+        plans.flat_map(|(loaded, plan)| plan.texts.iter().map(move |text| (*loaded, plan, text)))
+    };
+    let links: Vec<Vec<articles::Link>> = texts()
+        .map(|(_, plan, text)| articles::linked(how, plan.article, text.text))
         .collect();
     let addresses = articles::Addresses::of(run, links.iter().flatten()).await?;
-    let bodies: Vec<Option<String>> = texts
+    let id = |loaded: &Loaded, text: &articles::Text<'_>| run.standing(loaded, text.n);
+    let with_links = texts().zip(&links).filter(|(_, links)| !links.is_empty());
+    let ids: Vec<String> = with_links
+        .filter_map(|((loaded, _, text), _)| id(loaded, text).map(str::to_owned))
+        .collect();
+    let finished = articles::finished(run, &ids).await?;
+    let bodies: Vec<Option<String>> = texts()
         .zip(&links)
-        .map(|(text, links)| {
-            articles::with_links(run, text, &addresses.of_text(how, links, &text.language))
+        .map(|((loaded, _, text), links)| {
+            let until = id(loaded, text).and_then(|id| finished.get(id)).copied();
+            let addresses = addresses.of_text(how, links, &text.language, until);
+            articles::with_links(run, text, &addresses)
         })
         .collect::<Result<_>>()?;
     let body = articles::body(run.lines(articles::OBJECT)?).map(str::to_owned);

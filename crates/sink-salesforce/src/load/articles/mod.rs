@@ -27,7 +27,7 @@ use crate::mapping::build::{self, Fields, Leftovers};
 use crate::mapping::facts::{ArticleFacts, ArticleLinks, Common};
 use crate::mapping::html::{replace_images, replace_links};
 use crate::mapping::{ARTICLES, Language, ObjectMapping, category_name};
-pub(crate) use links::{Addresses, Link, linked};
+pub(crate) use links::{Addresses, Link, finished, linked};
 pub(crate) use publish::{Waiting, publish};
 
 pub(crate) const OBJECT: &str = ARTICLES;

@@ -231,7 +231,12 @@ async fn rewrite(
         .flat_map(|article| &article.texts)
         .filter(is_draft);
     let changed: Vec<(&WaitingText, HashMap<&str, String>)> = texts
-        .map(|text| (text, addresses.of_text(how, &text.links, &text.language)))
+        .map(|text| {
+            (
+                text,
+                addresses.of_text(how, &text.links, &text.language, None),
+            )
+        })
         .filter(|(_, addresses)| !addresses.is_empty())
         .collect();
     for some in changed.chunks(AT_ONCE) {
