@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::automation::{Automation, AutomationKind};
 use super::formula::Formula;
+use super::knowledge::KnowledgeSettings;
 use super::options::{NewQueue, NewUser, OrgSettings, ValidationRule};
 
 /// The objects of another org.
@@ -59,6 +60,7 @@ impl OrgSettings {
                 picture.described.push(shortened(answer));
             }
         }
+        settings.knowledge = knowledge(&picture);
         let rows = |name: &str| records(&folder.join("query"), name);
         if let Some(org) = rows("Organization")?.first() {
             settings.name = text(org, "Name").unwrap_or_default();
@@ -84,6 +86,21 @@ impl OrgSettings {
         settings.picture = Some(picture);
         Ok((settings, unjudged))
     }
+}
+
+/// Knowledge, where the other org has it.
+fn knowledge(picture: &Picture) -> Option<KnowledgeSettings> {
+    let articles = |describe: &&Value| describe["name"] == "Knowledge__kav";
+    let described = picture.described.iter().find(articles)?;
+    let values = field(described, "Language")["picklistValues"].as_array();
+    let values = values.into_iter().flatten();
+    let mut active: Vec<&Value> = values.filter(|value| value["active"] == true).collect();
+    active.sort_by_key(|value| value["defaultValue"] != true);
+    let mut languages: Vec<String> = active.iter().filter_map(|v| text(v, "value")).collect();
+    if languages.is_empty() {
+        languages.push("en_US".to_owned());
+    }
+    Some(KnowledgeSettings::new(languages))
 }
 
 /// What is declared but does not run here.

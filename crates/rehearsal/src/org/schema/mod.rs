@@ -141,28 +141,9 @@ impl Schema {
     /// A sentence about the first custom field or picklist value that the platform would refuse.
     pub(crate) fn build(settings: &OrgSettings) -> Result<Self, String> {
         let mut objects = table::builtin(settings.audit_fields);
-        // What the org looks like comes before what is added to it.
-        if let Some(picture) = &settings.picture {
-            described::apply(&mut objects, picture);
-        }
-        let pictured = settings.picture.is_some();
         let customs = settings.custom_objects.iter().enumerate();
         for (number, custom) in customs.filter(|(_, custom)| !custom.deleted) {
-            let mut object = custom_object(custom, number, settings.audit_fields)?;
-            let taken = |prefix: &str| objects.iter().any(|known| known.prefix == prefix);
-            let mut free = (0xa00..0xfff).map(|n| format!("{n:03x}"));
-            if pictured && taken(&object.prefix) {
-                object.prefix = free
-                    .find(|prefix| !taken(prefix))
-                    .ok_or("there is no key prefix left")?;
-            }
-            if pictured
-                && objects
-                    .iter()
-                    .any(|known| known.name.eq_ignore_ascii_case(&object.name))
-            {
-                continue;
-            }
+            let object = custom_object(custom, number, settings.audit_fields)?;
             if objects
                 .iter()
                 .any(|known| known.name.eq_ignore_ascii_case(&object.name))
@@ -175,6 +156,11 @@ impl Schema {
             super::knowledge::add(&mut objects, knowledge);
         }
         features::add(&mut objects, settings)?;
+        // Before what is installed in addition: a field that the other org has already is as it has it.
+        if let Some(picture) = &settings.picture {
+            described::apply(&mut objects, picture);
+        }
+        let pictured = settings.picture.is_some();
         let mut schema = Self::of(objects);
         for addition in &settings.picklist_values {
             let object = schema.named(&addition.object)?;
@@ -199,6 +185,10 @@ impl Schema {
             });
         }
         for custom in &settings.custom_fields {
+            // A feature that the other org does not have: its fields cannot be installed there.
+            if pictured && schema.named(&custom.object).is_err() {
+                continue;
+            }
             let object = schema.named(&custom.object)?;
             let object = &mut schema.objects[object];
             let field = custom_field(custom, object.takes_custom_fields)?;

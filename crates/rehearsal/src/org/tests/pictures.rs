@@ -97,6 +97,7 @@ async fn taken(bench: &Bench, folder: &Path) {
         keep(folder, &format!("describe/{object}.json"), &answer.body);
     }
     keep(folder, "describe/EmailMessage.json", &Value::Null);
+    keep(folder, "describe/Knowledge__kav.json", &Value::Null);
     for (name, soql) in [
         (
             "Organization",
@@ -175,7 +176,9 @@ async fn an_org_that_is_made_from_answers_gives_the_same_answers() {
         OrgOptions::new(folder)
             .settings(settings)
             .access_token(TOKEN)
-            // What an administrator would install: one of them is there already.
+            // What an administrator would install: some of it is there already, and of articles the org has none.
+            .custom_object(CustomObject::new("Widget__c"))
+            .custom_field(CustomField::source_key("Knowledge__kav"))
             .custom_field(CustomField::text("Case", "New_Field__c", 50))
             .custom_field(CustomField::text("Case", "Region__c", 255))
     })
@@ -248,6 +251,11 @@ async fn an_org_that_is_made_from_answers_gives_the_same_answers() {
             "INVALID_FIELD",
         ),
         ("EmailMessage", json!({"Subject": "x"}), "INVALID_TYPE"),
+        (
+            "Knowledge__kav",
+            json!({"Title": "x", "UrlName": "x"}),
+            "INVALID_TYPE",
+        ),
     ];
     for (object, row, code) in refusals {
         assert_eq!(second.refused(object, row).await.0, code);
