@@ -96,6 +96,13 @@ const TABLE: [Line; 23] = [
     ),
     (
         InventoryKind::Channel,
+        &["rebuild"],
+        "None: custom rebuild",
+        "A channel that an app or a program of one's own added: Salesforce has no ready counterpart. Build it on the Bring-Your-Own-Channel of Messaging or on the REST API, and connect it after the load.",
+        "Setup > Messaging Settings; Setup > Apps",
+    ),
+    (
+        InventoryKind::Channel,
         &[],
         "Email-to-Case address or Messaging Channel",
         "Addresses become routing addresses of Email-to-Case; WhatsApp, SMS, social networks and chats become Messaging Channels, calls Service Cloud Voice or another telephony. Numbers and pages are registered anew with their operator: plan the change-over per channel, and do not connect before the load is done.",
@@ -277,6 +284,8 @@ mod tests {
             (K::Macro, "macro", "Macro"),
             (K::View, "searches", "List View"),
             (K::Channel, "outboundAccounts", "Email-to-Case"),
+            (K::Channel, "rebuild acme-kiosk", "None: custom rebuild"),
+            (K::Channel, "whatsapp", "Messaging Channel"),
             (K::Form, "satisfaction", "Surveys"),
             (K::Form, "form", "Web-to-Case"),
             (K::Validation, "validation", "Validation Rule"),

@@ -28,6 +28,21 @@ pub(crate) const LISTS: [(&str, InventoryKind); 12] = [
     ("hooks/web", InventoryKind::Webhook),
 ];
 
+/// Channels that come with the platform (Kustomer reference, section 3.2).
+const CHANNELS: [&str; 11] = [
+    "email",
+    "sms",
+    "chat",
+    "facebook",
+    "twitter-dm",
+    "twitter-tweet",
+    "voice",
+    "instagram",
+    "instagram-comment",
+    "whatsapp",
+    "form",
+];
+
 /// An item of such a list. `beside` are versions that came with it.
 pub(crate) fn item(
     ground: &Ground<'_>,
@@ -37,6 +52,15 @@ pub(crate) fn item(
     beside: &[&Row],
 ) -> InventoryItem {
     let word = path.rsplit('/').next().unwrap_or(path);
+    // A channel is told by its own word; one that apps added must be built anew.
+    let sort = match row
+        .text("channel")
+        .filter(|_| kind == InventoryKind::Channel)
+    {
+        Some(channel) if CHANNELS.contains(&channel) => channel.to_owned(),
+        Some(channel) => format!("rebuild {channel}"),
+        None => word.to_owned(),
+    };
     let current = beside.last();
     let name = ["name", "displayName", "title", "label", "description"]
         .iter()
@@ -56,7 +80,7 @@ pub(crate) fn item(
     let whole = current.map_or_else(|| row.whole(), |version| version.whole());
     InventoryItem {
         meta,
-        kind: Named::new(kind, word),
+        kind: Named::new(kind, sort),
         name: name.unwrap_or(&id).to_owned(),
         active: ["enabled", "active"]
             .iter()

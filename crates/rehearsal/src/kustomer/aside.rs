@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::desk::Desk;
 use super::ids::{Of, id};
 use super::render::{org, time};
-use crate::world::{Readers, TextState};
+use crate::world::{InlineImage, KnowledgeArticle, Readers, TextState};
 
 pub(super) fn categories(desk: &Desk) -> Vec<Value> {
     let knowledge = &desk.lists.knowledge;
@@ -31,6 +31,30 @@ pub(super) fn categories(desk: &Desk) -> Vec<Value> {
     .collect()
 }
 
+/// Pictures are numbered by article.
+const PICTURES_PER_ARTICLE: u64 = 64;
+
+/// The HTML as it is shown: pictures by addresses of a host of their own, with their ids beside.
+fn shown(article: &KnowledgeArticle, html: &str) -> String {
+    let pictures = (0..).zip(&article.images);
+    pictures.fold(html.to_owned(), |html, (n, picture)| {
+        let media = id(Of::Media, article.id * PICTURES_PER_ARTICLE + n);
+        let address = format!(
+            "\"https://media.kustomer.example/{}.png\" data-media-id=\"{media}\"",
+            picture.token
+        );
+        html.replace(&format!("\"media:{}\"", picture.token), &address)
+    })
+}
+
+/// A picture of an article by its number.
+pub(super) fn picture(desk: &Desk, number: u64) -> Option<&InlineImage> {
+    let mut articles = desk.lists.knowledge.articles.iter();
+    let article = articles.find(|one| one.id == number / PICTURES_PER_ARTICLE)?;
+    let n = usize::try_from(number % PICTURES_PER_ARTICLE).ok()?;
+    article.images.get(n)
+}
+
 /// All articles, with the text in one language where they have one.
 pub(super) fn articles(desk: &Desk, language: &str, body: bool) -> Vec<Value> {
     let rows = desk.lists.knowledge.articles.iter();
@@ -44,7 +68,7 @@ pub(super) fn articles(desk: &Desk, language: &str, body: bool) -> Vec<Value> {
         };
         let version = text.map(|text| match body {
             true => json!({
-                "_id": format!("{}-{language}", id(Of::Article, one.id)), "slug": text.slug, "title": text.title, "htmlBody": text.html,
+                "_id": format!("{}-{language}", id(Of::Article, one.id)), "slug": text.slug, "title": text.title, "htmlBody": shown(one, &text.html),
                 "status": status(text.state), "createdAt": time(one.created), "updatedAt": time(one.updated),
             }),
             false => json!(format!("{}-{language}", id(Of::Article, one.id))),
@@ -123,10 +147,16 @@ pub(super) fn configuration(desk: &Desk, path: &str) -> Option<Vec<Value>> {
             json!({"name": "Thanks", "draft": {"text": "Thank you!"}, "conversation": {"tags": []}, "isPrivate": false}),
         )],
         "outboundAccounts" => {
+            let account = |channel: &str, name: &str| json!({"type": "outbound_account", "attributes": {"channel": channel, "name": name, "account": name}});
             let mailboxes = desk.lists.mailboxes.iter();
-            mailboxes
-                .map(|one| json!({"type": "outbound_account", "attributes": {"channel": "email", "name": one.address, "account": one.address}}))
-                .collect()
+            let mut all: Vec<Value> = mailboxes
+                .map(|one| account("email", &one.address))
+                .collect();
+            all.extend([
+                account("whatsapp", "+15550100"),
+                account("acme-kiosk", "Lobby"),
+            ]);
+            all
         }
         "satisfaction" => vec![setting(
             7,

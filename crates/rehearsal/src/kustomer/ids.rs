@@ -20,6 +20,7 @@ pub(crate) enum Of {
     Category,
     Article,
     Setting,
+    Media,
 }
 
 impl Of {
@@ -41,6 +42,7 @@ impl Of {
             Self::Category => 0x0e,
             Self::Article => 0x0f,
             Self::Setting => 0x10,
+            Self::Media => 0x11,
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct LeastRequests {
     pub notes: u64,
     /// The record behind a mail: one each.
     pub mails: u64,
-    /// Links to bytes: one per file that is not empty.
+    /// Links to bytes: one per file that is not empty, and per picture of an article.
     pub links: u64,
     /// The bytes: likewise. The platform does not count these.
     pub bytes: u64,
@@ -129,6 +129,11 @@ pub(super) fn count(desk: &Desk, options: &KustomerOptions, searched: bool) -> L
         let files = seen.messages.iter().flat_map(|m| &m.files);
         least.links += files.filter(|file| !file.content.is_empty()).count() as u64;
     }
+    let articles = &desk.lists.knowledge.articles;
+    least.links += articles
+        .iter()
+        .map(|one| one.images.len() as u64)
+        .sum::<u64>();
     least.searches += said.searches();
     least.bytes = least.links;
     least

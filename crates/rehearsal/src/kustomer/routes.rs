@@ -19,6 +19,8 @@ use crate::world::{Conversation, FieldOwner, Message, MessageKind, Role, StatusK
 
 /// No search is larger.
 const LARGEST_BODY: usize = 256 * 1024;
+/// Stands for the message of a picture that stands in no message.
+const NO_MESSAGE: u64 = 0;
 /// How long a link to bytes lives.
 const LINK_SECONDS: i64 = 600;
 
@@ -162,14 +164,19 @@ fn bytes(
     }
     let found = || {
         let (message, file) = file.split_once('-')?;
-        let (_, row) = shared.desk.message(message.parse().ok()?)?;
         let file: u64 = file.parse().ok()?;
-        row.files.into_iter().find(|f| f.id == file && !f.lost)
+        if message == NO_MESSAGE.to_string() {
+            let picture = super::aside::picture(&shared.desk, file)?;
+            return (!picture.lost).then(|| (picture.content.bytes(), picture.media_type.clone()));
+        }
+        let (_, row) = shared.desk.message(message.parse().ok()?)?;
+        let file = row.files.into_iter().find(|f| f.id == file && !f.lost)?;
+        Some((file.content.bytes(), file.media_type))
     };
     match found() {
-        Some(file) => {
-            let mut response = Response::new(Body::from(file.content.bytes()));
-            set(&mut response, "content-type", &file.media_type);
+        Some((content, media_type)) => {
+            let mut response = Response::new(Body::from(content));
+            set(&mut response, "content-type", &media_type);
             response
         }
         None => refuse(404, "NoSuchKey"),
@@ -265,6 +272,10 @@ impl Call<'_> {
                 "attributes": {"name": "Migration", "roles": self.shared.options.roles, "lastTokenChars": "…key"},
             }})),
             ["users"] => self.users(),
+            ["users", "current"] => Ok(json!({"data": {
+                "type": "user", "id": super::ids::id(Of::Org, 3),
+                "attributes": {"name": "Migration", "userType": "machine", "roles": self.shared.options.roles},
+            }})),
             ["teams"] => self.listed(
                 desk.lists.teams.iter().map(|team| render::team(desk, team)),
                 500,
@@ -299,6 +310,7 @@ impl Call<'_> {
                 let rows = super::aside::configuration(desk, self.path).unwrap_or_default();
                 self.listed(rows.into_iter(), 100)
             }
+            ["media", id] => self.media(id),
             ["metadata", resource] => self.metadata(resource),
             ["customers"] => self.by_index(Context::Customer),
             ["companies"] => self.by_index(Context::Company),
@@ -439,6 +451,16 @@ impl Call<'_> {
             .ok_or(Denied::NotFound)?;
         let data = render::entry(desk, context, &entry).ok_or(Denied::NotFound)?;
         Ok(json!({"data": data}))
+    }
+
+    /// A picture of an article, with a fresh link to its bytes.
+    fn media(&self, id: &str) -> Answer {
+        let number = number(Of::Media, id).ok_or(Denied::NotFound)?;
+        let picture = super::aside::picture(&self.shared.desk, number).ok_or(Denied::NotFound)?;
+        Ok(json!({"data": {
+            "type": "media", "id": id, "attributes": {"name": format!("{}.png", picture.token), "contentType": picture.media_type},
+            "links": {"self": format!("/v1/media/{id}"), "related": link(self.shared, NO_MESSAGE, number)},
+        }}))
     }
 
     /// The merges of a customer who is gone.

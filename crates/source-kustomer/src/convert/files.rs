@@ -33,6 +33,19 @@ pub(crate) fn attachment(
     }
 }
 
+/// A picture of an article. Its address gives fresh links, as that of a file does.
+pub(super) fn picture(key: RecordKey, article: &RecordKey, media: &str) -> Attachment {
+    Attachment {
+        meta: Meta::new(key),
+        conversation: article.clone(),
+        name: String::new(),
+        media_type: None,
+        size: None,
+        inline: true,
+        locator: json!({ "self": format!("/v1/media/{media}") }),
+    }
+}
+
 /// The address that gives fresh links.
 pub(crate) fn locate(locator: &Value) -> Option<&str> {
     locator.get("self").and_then(Value::as_str)

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deskferry_core::RecordKind;
-use deskferry_core::model::{Article, ArticleState, Category, Named, Translation, Visibility};
+use deskferry_core::model::{
+    Article, ArticleState, Attachment, Category, MessageFile, Named, Translation, Visibility,
+};
+use deskferry_core::{RecordKey, RecordKind};
 use serde_json::Value;
 
 use super::{Ground, keep};
@@ -83,8 +85,11 @@ fn category(
     })
 }
 
-/// An article out of its rows, one per language.
-pub(crate) fn article(ground: &Ground<'_>, rows: &[&Row]) -> Result<Article, Defect> {
+/// An article out of its rows, one per language, with the pictures of its texts.
+pub(crate) fn article(
+    ground: &Ground<'_>,
+    rows: &[&Row],
+) -> Result<(Article, Vec<Attachment>), Defect> {
     let first = rows.first().ok_or_else(|| Defect {
         path: "data".to_owned(),
         reason: "an article without a row".to_owned(),
@@ -121,7 +126,8 @@ pub(crate) fn article(ground: &Ground<'_>, rows: &[&Row]) -> Result<Article, Def
     }
     let mut translations: Vec<Translation> = translations.into_values().collect();
     translations.sort_by_key(|one| one.locale != main);
-    Ok(Article {
+    let (pictures, files) = pictures(ground, &meta.key, &translations);
+    let article = Article {
         categories: ids_in(first.list("categories"))
             .map(|id| ground.key(RecordKind::Category, id))
             .collect(),
@@ -131,8 +137,51 @@ pub(crate) fn article(ground: &Ground<'_>, rows: &[&Row]) -> Result<Article, Def
         visibility: Named::new(visibility, scope),
         translations,
         tags: ground.names.tags(first.texts("tags")),
-        files: Vec::new(),
+        files,
         meta,
+    };
+    Ok((article, pictures))
+}
+
+/// Pictures that the texts of an article show and the platform keeps: each once, and under every address by which it is shown.
+fn pictures(
+    ground: &Ground<'_>,
+    article: &RecordKey,
+    texts: &[Translation],
+) -> (Vec<Attachment>, Vec<MessageFile>) {
+    let (mut records, mut shown): (Vec<Attachment>, Vec<MessageFile>) = Default::default();
+    for (media, address) in texts.iter().flat_map(|text| media(&text.html)) {
+        let id = format!("article-{}-media-{media}", article.id());
+        let key = ground.key(RecordKind::Attachment, &id);
+        if !records.iter().any(|record| record.meta.key == key) {
+            records.push(super::files::picture(key.clone(), article, media));
+        }
+        if !shown
+            .iter()
+            .any(|file| file.shown_as.as_deref() == Some(address))
+        {
+            shown.push(MessageFile {
+                key,
+                name: String::new(),
+                shown_as: Some(address.to_owned()),
+            });
+        }
+    }
+    (records, shown)
+}
+
+/// Ids and addresses of pictures: tags that bear `data-media-id` and `src`.
+fn media(html: &str) -> impl Iterator<Item = (&str, &str)> {
+    let tags = html.split('<').filter_map(|rest| rest.split('>').next());
+    let of = |tag: &'_ str, name: &str| -> Option<std::ops::Range<usize>> {
+        let begin = tag.find(&format!("{name}=\""))? + name.len() + 2;
+        let end = begin + tag.get(begin..)?.find('"')?;
+        Some(begin..end)
+    };
+    tags.filter_map(move |tag| {
+        let id = tag.get(of(tag, "data-media-id")?)?;
+        let address = tag.get(of(tag, " src")?)?;
+        (!id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric())).then_some((id, address))
     })
 }
 
@@ -164,5 +213,24 @@ fn translation(lang: &str, version: &Value, row: &Row) -> Translation {
         url: None,
         updated_at: at("updatedAt"),
         published_at: row.time("publishedAt").ok().flatten(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_that_the_platform_keeps_are_known_by_their_ids_alone() {
+        let html = r#"<p>a > b</p><img src="https://m.example/1.png?a=1&amp;b=2" data-media-id="5fa1" alt="">
+            <img data-media-id="5fa2" src="/x"><img src="https://others.example/pixel.gif"><img data-media-id="../etc" src="/y">"#;
+        let found: Vec<_> = media(html).collect();
+        assert_eq!(
+            found,
+            [
+                ("5fa1", "https://m.example/1.png?a=1&amp;b=2"),
+                ("5fa2", "/x")
+            ]
+        );
     }
 }

@@ -55,7 +55,8 @@ impl Kustomer {
             let all: Vec<&Row> = rows.iter().collect();
             let article = convert::article(&ground, &all);
             match article {
-                Ok(article) => {
+                Ok((article, pictures)) => {
+                    page.records.extend(pictures.into_iter().map(Record::from));
                     if all.iter().any(|row| row.flag("deleted")) {
                         page.skips.push(Skip {
                             key: article.meta.key.clone(),

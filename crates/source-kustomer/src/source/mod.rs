@@ -201,7 +201,14 @@ impl Source for Kustomer {
             Shard::new("tags", [RecordKind::Tag]),
             Shard::new("users", [RecordKind::Agent]),
             moving(Shard::new("notes on customers", [RecordKind::Message])),
-            Shard::new("knowledge", [RecordKind::Category, RecordKind::Article]),
+            Shard::new(
+                "knowledge",
+                [
+                    RecordKind::Category,
+                    RecordKind::Article,
+                    RecordKind::Attachment,
+                ],
+            ),
             Shard::new("inventory", [RecordKind::InventoryItem]),
             moving(Shard::new(
                 "klasses",

@@ -9,7 +9,7 @@ use crate::config::Rate;
 use crate::wire::Row;
 
 /// What is read, with the role that opens it, by its newer and its older name.
-const ROLES: [(&str, &str, &str); 15] = [
+const ROLES: [(&str, &str, &str); 22] = [
     (
         "customers",
         "org.permission.customer.read",
@@ -68,6 +68,33 @@ const ROLES: [(&str, &str, &str); 15] = [
         "custom attributes",
         "org.permission.metadata.read",
         "org.user.metadata.read",
+    ),
+    (
+        "queues and their rules",
+        "org.permission.queue.read",
+        "org.user.routing.read",
+    ),
+    ("SLAs", "org.permission.sla.read", "org.user.sla.read"),
+    (
+        "business hours",
+        "org.permission.schedule.read",
+        "org.user.schedule.read",
+    ),
+    (
+        "workflows",
+        "org.permission.workflow.read",
+        "org.admin.workflow.read",
+    ),
+    ("brands", "org.permission.brand.read", "org.user.brand.read"),
+    (
+        "forms of satisfaction",
+        "org.permission.satisfaction.read",
+        "org.user.satisfaction.read",
+    ),
+    (
+        "accounts of channels",
+        "org.permission.apps.read",
+        "org.user.apps.read",
     ),
 ];
 

@@ -374,6 +374,40 @@ async fn the_help_centre_comes_in_all_its_languages() {
         .iter()
         .filter(|one| one.parent.is_some());
     assert_eq!(nested, wanted.count());
+    let pictures: Vec<_> = read
+        .attachments()
+        .filter(|one| one.conversation.record_kind() == Some(RecordKind::Article))
+        .collect();
+    let images = || knowledge.articles.iter().flat_map(|one| &one.images);
+    assert!(images().count() > 0);
+    assert_eq!(pictures.len(), images().count());
+    let (mut sizes, mut wanted) = (Vec::new(), Vec::new());
+    for picture in pictures {
+        let found = bytes(&source(config(&desk)), &read.cx, picture).await;
+        sizes.extend(found.ok().map(|bytes| bytes.len()));
+        let Record::Article(article) = &read.records[&picture.conversation] else {
+            panic!("{picture:?}")
+        };
+        let file = article
+            .files
+            .iter()
+            .find(|file| file.key == picture.meta.key);
+        let shown = file.unwrap().shown_as.as_deref().unwrap();
+        assert!(
+            article
+                .translations
+                .iter()
+                .any(|text| text.html.contains(shown))
+        );
+    }
+    wanted.extend(
+        images()
+            .filter(|one| !one.lost)
+            .map(|one| one.content.bytes().len()),
+    );
+    sizes.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(sizes, wanted);
 }
 
 #[tokio::test]
@@ -405,6 +439,12 @@ async fn configuration_is_handed_over_without_its_credentials() {
     let whole = serde_json::to_string(&items).unwrap();
     assert!(!whole.contains("canary"), "{whole}");
     assert!(items.iter().any(|item| item.name == "Mails within a day"));
+    // A channel that an app added is told from those that come with the platform.
+    let channels = items.iter().filter(|item| item.kind.is.name() == "channel");
+    let words: BTreeSet<&str> = channels.map(|item| item.kind.raw.as_str()).collect();
+    for word in ["email", "whatsapp", "rebuild acme-kiosk"] {
+        assert!(words.contains(word), "{word}: {words:?}");
+    }
     let tree = items
         .iter()
         .find(|item| item.name == "conversation: menuTree")
