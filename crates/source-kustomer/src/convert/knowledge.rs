@@ -154,7 +154,7 @@ fn pictures(
         let id = format!("article-{}-media-{media}", article.id());
         let key = ground.key(RecordKind::Attachment, &id);
         if !records.iter().any(|record| record.meta.key == key) {
-            records.push(super::files::picture(key.clone(), article, media));
+            records.push(super::files::picture(key.clone(), article, media, address));
         }
         if !shown
             .iter()
