@@ -212,6 +212,7 @@ async fn killed_at_random_places_nothing_is_lost_or_doubled() {
                 .env("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone())
                 .env("SALESFORCE_LANDING_WINDOW", "1")
                 .env("DESKFERRY_UNDECIDED", "legacy")
+                .env("DESKFERRY_ORG_IS", "local")
         };
         let late = Rule::new(Action::Delay { ms: 15 }).method("POST");
         scene.org.faults().push(late.clone());

@@ -32,13 +32,13 @@ pub(super) fn categories(desk: &Desk) -> Vec<Value> {
 }
 
 /// Pictures are numbered by article.
-pub(super) const PICTURES_PER_ARTICLE: u64 = 64;
+const PICTURES_PER_ARTICLE: u64 = 64;
 
 /// The HTML as it is shown: pictures by addresses of a host of their own, with their ids beside.
 fn shown(article: &KnowledgeArticle, html: &str) -> String {
     let pictures = (0..).zip(&article.images);
     pictures.fold(html.to_owned(), |html, (n, picture)| {
-        let media = super::media_id(article.id, n);
+        let media = id(Of::Media, article.id * PICTURES_PER_ARTICLE + n);
         let address = format!(
             "\"https://media.kustomer.example/{}.png\" data-media-id=\"{media}\"",
             picture.token

@@ -78,11 +78,6 @@ pub(crate) fn id_of(kind: &str, number: u64) -> String {
     ids::id(of, number)
 }
 
-/// The id of a picture of an article, by its place in it.
-pub(crate) fn media_id(article: u64, n: u64) -> String {
-    ids::id(Of::Media, article * aside::PICTURES_PER_ARTICLE + n)
-}
-
 /// The limits of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {

@@ -34,17 +34,14 @@ pub(crate) fn attachment(
 }
 
 /// A picture of an article. Its address gives fresh links, as that of a file does.
-pub(super) fn picture(
-    key: RecordKey,
-    article: &RecordKey,
-    media: &str,
-    address: &str,
-) -> Attachment {
+pub(super) fn picture(key: RecordKey, article: &Meta, media: &str, address: &str) -> Attachment {
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().filter(|name| name.contains('.'));
+    let mut meta = Meta::new(key);
+    meta.created_at = article.created_at;
     Attachment {
-        meta: Meta::new(key),
-        conversation: article.clone(),
+        meta,
+        conversation: article.key.clone(),
         name: name.unwrap_or_default().to_owned(),
         media_type: None,
         size: None,

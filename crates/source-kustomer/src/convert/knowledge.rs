@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deskferry_core::RecordKind;
 use deskferry_core::model::{
-    Article, ArticleState, Attachment, Category, MessageFile, Named, Translation, Visibility,
+    Article, ArticleState, Attachment, Category, MessageFile, Meta, Named, Translation, Visibility,
 };
-use deskferry_core::{RecordKey, RecordKind};
 use serde_json::Value;
 
 use super::{Ground, keep};
@@ -126,7 +126,7 @@ pub(crate) fn article(
     }
     let mut translations: Vec<Translation> = translations.into_values().collect();
     translations.sort_by_key(|one| one.locale != main);
-    let (pictures, files) = pictures(ground, &meta.key, &translations);
+    let (pictures, files) = pictures(ground, &meta, &translations);
     let article = Article {
         categories: ids_in(first.list("categories"))
             .map(|id| ground.key(RecordKind::Category, id))
@@ -146,12 +146,12 @@ pub(crate) fn article(
 /// Pictures that the texts of an article show and the platform keeps: each once, and under every address by which it is shown.
 fn pictures(
     ground: &Ground<'_>,
-    article: &RecordKey,
+    article: &Meta,
     texts: &[Translation],
 ) -> (Vec<Attachment>, Vec<MessageFile>) {
     let (mut records, mut shown): (Vec<Attachment>, Vec<MessageFile>) = Default::default();
     for (media, address) in texts.iter().flat_map(|text| media(&text.html)) {
-        let id = format!("article-{}-media-{media}", article.id());
+        let id = format!("article-{}-media-{media}", article.key.id());
         let key = ground.key(RecordKind::Attachment, &id);
         if !records.iter().any(|record| record.meta.key == key) {
             records.push(super::files::picture(key.clone(), article, media, address));

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::super::words::one_line;
-use crate::kustomer::{id_of, media_id};
+use crate::kustomer::id_of;
 use crate::world::{InlineImage, Knowledge, KnowledgeArticle, Readers, TextState};
 
 /// An article as a platform tells it.
@@ -155,7 +155,7 @@ pub(super) fn kayako_categories(knowledge: &Knowledge) -> Vec<SeenCategory> {
     places
 }
 
-/// Authors are not told; who logged in is no reader of its own. Pictures bear their ids in the text.
+/// Authors are not told; who logged in is no reader of its own.
 pub(super) fn kustomer(knowledge: &Knowledge) -> Vec<SeenArticle> {
     let articles = knowledge.articles.iter();
     articles
@@ -163,13 +163,6 @@ pub(super) fn kustomer(knowledge: &Knowledge) -> Vec<SeenArticle> {
             let category = id_of("category", article.category);
             let mut seen = seen(article, id_of("article", article.id), category);
             seen.author = None;
-            for (n, image) in (0..).zip(&article.images) {
-                let own = format!("\"media:{}\"", image.token);
-                let shown = format!("{own} data-media-id=\"{}\"", media_id(article.id, n));
-                for text in &mut seen.texts {
-                    text.html = text.html.replace(&own, &shown);
-                }
-            }
             (seen.readers, seen.readers_raw) = match article.readers {
                 Readers::Everybody => (Readers::Everybody, "public"),
                 _ => (Readers::Staff, "internal"),
