@@ -121,6 +121,12 @@ pub enum EffectState {
 }
 
 impl Effect {
+    /// Whether the answer is not known.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, EffectState::Intended { .. })
+    }
+
     /// The row's id, once it stands.
     #[must_use]
     pub fn id(&self) -> Option<&str> {

@@ -203,7 +203,8 @@ pub enum Next {
 pub struct Page {
     /// What was read. A record that was read before with other contents replaces the earlier one.
     pub records: Vec<Record>,
-    /// Records of this read that no target shall load, each with its reason. They are in `records` too.
+    /// Records that no target shall load, each with its reason. They are in `records` too, or were read before: a record that
+    /// is gone from the source is skipped by the page that finds it out.
     pub skips: Vec<Skip>,
     /// Rows that could not become records.
     pub rejects: Vec<Reject>,

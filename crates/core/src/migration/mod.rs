@@ -23,6 +23,7 @@ mod owning;
 mod progress;
 mod read;
 mod refusals;
+mod renewing;
 mod reporting;
 mod sampling;
 mod selection;
@@ -46,6 +47,7 @@ pub use handing::inventory;
 pub use owning::decided_by_people;
 pub use progress::{Progress, Silent, Step};
 pub use refusals::{Refused, refused};
+pub use renewing::{OnChange, OnGone};
 pub use sampling::{Chosen, Draw, Sample};
 pub use selection::Selection;
 pub use undoing::Rollback;
@@ -81,6 +83,8 @@ pub struct Migration {
     gate: Gate,
     undecided: Undecided,
     selection: Option<Selection>,
+    on_change: OnChange,
+    on_gone: OnGone,
     target_name: Option<String>,
     progress: Arc<dyn Progress>,
 }
@@ -138,6 +142,8 @@ impl Migration {
             gate: Gate::default(),
             undecided: Undecided::default(),
             selection: None,
+            on_change: OnChange::default(),
+            on_gone: OnGone::default(),
             target_name: None,
             progress: Arc::new(Silent),
         }
@@ -169,6 +175,21 @@ impl Migration {
     #[must_use]
     pub fn select(mut self, selection: Selection) -> Self {
         self.selection = Some(selection);
+        self
+    }
+
+    /// The same with something else than leaving loaded conversations as they are that changed at the source since: for
+    /// [`delta`](Self::delta) and [`cut_over`](Self::cut_over).
+    #[must_use]
+    pub fn on_change(mut self, on_change: OnChange) -> Self {
+        self.on_change = on_change;
+        self
+    }
+
+    /// The same with something else than leaving loaded conversations that are gone from the source.
+    #[must_use]
+    pub fn on_gone(mut self, on_gone: OnGone) -> Self {
+        self.on_gone = on_gone;
         self
     }
 
@@ -268,7 +289,8 @@ impl Migration {
     }
 
     /// Reads what changed at the source since the last read, and loads what is new. What was loaded already and is another
-    /// now is told in the report, and stays in the target as it was loaded.
+    /// now, or gone, is told in the report, and stays in the target as it was loaded, unless [`on_change`](Self::on_change)
+    /// and [`on_gone`](Self::on_gone) say otherwise.
     ///
     /// # Errors
     /// `Conflict` when the last read did not come to its end; and as [`resume`](Self::resume).
@@ -309,6 +331,14 @@ impl Migration {
         ledger.put(PASS, &serde_json::json!(pass)).await?;
         opened.pass = pass;
         delta::begin(cx, self.source.as_ref(), opened.stage.index().as_ref()).await?;
+        if (self.on_change, self.on_gone) != (OnChange::Leave, OnGone::Leave) {
+            // What changed is known when all is read.
+            let progress = Arc::clone(&recorder) as Arc<dyn Progress>;
+            let (reader, _watched) = self.reader(opened.stage.clone(), progress);
+            reader.run(cx).await?;
+            let told = self.take_back_what_changed(cx, &opened).await?;
+            opened.warnings.extend(told);
+        }
         self.reopen_what_waits(&opened).await?;
         self.go(cx, &opened, recorder).await
     }

@@ -15,7 +15,7 @@ use crate::ledger::{Ledger, PhaseState};
 use crate::report::{
     Changed, Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report, Usage,
 };
-use crate::sink::Phase;
+use crate::sink::{Phase, Verdict};
 use crate::stage::Stage;
 use crate::stage::index::{Index, Row};
 
@@ -162,6 +162,7 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
         owners: super::owning::waiting(ledger).await?,
         reasons,
         changed: changed(index, ledger).await?,
+        gone: gone(index, ledger).await?,
         rejects: rejects
             .into_iter()
             .map(|r| RejectReport {
@@ -182,24 +183,58 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
 
 /// What was loaded and was read again with other contents since.
 async fn changed(index: &dyn Index, ledger: &dyn Ledger) -> Result<Vec<Changed>> {
-    let mut changed: BTreeMap<RecordKind, (u64, Vec<RecordId>)> = BTreeMap::new();
-    let mut after = RecordId(0);
+    let (mut found, mut after) = (Listed::default(), RecordId(0));
     loop {
         let rows = index.changed(after, TOGETHER).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
         let versions: Vec<_> = rows.iter().map(|row| (row.id, row.version)).collect();
         let outdated: BTreeSet<RecordId> = ledger.outdated(&versions).await?.into_iter().collect();
-        for row in rows.iter().filter(|row| outdated.contains(&row.id)) {
-            let (count, examples) = changed.entry(row.kind).or_default();
+        found.extend(rows.iter().filter(|row| outdated.contains(&row.id)));
+    }
+    told(index, ledger, found).await
+}
+
+/// What was loaded, and no target shall hold any more.
+async fn gone(index: &dyn Index, ledger: &dyn Ledger) -> Result<Vec<Changed>> {
+    let (mut found, mut after) = (Listed::default(), RecordId(0));
+    // Before the first later pass nothing can be gone: the look at all rows is spared.
+    if ledger.get(super::PASS).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    loop {
+        let rows = index.skipped(after, TOGETHER).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.id;
+        let ids: Vec<RecordId> = rows.iter().map(|row| row.id).collect();
+        let outcomes = ledger.outcomes(&ids).await?;
+        let stands =
+            |outcome: &Option<Verdict>| outcome.as_ref().is_some_and(Verdict::stands_in_target);
+        let standing = rows.iter().zip(outcomes).filter(|(_, one)| stands(one));
+        found.extend(standing.map(|(row, _)| row));
+    }
+    told(index, ledger, found).await
+}
+
+/// How many records of each kind, and the first few.
+#[derive(Default)]
+struct Listed(BTreeMap<RecordKind, (u64, Vec<RecordId>)>);
+
+impl Listed {
+    fn extend<'a>(&mut self, rows: impl Iterator<Item = &'a Row>) {
+        for row in rows {
+            let (count, examples) = self.0.entry(row.kind).or_default();
             *count += 1;
             if examples.len() < EXAMPLES {
                 examples.push(row.id);
             }
         }
     }
+}
+
+async fn told(index: &dyn Index, ledger: &dyn Ledger, found: Listed) -> Result<Vec<Changed>> {
     let mut told = Vec::new();
-    for (kind, (count, ids)) in changed {
+    for (kind, (count, ids)) in found.0 {
         let examples = examples(index, ledger, &ids).await?;
         told.push(Changed {
             kind: kind.to_string(),

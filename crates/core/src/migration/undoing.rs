@@ -109,7 +109,7 @@ impl Migration {
 }
 
 /// When the target was last loaded.
-async fn loaded_until(ledger: &dyn Ledger) -> Result<Option<DateTime<Utc>>> {
+pub(super) async fn loaded_until(ledger: &dyn Ledger) -> Result<Option<DateTime<Utc>>> {
     let kept = ledger.get(LOADED_UNTIL).await?.unwrap_or_default();
     let kept: Option<DateTime<Utc>> = serde_json::from_value(kept).unwrap_or_default();
     let phases = ledger.phases().await?;

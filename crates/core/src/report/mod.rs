@@ -58,6 +58,10 @@ pub struct Report {
     /// Records that were loaded, and that the source says otherwise since. The target has them as they were loaded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Changed>,
+    /// Records that were loaded, and that no target shall hold any more: they are gone from the source, or a choice of the
+    /// configuration leaves them out since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Changed>,
     /// Rows of the source that could not become records, the first of them.
     pub rejects: Vec<RejectReport>,
     /// What people should know.
@@ -155,18 +159,19 @@ pub struct Changed {
 }
 
 impl Changed {
-    /// For people.
-    #[must_use]
-    pub fn told(&self) -> String {
-        let Self {
-            kind,
-            count,
-            examples,
-        } = self;
-        let example = examples.first().map_or("", String::as_str);
-        format!(
-            "changed at the source after they were loaded, and left as they were loaded: {count} of kind {kind}, as {example}"
-        )
+    fn told(&self, what: &str) -> String {
+        let example = self.examples.first().map_or("", String::as_str);
+        format!("{what}: {} of kind {}, as {example}", self.count, self.kind)
+    }
+}
+
+impl Report {
+    /// What became of the source since the load, for people.
+    pub(crate) fn told_of_changes(&self) -> impl Iterator<Item = String> {
+        let changed = "changed at the source after they were loaded, and left as they were loaded";
+        let gone = "gone from the source, or left out of the read, after they were loaded";
+        let changed = self.changed.iter().map(move |one| one.told(changed));
+        changed.chain(self.gone.iter().map(move |one| one.told(gone)))
     }
 }
 

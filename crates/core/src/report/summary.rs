@@ -19,8 +19,8 @@ impl Report {
         self.reason_lines(&mut out);
         self.verify_line(&mut out);
         self.meter_table(&mut out);
-        for changed in &self.changed {
-            let _ = writeln!(out, "{}", changed.told());
+        for changed in self.told_of_changes() {
+            let _ = writeln!(out, "{changed}");
         }
         for note in &self.notes {
             let _ = writeln!(out, "note: {note}");
@@ -175,6 +175,7 @@ mod tests {
                 }],
             }],
             changed: Vec::new(),
+            gone: Vec::new(),
             rejects: Vec::new(),
             notes: vec!["the list moved".into()],
             meter: Vec::new(),

@@ -190,6 +190,8 @@ pub trait Index: Send + Sync {
     async fn shards(&self, ids: &[&str]) -> Result<Vec<ShardState>>;
     /// The next records that were read again with other contents at any time, behind an id.
     async fn changed(&self, after: RecordId, limit: usize) -> Result<Vec<Row>>;
+    /// The next records that no target shall load, behind an id.
+    async fn skipped(&self, after: RecordId, limit: usize) -> Result<Vec<Row>>;
     /// Shards that are not read to the end, in the order they were added.
     async fn open_shards(&self) -> Result<Vec<ShardState>>;
     /// Those of these shards, by id, that are not read to the end.

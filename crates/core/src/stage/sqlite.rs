@@ -305,6 +305,19 @@ impl Index for SqliteIndex {
             .await
     }
 
+    async fn skipped(&self, after: RecordId, limit: usize) -> Result<Vec<Row>> {
+        self.db
+            .call("read what no target shall load", move |c| {
+                let mut statement = c.prepare_cached(&format!(
+                    "SELECT {ROW} FROM records LEFT JOIN files ON files.record = records.id
+                     WHERE records.skip IS NOT NULL AND records.id > ?1 ORDER BY records.id LIMIT ?2"
+                ))?;
+                let rows = statement.query_map(params![after.0, limit as i64], row)?;
+                Ok(rows.collect::<std::result::Result<_, _>>()?)
+            })
+            .await
+    }
+
     async fn append(&self, segments: Vec<Segment>, pages: Vec<NewPage>) -> Result<()> {
         self.db
             .call("append to the stage's index", move |c| {

@@ -17,6 +17,7 @@ use deskferry_core::sink::{Batch, FileState, Order, Outcome, Phase, TargetInfo, 
 use deskferry_core::source::{
     ByteStream, Capability, Cursor, Next, Page, Readiness, Scope, Shard, Watermark,
 };
+use deskferry_core::undo::{Undo, UndoBatch, Undone};
 use deskferry_core::verify::{Checked, Finding, Verify};
 use deskferry_core::{
     Context, Error, ErrorKind, Record, RecordId, RecordKey, RecordKind, Result, Sink, Source,
@@ -305,6 +306,8 @@ pub(crate) struct Maps {
     /// Keys that wait for a person.
     pub(crate) hold: Mutex<HashSet<String>>,
     pub(crate) batches: Mutex<Vec<(&'static str, Vec<RecordId>)>>,
+    /// Rows that somebody else works with.
+    pub(crate) others: Mutex<HashSet<String>>,
 }
 
 impl Maps {
@@ -318,6 +321,7 @@ impl Maps {
             refuse: Mutex::default(),
             hold: Mutex::default(),
             batches: Mutex::default(),
+            others: Mutex::default(),
         }
     }
 }
@@ -450,6 +454,33 @@ impl Sink for Maps {
     }
     fn as_verify(&self) -> Option<&dyn Verify> {
         Some(self)
+    }
+    fn as_undo(&self) -> Option<&dyn Undo> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Undo for Maps {
+    fn order(&self, objects: Vec<String>, _trial: bool) -> Vec<String> {
+        objects
+    }
+    async fn undo(&self, _cx: &Context, batch: UndoBatch) -> Result<Vec<Undone>> {
+        let (mut rows, others) = (self.org.rows.lock().unwrap(), self.others.lock().unwrap());
+        let mut undone = |id: &String| match rows.get(id) {
+            None => Undone::Gone,
+            Some(_) if others.contains(id) => Undone::Held("others-work".into()),
+            Some(_) => {
+                if !batch.trial {
+                    rows.remove(id);
+                }
+                Undone::Removed
+            }
+        };
+        Ok(batch.rows.iter().map(|row| undone(&row.id)).collect())
+    }
+    async fn marked(&self, _: &Context, _: &str, _: &str) -> Result<Option<Vec<String>>> {
+        Ok(Some(Vec::new()))
     }
 }
 

@@ -47,6 +47,7 @@ fn hostile() -> Report {
     };
     Report {
         changed: Vec::new(),
+        gone: Vec::new(),
         format: 1,
         source: text(),
         target: text(),

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use super::super::{
-    AGENT_STATISTICS, Changed, FieldReport, HANDED_OVER, INVENTORY, PhaseReport, ReasonReport,
-    Report,
+    AGENT_STATISTICS, FieldReport, HANDED_OVER, INVENTORY, PhaseReport, ReasonReport, Report,
 };
 use super::charts::{self, Part, Span, Use, blank_zero, duration, grouped};
 use crate::key::RecordKind;
@@ -158,9 +157,7 @@ impl Page {
             verify: objects(&report.verify),
             differences: differences(report),
             notes: report
-                .changed
-                .iter()
-                .map(Changed::told)
+                .told_of_changes()
                 .chain(report.notes.iter().cloned())
                 .collect(),
             width: charts::WIDTH,
