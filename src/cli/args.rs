@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use deskferry_core::migration::{Migration, OnChange, OnGone};
 
 /// Moves a helpdesk into Salesforce Service Cloud.
 #[derive(Debug, Parser)]
@@ -110,10 +111,15 @@ pub(super) enum Verb {
         /// Only conversations that are over and were quiet for so many days; otherwise as the pass before.
         #[arg(long, value_name = "DAYS")]
         settled_for: Option<u32>,
+        #[command(flatten)]
+        policies: Policies,
     },
     /// The last pass, once nobody works in the helpdesk any more: like `delta`, with everything that waited for it; then
     /// look whether the helpdesk stands still.
-    CutOver,
+    CutOver {
+        #[command(flatten)]
+        policies: Policies,
+    },
     /// Show where a migration stands, and what waits for whom; works beside a run.
     Status,
     /// Make report.html and report.json again from what is on disk; works beside a run.
@@ -213,6 +219,50 @@ pub(super) enum Verb {
         /// How it is filled, as JSON.
         content: String,
     },
+}
+
+/// What becomes of what was loaded and is otherwise now.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Policies {
+    /// Conversations that were loaded and changed at the source since: `leave` them as they are and name them, or `recreate`
+    /// them with all that is in them where nobody but us has touched any of it.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) changed: ChangedArg,
+    /// Conversations that were loaded and are gone from the source: `leave` them, or `remove` them where nobody but us has
+    /// touched any of it.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) gone: GoneArg,
+}
+
+/// The words of `--changed`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ChangedArg {
+    #[default]
+    Leave,
+    Recreate,
+}
+
+/// The words of `--gone`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum GoneArg {
+    #[default]
+    Leave,
+    Remove,
+}
+
+impl Policies {
+    /// The migration that obeys them.
+    pub(super) fn of(self, migration: Migration) -> Migration {
+        let on_change = match self.changed {
+            ChangedArg::Leave => OnChange::Leave,
+            ChangedArg::Recreate => OnChange::Recreate,
+        };
+        let on_gone = match self.gone {
+            GoneArg::Leave => OnGone::Leave,
+            GoneArg::Remove => OnGone::Remove,
+        };
+        migration.on_change(on_change).on_gone(on_gone)
+    }
 }
 
 /// How a sample is drawn.

@@ -10,7 +10,7 @@ use deskferry_core::report::{Estimate, Limits, Report};
 use deskferry_core::{Context, Error, ErrorKind, Result, Sink, Source};
 
 use super::App;
-use super::args::{Args, SampleArgs, Verb};
+use super::args::{Args, Policies, SampleArgs, Verb};
 use super::choices::Choices;
 use super::exit::Done;
 use super::progress::Shown;
@@ -84,11 +84,16 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
         }
         Verb::Resume => move_it(app, choices, &needed(choices)?, Go::Resume).await,
         Verb::Retry => move_it(app, choices, &needed(choices)?, Go::Retry).await,
-        Verb::Delta { settled_for } => {
-            let go = Go::Delta(settled(settled_for));
+        Verb::Delta {
+            settled_for,
+            policies,
+        } => {
+            let go = Go::Delta(settled(settled_for), policies);
             move_it(app, choices, &needed(choices)?, go).await
         }
-        Verb::CutOver => move_it(app, choices, &needed(choices)?, Go::CutOver).await,
+        Verb::CutOver { policies } => {
+            move_it(app, choices, &needed(choices)?, Go::CutOver(policies)).await
+        }
         Verb::Verify => move_it(app, choices, &needed(choices)?, Go::Verify).await,
         Verb::Rollback { yes, from, force } => {
             let mut how = Rollback::default();
@@ -108,8 +113,8 @@ enum Go {
     Sample(SampleArgs),
     Resume,
     Retry,
-    Delta(Option<Selection>),
-    CutOver,
+    Delta(Option<Selection>, Policies),
+    CutOver(Policies),
     Verify,
 }
 
@@ -397,7 +402,11 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
         None => migration,
     };
     let migration = match &go {
-        Go::Run(Some(selection)) | Go::Delta(Some(selection)) => {
+        Go::Delta(_, policies) | Go::CutOver(policies) => policies.of(migration),
+        _ => migration,
+    };
+    let migration = match &go {
+        Go::Run(Some(selection)) | Go::Delta(Some(selection), _) => {
             migration.select(selection.clone())
         }
         _ => migration,
@@ -486,8 +495,8 @@ async fn drive(migration: &Migration, cx: &Context, sink: &dyn Sink, go: Go) -> 
         Go::Sample(how) => sample(migration, cx, sink, how).await?,
         Go::Resume => migration.resume(cx).await?,
         Go::Retry => migration.retry(cx).await?,
-        Go::Delta(_) => migration.delta(cx).await?,
-        Go::CutOver => migration.cut_over(cx).await?,
+        Go::Delta(..) => migration.delta(cx).await?,
+        Go::CutOver(_) => migration.cut_over(cx).await?,
         Go::Verify => return migration.verify(cx).await,
     };
     migration.verify(cx).await

@@ -102,6 +102,34 @@ async fn a_delta_brings_what_is_new_and_tells_what_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delta_makes_changed_conversations_anew_though_it_is_killed() {
+    let scene = Scene::new().await;
+    let program = || Program::of(&scene);
+    let ran = program().run(&["run"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.output);
+    let before = scene.org.dump("Case").unwrap();
+    let chats = chats(&scene);
+    for case in &chats[1..4] {
+        scene.kayako.touch(*case).unwrap();
+    }
+    let verb = ["delta", "--changed", "recreate"];
+    let killed = program()
+        .env("DESKFERRY_KILL_AT", "renewal-answered:6")
+        .run(&verb)
+        .await;
+    assert_eq!(killed.code, None, "{}", killed.output);
+    let resumed = program().run(&["resume"]).await;
+    assert_eq!(resumed.code, Some(0), "{}", resumed.output);
+    let ended = program().run(&verb).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    scene.assert_exact();
+    let after = scene.org.dump("Case").unwrap();
+    assert_eq!(after.len(), before.len());
+    let others = after.iter().filter(|row| !before.contains(row)).count();
+    assert_eq!(others, 3, "those that changed, and no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_changed_a_delta_writes_nothing() {
     let scene = Scene::new().await;
     scene.run().await.unwrap();

@@ -71,6 +71,7 @@ use load::Loader;
 use owning::{Decided, Owning};
 use progress::Recorder;
 use read::{ReadState, Reader};
+use renewing::Policies;
 use underway::Underway;
 use walk::Walk;
 
@@ -264,7 +265,9 @@ impl Migration {
     /// `Mismatch` when this workspace has no ledger for the target; and as [`run`](Self::run).
     pub async fn resume(&self, cx: &Context) -> Result<Report> {
         let recorder = Recorder::new(cx, &self.progress);
-        let opened = self.open(cx, false).await?;
+        let mut opened = self.open(cx, false).await?;
+        let told = self.renew(cx, &opened, &recorder).await?;
+        opened.warnings.extend(told);
         self.reopen_what_waits(&opened).await?;
         self.go(cx, &opened, recorder).await
     }
@@ -331,14 +334,13 @@ impl Migration {
         ledger.put(PASS, &serde_json::json!(pass)).await?;
         opened.pass = pass;
         delta::begin(cx, self.source.as_ref(), opened.stage.index().as_ref()).await?;
-        if (self.on_change, self.on_gone) != (OnChange::Leave, OnGone::Leave) {
-            // What changed is known when all is read.
-            let progress = Arc::clone(&recorder) as Arc<dyn Progress>;
-            let (reader, _watched) = self.reader(opened.stage.clone(), progress);
-            reader.run(cx).await?;
-            let told = self.take_back_what_changed(cx, &opened).await?;
-            opened.warnings.extend(told);
-        }
+        let policies = Policies {
+            on_change: self.on_change,
+            on_gone: self.on_gone,
+        };
+        policies.intend(ledger.as_ref()).await?;
+        let told = self.renew(cx, &opened, &recorder).await?;
+        opened.warnings.extend(told);
         self.reopen_what_waits(&opened).await?;
         self.go(cx, &opened, recorder).await
     }

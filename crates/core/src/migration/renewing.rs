@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
+use super::progress::{Progress, Recorder};
 use super::undoing::loaded_until;
 use super::{Migration, Opened};
 use crate::context::Context;
@@ -25,8 +27,12 @@ const ROWS: usize = 1_000;
 /// Rows that go to the target together.
 const BATCH: usize = 200;
 
+/// The ledger's name for what is to be done: whoever goes on after a crash does the rest of it.
+const RENEWAL: &str = "renewal";
+
 /// What becomes of loaded conversations that changed at the source since.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum OnChange {
     /// They stay as they were loaded, and are named in the report.
@@ -37,7 +43,8 @@ pub enum OnChange {
 }
 
 /// What becomes of loaded conversations that are gone from the source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum OnGone {
     /// They stay, and are named in the report.
@@ -47,12 +54,57 @@ pub enum OnGone {
     Remove,
 }
 
+/// What is to be done with what was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Policies {
+    pub(super) on_change: OnChange,
+    pub(super) on_gone: OnGone,
+}
+
+impl Policies {
+    /// Makes it durable before anything is done.
+    pub(super) async fn intend(self, ledger: &dyn Ledger) -> Result<()> {
+        let value = (self != Self::default()).then_some(self);
+        let value = serde_json::to_value(value)
+            .map_err(|e| Error::bug("remember what to make anew", e.to_string()))?;
+        ledger.put(RENEWAL, &value).await
+    }
+
+    async fn intended(ledger: &dyn Ledger) -> Result<Option<Self>> {
+        let value = ledger.get(RENEWAL).await?.unwrap_or_default();
+        serde_json::from_value(value).map_err(|e| {
+            Error::new(ErrorKind::Mismatch, "read what to make anew", e.to_string())
+                .advise("The workspace belongs to a newer version of the program")
+        })
+    }
+}
+
 impl Migration {
-    /// Takes back what the policies say. Gives what people should know of it.
-    pub(super) async fn take_back_what_changed(
+    /// Does what was intended, or the rest of it: reads to the end, since what changed is known then, and takes back what the
+    /// policies say. Gives what people should know of it.
+    pub(super) async fn renew(
         &self,
         cx: &Context,
         opened: &Opened,
+        recorder: &Arc<Recorder>,
+    ) -> Result<Vec<String>> {
+        let ledger = opened.ledger();
+        let Some(policies) = Policies::intended(ledger.as_ref()).await? else {
+            return Ok(Vec::new());
+        };
+        let progress = Arc::clone(recorder) as Arc<dyn Progress>;
+        let (reader, _watched) = self.reader(opened.stage.clone(), progress);
+        reader.run(cx).await?;
+        let told = self.take_back_what_changed(cx, opened, policies).await?;
+        Policies::default().intend(ledger.as_ref()).await?;
+        Ok(told)
+    }
+
+    async fn take_back_what_changed(
+        &self,
+        cx: &Context,
+        opened: &Opened,
+        policies: Policies,
     ) -> Result<Vec<String>> {
         let undo = self.sink.as_undo().ok_or_else(|| {
             let why = "this sink cannot take rows back";
@@ -65,11 +117,11 @@ impl Migration {
             ledger: ledger.as_ref(),
         };
         let mut wanted = BTreeSet::new();
-        if self.on_change == OnChange::Recreate {
+        if policies.on_change == OnChange::Recreate {
             wanted.extend(looked.changed().await?);
         }
         let gone = looked.gone().await?;
-        match self.on_gone {
+        match policies.on_gone {
             OnGone::Remove => wanted.extend(gone),
             OnGone::Leave => wanted.retain(|id| !gone.contains(id)),
         }
