@@ -20,6 +20,8 @@ use crate::stage::Stage;
 
 /// How many records are looked at together.
 const TOGETHER: usize = 500;
+/// How many notes of the read are shown.
+const NOTES: usize = 50;
 
 /// Reads a source to its end into the workspace's stage and loads nothing: `run` then finds everything there. What was
 /// read before is not read again.
@@ -32,7 +34,7 @@ pub async fn extract(
     source: Arc<dyn Source>,
     progress: Arc<dyn Progress>,
 ) -> Result<()> {
-    let readiness = source.check(cx).await?;
+    let readiness = super::asked(cx, workspace, source.as_ref()).await?;
     let stage = super::stage_of(workspace, &readiness.tenant).await?;
     let (state, _watched) = watch::channel(ReadState::unknown());
     let reader = Reader {
@@ -47,7 +49,7 @@ pub async fn extract(
     reader.run(cx).await
 }
 
-/// Counts what the stage of a workspace holds, and writes it as `scope.json`. Not beside a run.
+/// Counts what the stage of a workspace holds, and writes it as `scope.json` and `scope.html`. Not beside a run.
 ///
 /// # Errors
 /// `NotFound` when nothing was read yet; `Storage`.
@@ -68,6 +70,8 @@ pub async fn discover(cx: &Context, workspace: &Workspace) -> Result<Discovery> 
         source: tenant.to_string(),
         made_at: cx.now(),
         complete: index.open_shards().await?.is_empty(),
+        notes: index.notes(NOTES).await?,
+        about: workspace.about(),
         ..Discovery::default()
     };
     for (kind, count) in index.counts().await? {
@@ -138,5 +142,6 @@ pub async fn definitions(cx: &Context, workspace: &Workspace) -> Result<Definiti
 fn write_scope(folder: &Path, found: &Discovery) -> Result<()> {
     let text = serde_json::to_vec_pretty(found)
         .map_err(|e| Error::bug("write what was found", e.to_string()))?;
-    write_whole(&folder.join("scope.json"), &text)
+    write_whole(&folder.join("scope.json"), &text)?;
+    write_whole(&folder.join("scope.html"), found.html()?.as_bytes())
 }

@@ -60,9 +60,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind, Tenant};
 use crate::ledger::{Ledger, LedgerJournal};
 use crate::owners::Undecided;
-use crate::report::Report;
+use crate::report::{About, Report};
 use crate::sink::{FileState, Sink, TargetInfo};
-use crate::source::Source;
+use crate::source::{Readiness, Source};
 use crate::stage::Stage;
 use crate::transform::Transform;
 use band::Tally;
@@ -512,7 +512,7 @@ impl Migration {
     }
 
     async fn open(&self, cx: &Context, create: bool) -> Result<Opened> {
-        let readiness = self.source.check(cx).await?;
+        let readiness = asked(cx, &self.workspace, self.source.as_ref()).await?;
         self.open_for(cx, readiness.tenant, readiness.warnings, create)
             .await
     }
@@ -579,6 +579,18 @@ impl Migration {
         reporting::write(&opened.target.folder, &report)?;
         Ok(report)
     }
+}
+
+/// Asks a source who it is, and keeps what it says of itself for the scope document.
+async fn asked(cx: &Context, workspace: &Workspace, source: &dyn Source) -> Result<Readiness> {
+    let readiness = source.check(cx).await?;
+    workspace.keep_about(&About {
+        asked_at: cx.now(),
+        product: readiness.product.clone(),
+        limits: readiness.limits.clone(),
+        warnings: readiness.warnings.clone(),
+    })?;
+    Ok(readiness)
 }
 
 /// The stage of a workspace, if it is this tenant's or nobody's yet, and that of which its ledgers speak.

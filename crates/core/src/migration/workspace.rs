@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Trail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, LedgerOwner, SqliteLedger};
+use crate::report::About;
 use crate::sink::TargetInfo;
 
 const FORMAT: u32 = 1;
@@ -359,6 +360,23 @@ fn check_header(folder: &Path) -> Result<()> {
         .advise("Use the Deskferry that wrote it, or a newer one"));
     }
     Ok(())
+}
+
+/// What the source said of itself when it was last asked.
+const ABOUT: &str = "source.json";
+
+impl Workspace {
+    /// It is for people only: one that cannot be read is none.
+    pub(super) fn about(&self) -> Option<About> {
+        let text = std::fs::read(self.folder().join(ABOUT)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    pub(super) fn keep_about(&self, about: &About) -> Result<()> {
+        let text = serde_json::to_vec_pretty(about)
+            .map_err(|e| Error::bug("keep what the source says of itself", e.to_string()))?;
+        write_whole(&self.folder().join(ABOUT), &text)
+    }
 }
 
 /// Writes a file as a whole or not at all.

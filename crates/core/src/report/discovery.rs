@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::key::{RecordKey, RecordKind};
@@ -33,8 +33,17 @@ pub struct Discovery {
     pub channels: BTreeMap<String, u64>,
     /// Conversations per status, by the source's own word.
     pub statuses: BTreeMap<String, u64>,
+    /// Conversations per year in which they began, and channel.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub years: BTreeMap<i32, BTreeMap<String, u64>>,
+    /// Configuration that cannot migrate, by the source's word for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inventory: BTreeMap<String, u64>,
     /// Bytes of all files, by what the source says of them.
     pub file_bytes: u64,
+    /// Files by their size, small ones first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_sizes: Vec<SizeBand>,
     /// The largest files, largest first.
     pub largest_files: Vec<FileFound>,
     /// What is odd, by a stable name.
@@ -42,9 +51,52 @@ pub struct Discovery {
     /// What no channel of the source covers, per kind of thing: what, and for which times. As the source tells.
     #[serde(default)]
     pub uncovered: BTreeMap<String, Vec<String>>,
+    /// What the read found out that people should know: lists that moved, periods that nothing covers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What the source said of itself when it was last asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
     #[serde(skip)]
     pub(crate) found: BTreeMap<(RecordKind, String), FieldFound>,
 }
+
+/// What a source said of itself: product, version, limits, what its account may not see.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// When it was asked.
+    pub asked_at: DateTime<Utc>,
+    /// What answered, with its version, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// Its limits and how they are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// What people should know before the read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Files of about one size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SizeBand {
+    /// The largest that counts here, in bytes; none for the last band.
+    pub up_to: Option<u64>,
+    /// Files.
+    pub files: u64,
+    /// Their bytes together.
+    pub bytes: u64,
+}
+
+/// The bands of sizes end at so many bytes.
+const BANDS: [u64; 6] = [
+    100_000,
+    1_000_000,
+    10_000_000,
+    35_000_000,
+    100_000_000,
+    2_000_000_000,
+];
 
 /// How many records of a kind there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,8 +156,12 @@ impl Discovery {
             Record::Contact(contact) => self.see_values(RecordKind::Contact, &contact.meta),
             Record::Conversation(one) => {
                 self.see_values(RecordKind::Conversation, &one.meta);
-                let channel = one.channel.is.name().to_owned();
-                *self.channels.entry(channel).or_default() += 1;
+                let channel = one.channel.is.name();
+                *self.channels.entry(channel.to_owned()).or_default() += 1;
+                if let Some(began) = one.meta.created_at {
+                    let year = self.years.entry(began.year()).or_default();
+                    *year.entry(channel.to_owned()).or_default() += 1;
+                }
                 let status = one.status.raw.clone();
                 *self.statuses.entry(status).or_default() += 1;
             }
@@ -140,6 +196,21 @@ impl Discovery {
     fn see_file(&mut self, meta: &Meta, size: Option<u64>) {
         let Some(bytes) = size else { return };
         self.file_bytes += bytes;
+        let place = BANDS.iter().position(|most| bytes <= *most);
+        if self.file_sizes.is_empty() {
+            let ends = BANDS.into_iter().map(Some).chain([None]);
+            self.file_sizes = ends
+                .map(|up_to| SizeBand {
+                    up_to,
+                    files: 0,
+                    bytes: 0,
+                })
+                .collect();
+        }
+        if let Some(band) = self.file_sizes.get_mut(place.unwrap_or(BANDS.len())) {
+            band.files += 1;
+            band.bytes += bytes;
+        }
         let key = meta.key.clone();
         self.largest_files.push(FileFound { key, bytes });
         self.largest_files

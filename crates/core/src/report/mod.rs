@@ -4,14 +4,16 @@ mod discovery;
 mod estimate;
 mod html;
 mod inventory;
+mod page;
 mod pulse;
+mod scope;
 mod summary;
 mod undo;
 mod usage;
 mod waits;
 
 pub(crate) use discovery::oddities;
-pub use discovery::{Discovery, FieldFound, FileFound, KindFound, Oddity};
+pub use discovery::{About, Discovery, FieldFound, FileFound, KindFound, Oddity, SizeBand};
 pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
 pub use inventory::{Inventory, InventoryEntry, InventoryGroup};
 pub use pulse::{Beat, Pulse, Used};

@@ -3,18 +3,15 @@
 mod view;
 
 use chrono::{DateTime, Utc};
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::page;
 use crate::error::{Error, Result};
 use crate::key::RecordKey;
 use crate::model::{InventoryItem, InventoryKind, InventoryPart};
 use crate::sink::{Counterpart, Sink};
 
-/// Ends in `.html`, by which the template engine knows that it must escape.
-const NAME: &str = "inventory.html";
 const TEMPLATE: &str = include_str!("inventory.html");
 
 /// What people build again in a target. Serialised as `inventory.json`.
@@ -146,11 +143,7 @@ impl Inventory {
     /// # Errors
     /// `Bug` when the page cannot be made.
     pub fn html(&self) -> Result<String> {
-        let mut engine = Environment::new();
-        engine.set_undefined_behavior(UndefinedBehavior::Strict);
-        engine
-            .render_named_str(NAME, TEMPLATE, Serde(view::Page::of(self)))
-            .map_err(|e| Error::bug("make the inventory's page", format!("{e:#}")))
+        page::fill(TEMPLATE, &view::Page::of(self), "make the inventory's page")
     }
 }
 
