@@ -183,7 +183,7 @@ async fn load(ledger: &dyn Ledger, ids: &[i64]) -> Vec<(&'static str, Spent)> {
             })
             .collect();
         ledger
-            .finish("messages", outcomes)
+            .finish("messages", chrono::Utc::now(), outcomes)
             .await
             .expect("final outcomes");
     }

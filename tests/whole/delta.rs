@@ -23,7 +23,7 @@ fn writes(scene: &Scene) -> u64 {
 }
 
 /// The conversations that lists show, in which somebody chatted.
-fn chats(scene: &Scene) -> Vec<u64> {
+pub(super) fn chats(scene: &Scene) -> Vec<u64> {
     let shown = scene.kayako.world().conversations().filter(|c| {
         c.state == ConversationState::Active
             && c.merged_into.is_none()
@@ -34,7 +34,7 @@ fn chats(scene: &Scene) -> Vec<u64> {
     shown.map(|c| c.id).collect()
 }
 
-fn say_more(scene: &Scene, case: u64, id: u64) {
+pub(super) fn say_more(scene: &Scene, case: u64, id: u64) {
     let world = scene.kayako.world();
     let said = &world.conversation_by_id(case).unwrap().messages;
     let chat = said.iter().find(|m| matches!(m.kind, MessageKind::Chat));

@@ -12,6 +12,7 @@ use deskferry::report::UndoReport;
 use deskferry::{Context, ErrorKind};
 use serde_json::{Value, json};
 
+use super::delta::{chats, say_more};
 use super::program::Program;
 use super::scene::{ALL_SCENARIOS, Scene};
 
@@ -195,6 +196,28 @@ async fn after_a_rollback_the_org_is_what_it_was_and_can_be_loaded_again() {
     let report = scene.run().await.unwrap();
     assert!(report.complete, "{}", report.summary());
     scene.assert_exact();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_loads_more_does_not_make_what_others_changed_before_it_ours() {
+    let scene = Scene::new().await;
+    let then = RuntimeClock::starting_at(Utc::now() - TimeDelta::hours(1));
+    let cx = Context::new().with_clock(Arc::new(then));
+    scene.migration().run(&cx).await.unwrap();
+    let agnes = Colleague::of(&scene, "agnes@acme.example.rehearsal").await;
+    let touched = id_where(&scene, "Case", |row| row["ParentId"].is_null());
+    let change = json!({"Priority": "High"});
+    agnes.update("Case", &touched, change).await;
+
+    say_more(&scene, chats(&scene)[0], 9_999_999);
+    let report = scene.migration().delta(&Context::new()).await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    let why = roll_back(&scene, &trial()).await;
+    assert!(
+        reasons(&why).contains(&("Case", "changed-since", 1)),
+        "{:?}",
+        reasons(&why)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

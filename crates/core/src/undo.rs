@@ -35,7 +35,7 @@ pub struct UndoBatch {
     pub rows: Vec<UndoRow>,
     /// Whether nothing may be changed.
     pub trial: bool,
-    /// When the load was over: what others changed later is theirs. Nothing when their changes may go.
+    /// When the last load was over: what others changed later is theirs. Nothing when their changes may go.
     pub loaded_until: Option<DateTime<Utc>>,
     /// Rows that stay: what hangs on them stays too.
     pub held: Arc<HashSet<String>>,
@@ -60,6 +60,9 @@ pub struct UndoRow {
     pub record: Option<RecordId>,
     /// Its id in the target.
     pub id: String,
+    /// When it was loaded, where that is known: others may have worked in the target between that and the end of the last
+    /// load.
+    pub loaded_at: Option<DateTime<Utc>>,
 }
 
 /// Tells rows of ours from others.

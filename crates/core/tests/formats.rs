@@ -1,6 +1,6 @@
 //! Workspaces that earlier formats left behind are opened and gone on with.
 //!
-//! `fixtures/workspace-v1` was written by the last Deskferry of format 1, in the middle of a load. Databases are kept compressed
+//! `fixtures/workspace-v1` was written by the last Deskferry of format 1, in the middle of a load, and so on. Databases are kept compressed
 //! (`zstd -d`). When a format changes, the fixture of the format before it is written first, by the code that still has it:
 //!
 //! ```text
@@ -22,7 +22,7 @@ use deskferry_core::{Context, RecordKind};
 use support::{Lists, Maps, Org, account, contact, conversation, file, key, mail, page};
 
 /// The formats that databases have now.
-const NOW: &str = "v2";
+const NOW: &str = "v3";
 
 /// One of each: a record that a target gets, one that is skipped, one that is refused, a rejected row, a note, a file.
 fn small() -> Lists {
@@ -113,8 +113,14 @@ fn unpacked(version: &str) -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn a_workspace_of_format_1_is_brought_up_to_date_and_gone_on_with() {
-    let folder = unpacked("v1");
+async fn workspaces_of_earlier_formats_are_brought_up_to_date_and_gone_on_with() {
+    for version in ["v1", "v2"] {
+        is_gone_on_with(version).await;
+    }
+}
+
+async fn is_gone_on_with(version: &str) {
+    let folder = unpacked(version);
     let org = Arc::new(Org::default());
     let (migration, _) = migration(folder.path(), &org);
     let report = migration.resume(&Context::new()).await.unwrap();
@@ -134,7 +140,12 @@ async fn a_workspace_of_format_1_is_brought_up_to_date_and_gone_on_with() {
     let ledger = folder.path().join("targets/Org-00D1/ledger.sqlite");
     let owner = SqliteLedger::open(&ledger).unwrap().owner().await.unwrap();
     assert_eq!(owner.unwrap().stage, index.word().await.unwrap());
-    assert_eq!(version_of(&stage.join("index.v1.backup")), 1);
+    let before = if version == "v1" { "v1" } else { "v2" };
+    assert!(
+        ledger
+            .with_file_name(format!("ledger.{before}.backup"))
+            .exists()
+    );
 }
 
 #[tokio::test]

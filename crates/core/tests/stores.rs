@@ -419,7 +419,10 @@ async fn ledger_suite(ledger: &dyn Ledger) {
         verdict,
         version: Some(7),
     });
-    ledger.finish("cases", outcomes.collect()).await.unwrap();
+    ledger
+        .finish("cases", chrono::Utc::now(), outcomes.collect())
+        .await
+        .unwrap();
     let read = [
         (RecordId(1), 7),
         (RecordId(4), 8),
@@ -463,7 +466,10 @@ async fn ledger_suite(ledger: &dyn Ledger) {
         verdict: Verdict::Created,
         version: None,
     });
-    ledger.finish("mails", more.collect()).await.unwrap();
+    ledger.finish("mails", at(7), more.collect()).await.unwrap();
+    let asked = [RecordId(9), RecordId(99)];
+    let times = ledger.finished_at(&asked).await.unwrap();
+    assert_eq!(times, [Some(at(7)), None]);
     let counts = ledger.counts().await.unwrap();
     let mails = counts.iter().find(|c| c.phase == "mails").unwrap();
     assert_eq!(

@@ -109,8 +109,10 @@ pub trait Ledger: Send + Sync {
     async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>>;
     /// The values that stood in a row before we changed it.
     async fn before_image(&self, record: RecordId, row: u32) -> Result<Option<Value>>;
-    /// Makes outcomes final.
-    async fn finish(&self, phase: &str, outcomes: Vec<Final>) -> Result<()>;
+    /// Makes outcomes final at a time.
+    async fn finish(&self, phase: &str, at: DateTime<Utc>, outcomes: Vec<Final>) -> Result<()>;
+    /// When these records had their outcomes, in order; nothing where that was before ledgers kept it.
+    async fn finished_at(&self, records: &[RecordId]) -> Result<Vec<Option<DateTime<Utc>>>>;
     /// Those of these records, each with what was read of it last, that stand in the target as something else was read of
     /// them.
     async fn outdated(&self, records: &[(RecordId, u64)]) -> Result<Vec<RecordId>>;

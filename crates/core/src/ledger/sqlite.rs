@@ -46,6 +46,8 @@ const SCHEMA: Schema = Schema {
         CREATE TABLE claims(space INTEGER NOT NULL, value TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY(space, value)) WITHOUT ROWID;
     ", "
         ALTER TABLE outcomes ADD COLUMN version INTEGER;
+    ", "
+        ALTER TABLE outcomes ADD COLUMN at INTEGER;
     "],
 };
 
@@ -113,13 +115,18 @@ fn put_intents(c: &Connection, intents: Vec<Intent>) -> Result<(), DbError> {
     Ok(())
 }
 
-fn put_outcomes(c: &Connection, phase: &str, outcomes: &[Final]) -> Result<(), DbError> {
+fn put_outcomes(
+    c: &Connection,
+    phase: &str,
+    at: DateTime<Utc>,
+    outcomes: &[Final],
+) -> Result<(), DbError> {
     let mut words = Words::new(c)?;
     let phase = words.id(phase)?;
     let mut put = c.prepare_cached(
-        "INSERT INTO outcomes(record, phase, verdict, reason, version) VALUES(?1,?2,?3,?4,?5)
+        "INSERT INTO outcomes(record, phase, verdict, reason, version, at) VALUES(?1,?2,?3,?4,?5,?6)
          ON CONFLICT(record) DO UPDATE SET phase = excluded.phase, verdict = excluded.verdict, reason = excluded.reason,
-            version = excluded.version",
+            version = excluded.version, at = excluded.at",
     )?;
     let mut forget = c.prepare_cached("DELETE FROM messages WHERE record = ?1")?;
     for Final {
@@ -134,7 +141,8 @@ fn put_outcomes(c: &Connection, phase: &str, outcomes: &[Final]) -> Result<(), D
             phase,
             verdict_number(verdict),
             reason,
-            version.map(u64::cast_signed)
+            version.map(u64::cast_signed),
+            at.timestamp_millis()
         ])?;
         match verdict {
             Verdict::Failed { message, .. } => {
@@ -298,15 +306,32 @@ impl Ledger for SqliteLedger {
             .await
     }
 
-    async fn finish(&self, phase: &str, mut outcomes: Vec<Final>) -> Result<()> {
+    async fn finish(&self, phase: &str, at: DateTime<Utc>, mut outcomes: Vec<Final>) -> Result<()> {
         let phase = phase.to_owned();
         self.db
             .call("make outcomes final", move |c| {
                 point("ledger-finish")?;
                 let t = c.transaction()?;
                 outcomes.sort_by_key(|one| one.record);
-                put_outcomes(&t, &phase, &outcomes)?;
+                put_outcomes(&t, &phase, at, &outcomes)?;
                 Ok(t.commit()?)
+            })
+            .await
+    }
+
+    async fn finished_at(&self, records: &[RecordId]) -> Result<Vec<Option<DateTime<Utc>>>> {
+        let records = records.to_vec();
+        self.db
+            .call("read when records were loaded", move |c| {
+                let mut statement =
+                    c.prepare_cached("SELECT at FROM outcomes WHERE record = ?1")?;
+                let mut found = Vec::with_capacity(records.len());
+                for record in records {
+                    let at: Option<Option<i64>> =
+                        statement.query_row([record.0], |r| r.get(0)).optional()?;
+                    found.push(at.flatten().map(time));
+                }
+                Ok(found)
             })
             .await
     }

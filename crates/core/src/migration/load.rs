@@ -185,20 +185,25 @@ impl Loader {
     }
 
     /// Makes outcomes final, each in its record's own phase.
-    pub(super) async fn finish(&self, outcomes: Vec<Outcome>) -> Result<()> {
+    pub(super) async fn finish(&self, cx: &Context, outcomes: Vec<Outcome>) -> Result<()> {
         for (phase, finals) in self.underway.answer(outcomes)? {
-            self.make_final(phase, finals).await?;
+            self.make_final(cx, phase, finals).await?;
         }
         Ok(())
     }
 
-    async fn make_final(&self, phase: &'static str, finals: Vec<Final>) -> Result<()> {
+    async fn make_final(
+        &self,
+        cx: &Context,
+        phase: &'static str,
+        finals: Vec<Final>,
+    ) -> Result<()> {
         if finals.is_empty() {
             return Ok(());
         }
         let records = finals.len();
         self.tally.count(phase, &finals);
-        self.ledger().finish(phase, finals).await?;
+        self.ledger().finish(phase, cx.now(), finals).await?;
         self.progress.report(Step::Settled { phase, records });
         Ok(())
     }
@@ -206,7 +211,7 @@ impl Loader {
     /// Has the sink finish what is under way.
     pub(super) async fn flush(&self, cx: &Context) -> Result<()> {
         let outcomes = self.sink.flush(cx).await?;
-        self.finish(outcomes).await
+        self.finish(cx, outcomes).await
     }
 
     /// Closes a phase whose books balance, and asks its gate.
@@ -350,7 +355,7 @@ impl Visitor for Loader {
 
     async fn skip(
         &self,
-        _cx: &Context,
+        cx: &Context,
         phase: &Phase,
         skipped: Vec<(RecordId, Verdict)>,
     ) -> Result<()> {
@@ -359,7 +364,7 @@ impl Visitor for Loader {
             verdict,
             version: None,
         });
-        self.make_final(phase.name, skipped.collect()).await
+        self.make_final(cx, phase.name, skipped.collect()).await
     }
 
     async fn visit(&self, cx: &Context, phase: &Phase, batch: Batch) -> Result<()> {
@@ -379,7 +384,7 @@ impl Visitor for Loader {
         } else {
             self.sink.write(cx, batch).await?
         };
-        self.finish(outcomes).await
+        self.finish(cx, outcomes).await
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::progress::{Progress, Recorder};
-use super::undoing::loaded_until;
+use super::undoing::{loaded_at, loaded_until};
 use super::{Migration, Opened};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -311,6 +311,8 @@ impl Renewal<'_> {
             }
         }
         let records: Vec<RecordId> = home.keys().copied().collect();
+        let times = loaded_at(self.ledger.as_ref(), &records).await?;
+        let times: HashMap<RecordId, _> = records.iter().copied().zip(times).collect();
         let mut rows = Rows::default();
         for effect in self.ledger.effects(&records).await? {
             let Some(conversation) = home.get(&effect.record).copied() else {
@@ -324,6 +326,7 @@ impl Renewal<'_> {
                     of_object.push(UndoRow {
                         record: Some(effect.record),
                         id: id.to_owned(),
+                        loaded_at: times.get(&effect.record).copied().flatten(),
                     });
                 }
                 None if effect.is_open() => {

@@ -12,7 +12,8 @@ use super::{Migration, Opened};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::point;
-use crate::ledger::{Ledger, Written};
+use crate::key::RecordId;
+use crate::ledger::Ledger;
 use crate::report::{Example, UndoReport, UndoneObject, UndoneReason};
 use crate::undo::{Ours, Undo, UndoBatch, UndoRow, Undone};
 
@@ -119,6 +120,15 @@ pub(super) async fn loaded_until(ledger: &dyn Ledger) -> Result<Option<DateTime<
     Ok(ends.chain(kept).max())
 }
 
+/// When these records were loaded, with some time for clocks that differ.
+pub(super) async fn loaded_at(
+    ledger: &dyn Ledger,
+    records: &[RecordId],
+) -> Result<Vec<Option<DateTime<Utc>>>> {
+    let times = ledger.finished_at(records).await?;
+    Ok(times.into_iter().map(|at| Some(at? + MARGIN)).collect())
+}
+
 struct Pass<'a> {
     cx: &'a Context,
     undo: &'a dyn Undo,
@@ -166,8 +176,15 @@ impl Pass<'_> {
                 .await?;
             let Some(last) = rows.last() else { break };
             after = Some((last.record, last.row));
-            let rows = rows.into_iter().map(of_ledger).collect();
-            self.batch(object, rows, &mut counted, tally).await?;
+            let records: Vec<RecordId> = rows.iter().map(|row| row.record).collect();
+            let times = loaded_at(self.ledger.as_ref(), &records).await?;
+            let rows = rows.into_iter().zip(times).map(|(row, at)| UndoRow {
+                record: Some(row.record),
+                id: row.id,
+                loaded_at: at,
+            });
+            self.batch(object, rows.collect(), &mut counted, tally)
+                .await?;
         }
         if open {
             let strays = self.strays(object).await?;
@@ -189,7 +206,13 @@ impl Pass<'_> {
         }
         let ours = self.ledger.known(&ids).await?;
         let strays = ids.into_iter().zip(ours).filter(|(_, known)| !known);
-        Ok(strays.map(|(id, _)| UndoRow { record: None, id }).collect())
+        Ok(strays
+            .map(|(id, _)| UndoRow {
+                record: None,
+                id,
+                loaded_at: None,
+            })
+            .collect())
     }
 
     async fn batch(
@@ -247,13 +270,6 @@ fn unmarked(object: &str) -> Error {
     );
     Error::new(ErrorKind::Conflict, "roll back", said)
         .advise("`resume` looks for them first (it may be interrupted as soon as it loads again), then roll back")
-}
-
-fn of_ledger(written: Written) -> UndoRow {
-    UndoRow {
-        record: Some(written.record),
-        id: written.id,
-    }
 }
 
 struct ByLedger(Arc<dyn Ledger>);

@@ -138,12 +138,19 @@ impl Salesforce {
         let select =
             format!("SELECT Id, SystemModstamp, LastModifiedById{also} FROM {object} WHERE Id IN");
         let rows = self.api().query_in(cx, &select, &ids).await?;
+        let times = batch
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.id.as_str(), row.loaded_at?)));
+        let times: HashMap<&str, DateTime<Utc>> = times.collect();
         let reason = |row: &Value| {
             let hangs_on = parent.and_then(|field| row[field].as_str());
             if hangs_on.is_some_and(|id| batch.held.contains(id)) {
                 return Some(PARENT);
             }
-            is_changed(row, batch.loaded_until, org.me()).then_some(CHANGED)
+            let loaded = row["Id"].as_str().and_then(|id| times.get(id).copied());
+            let until = batch.loaded_until.map(|last| loaded.unwrap_or(last));
+            is_changed(row, until, org.me()).then_some(CHANGED)
         };
         Ok(rows
             .iter()

@@ -128,7 +128,7 @@ mod tests {
             (4, &["closed"], 0),
         ])
         .choose(u64::MAX);
-        assert_eq!(ids(&choice), [3, 2]);
+        assert_eq!(ids(&choice), [3, 1]);
         assert_eq!(choice.taken[1].1, ["mail"]);
         assert!(choice.missing.is_empty());
     }
