@@ -21,7 +21,7 @@ const KEPT_OF_TARGETS: [&str; 2] = [
     deskferry_core::consent::CONFIRMED,
 ];
 /// What it has besides.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "stage",
     "targets",
     "plan",
@@ -29,6 +29,7 @@ const OURS: [&str; 9] = [
     "rehearsal",
     "scope.json",
     "scope.html",
+    "reading.json",
     "workspace.json",
     "lock",
 ];
@@ -123,13 +124,19 @@ fn contents(folder: &Path, all: bool) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
                     }
                 }
             }
-        } else if OURS.contains(&name) {
+        } else if is_ours(name) {
             ours.push(path);
         } else {
             others.push(path);
         }
     }
     Ok((ours, others))
+}
+
+/// Files of fixed names, those named by an org, and writes that were cut off.
+fn is_ours(name: &str) -> bool {
+    let of_an_org = name.starts_with("preflight-") && name.ends_with(".json");
+    OURS.contains(&name) || of_an_org || name.ends_with(".unfinished")
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
