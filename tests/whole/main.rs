@@ -2,6 +2,7 @@
 
 mod asapp;
 mod bad_input;
+mod browser;
 mod bulk;
 mod config;
 mod consent;
