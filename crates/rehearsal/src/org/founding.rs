@@ -68,6 +68,8 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
             )?;
         }
     }
+    // Rights that the org does not offer are in no row.
+    let knows = settings.knowledge.as_ref().map(|_| true);
     let permissions = add(
         ctx,
         "PermissionSet",
@@ -80,6 +82,8 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
             "PermissionsQueryAllFiles": settings.query_all_files,
             "PermissionsBulkApiHardDelete": settings.bulk_hard_delete,
             "PermissionsCanInsertFeedSystemFields": settings.feed_system_fields,
+            "PermissionsEditKnowledge": knows, "PermissionsPublishArticles": knows,
+            "PermissionsViewDraftArticles": knows,
         }),
     )?;
     add(

@@ -57,6 +57,8 @@ pub(crate) const OF_PERSON: [(&str, &str); 35] = [
 const WITH_CURRENCY: [&str; 5] = ["Account", "Contact", "Lead", "Case", "Task"];
 const CURRENCY: &str = "CurrencyIsoCode | picklist 3 | CUdnpR | label=Currency ISO Code | default=USD | \
                         values=USD:U.S. Dollar;EUR:Euro;GBP:British Pound;CHF:Swiss Franc";
+/// Rights that there are with Knowledge alone.
+const KNOWLEDGE: [&str; 3] = ["EditKnowledge", "PublishArticles", "ViewDraftArticles"];
 /// Addresses by object; a name before `State` and `Country`.
 const ADDRESSES: [(&str, &[&str]); 3] = [
     ("Account", &["Billing", "Shipping"]),
@@ -95,6 +97,10 @@ pub(super) fn add(objects: &mut [Object], settings: &OrgSettings) -> Result<(), 
             && (object.custom || WITH_CURRENCY.contains(&object.name.as_str()))
         {
             lines.push(CURRENCY.to_owned());
+        }
+        if settings.knowledge.is_some() && object.name == "PermissionSet" {
+            let right = |name: &&str| format!("Permissions{name} | boolean | dp");
+            lines.extend(KNOWLEDGE.iter().map(right));
         }
         let addresses = ADDRESSES.iter().find(|(name, _)| *name == object.name);
         if let (true, Some((_, addresses))) = (settings.state_country_picklists, addresses) {

@@ -251,3 +251,13 @@ async fn a_selection_names_a_category_that_is_there_and_the_first_of_a_branch_is
         .collect();
     assert_eq!(kept, ["Returns", "Care"]);
 }
+
+#[tokio::test]
+async fn rights_to_articles_are_offered_with_knowledge_alone() {
+    let soql = "SELECT PermissionsEditKnowledge, PermissionsPublishArticles FROM PermissionSet WHERE Name = 'Migration'";
+    let answer = bench().await.query(soql).await;
+    let row = &answer.body["records"][0];
+    assert_eq!(row["PermissionsEditKnowledge"], true, "{}", answer.body);
+    assert_eq!(row["PermissionsPublishArticles"], true);
+    assert_eq!(Bench::new().await.query(soql).await.status, 400);
+}
