@@ -80,7 +80,7 @@ fn members(body: &str) -> Value {
 
 fn bytes_of(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes();
-    if digits.len() % 2 != 0 || !hex.is_ascii() {
+    if !digits.len().is_multiple_of(2) || !hex.is_ascii() {
         return None;
     }
     let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
