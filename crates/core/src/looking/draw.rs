@@ -120,6 +120,9 @@ async fn candidates(cx: &Context, stage: &Stage, ledger: &SqliteLedger) -> Resul
     }
 }
 
+/// Candidates, each with what it drew.
+type Lots = Vec<([u8; 32], Candidate)>;
+
 /// Which third of all values one is in.
 fn third(sorted: &[i64], value: i64, names: [&'static str; 3]) -> &'static str {
     let below = sorted.partition_point(|other| *other < value);
@@ -133,7 +136,7 @@ fn choose(candidates: Vec<Candidate>, seed: u64, cases: usize) -> Vec<(String, C
         all
     };
     let (ages, sizes) = (sorted(|c| c.created), sorted(|c| c.messages as i64));
-    let mut strata: BTreeMap<String, Vec<([u8; 32], Candidate)>> = BTreeMap::new();
+    let mut strata: BTreeMap<String, Lots> = BTreeMap::new();
     for candidate in candidates {
         let age = third(&ages, candidate.created, ["old", "middle-aged", "young"]);
         let size = third(
@@ -148,7 +151,7 @@ fn choose(candidates: Vec<Candidate>, seed: u64, cases: usize) -> Vec<(String, C
         let lot = *hasher.finalize().as_bytes();
         strata.entry(stratum).or_default().push((lot, candidate));
     }
-    let mut strata: Vec<(String, Vec<([u8; 32], Candidate)>)> = strata.into_iter().collect();
+    let mut strata: Vec<(String, Lots)> = strata.into_iter().collect();
     for (_, candidates) in &mut strata {
         // The last is taken first.
         candidates.sort_by_key(|(lot, _)| std::cmp::Reverse(*lot));

@@ -336,7 +336,7 @@ fn card(chars: &[char], at: usize) -> Option<usize> {
         .sum();
     // All the same digit is right by the sum, and no card.
     let same = found.iter().all(|(digit, _)| *digit == found[0].0);
-    (sum % 10 == 0 && !same && ends_here(chars, end)).then_some(end)
+    (sum.is_multiple_of(10) && !same && ends_here(chars, end)).then_some(end)
 }
 
 /// Numbers with a plus, with a leading zero, and those of the form 555-123-4567.
