@@ -48,7 +48,8 @@ mod local {
             Ok(Arc::new(Trengo::new(config)?))
         },
         judged: |legacy_owner| {
-            let mut options = OracleOptions::new("4711", legacy_owner).platform(oracle::Trengo::default());
+            let mut options =
+                OracleOptions::new("4711", legacy_owner).platform(oracle::Trengo::default());
             // Mails have no headers here, and a ticket that was merged is gone.
             options.email_originals = false;
             options.merged = false;
