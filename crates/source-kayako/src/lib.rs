@@ -15,8 +15,8 @@
 //! | trash, spam, merged | each by choice: `include`, or `skip` by name and reason ([`Take`]); a merged case names the one that took its posts |
 //! | links | next pages and files of the API are asked for at the configured host; other hosts get no credentials, and private addresses are refused unless allowed |
 //! | moving lists | overlap, catch-up, gap-fill by id; cases, people or companies that no page shows and posts that are refused are named |
-//! | help centre | categories, sections and articles with the texts of all languages, who may read them, author, tags, files and images; what is not called published is a draft, what is not known to be for customers is for agents alone |
-//! | inventory | triggers, monitors, SLAs with targets, business hours, macros, views, forms, mailboxes, accounts of networks, endpoints, custom fields of odd types; without secrets. A list that the account may not read is a note |
+//! | help centre | categories, sections and articles with the texts of all languages, who may read them, author, tags, files and images; drafts that the list hides are taken from the agents' own; what is not called published is a draft, what is not known to be for customers is for agents alone |
+//! | inventory | triggers, monitors, SLAs with targets, business hours, macros, views, forms, mailboxes, accounts of networks, endpoints, how teams work, brands, custom fields of odd types; numbers in conditions and actions with the names of what they stand for; without secrets. A list that the account may not read is a note |
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limit | found out while reading, from 60 requests a minute, unless configured; `Retry-After` holds all workers |
 //! | changes only | cases, from a watermark; the other lists are short and read whole; the inventory only where it is asked for |
@@ -130,7 +130,7 @@
 //! |---|---|
 //! | probe, login, `/me` | one request each; `/me` by [`check`] alone |
 //! | default language | `/settings` once; `/locales` only where the setting is a number |
-//! | brands, roles | brands are not needed; roles only if one comes unexpanded |
+//! | brands, roles | brands for the inventory; roles only if one comes unexpanded |
 //! | three lists of field definitions | once per process, by whoever needs them first |
 //! | organisations, users, cases | hundreds, with one row of overlap: a page more in a hundred |
 //! | statuses, priorities, types, forms | not asked for: each case carries them; forms have no place in the model |
@@ -139,8 +139,8 @@
 //! | attachments, inline images | one each, an image once per conversation, an empty file none |
 //! | mail headers | one per mail, by choice |
 //! | merged cases | one each, beyond the budget of the reference |
-//! | inventory | one per list, mailboxes in hundreds; views are read once for it and for what was set aside |
-//! | help centre | categories, sections and articles in hundreds, at least one request each |
+//! | inventory | one per list, mailboxes in hundreds; statuses, priorities, types, teams and brands once, for their names; views are read once for it and for what was set aside |
+//! | help centre | categories, sections and articles in hundreds, at least one request each, and one for their number; where the list hides drafts, all of them once more by the agents' list |
 //! | ratings, time tracking | not read |
 //! | checkpoints | per page of a list and per case; a read of changes takes the posts of changed cases only |
 //! | watermark | `Date-ISO` of the first answer, before the walk begins |

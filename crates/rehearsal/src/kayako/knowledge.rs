@@ -51,6 +51,12 @@ pub(super) fn articles(world: &World) -> &[KnowledgeArticle] {
     &world.lists().knowledge.articles
 }
 
+/// One state for all languages.
+pub(super) fn is_published(article: &KnowledgeArticle) -> bool {
+    let first = article.texts.first();
+    first.is_some_and(|text| text.state == TextState::Published)
+}
+
 /// The languages of the world as this platform writes them.
 fn locale(of_world: &str) -> &str {
     match of_world {

@@ -4,6 +4,8 @@ use super::{inventory, knowledge};
 use crate::world::{ConversationState, World};
 
 const PAGE: usize = 100;
+/// Statuses, priorities, types and brands, by which conditions name things; teams are read anyway.
+const NAMES: u64 = 4;
 
 /// What a full read wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +44,9 @@ pub struct LeastRequests {
     /// Teams, the three lists of custom fields, organizations, users, cases, the views, cases in the trash and suspended
     /// ones, which a read must name even if it leaves them out: one per started hundred, at least one.
     pub lists: u64,
-    /// What is set up: one per list, of mailboxes one per started hundred. Views are among the other lists already.
+    /// What is set up: one per list, statuses, priorities, types and brands for their names, of mailboxes one per started hundred. Views are among the other lists already.
     pub inventory: u64,
-    /// Categories, sections and articles: one per started hundred, at least one.
+    /// Categories, sections and articles: one per started hundred, at least one; and the number of articles.
     pub help_centre: u64,
     /// What happened to a merged case: one each.
     pub merges: u64,
@@ -69,10 +71,11 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
     let lists = world.lists();
     let mut least = LeastRequests {
         setup: 4,
-        inventory: inventory::LISTS.len() as u64 + pages(lists.mailboxes.len()),
+        inventory: inventory::LISTS.len() as u64 + pages(lists.mailboxes.len()) + NAMES,
         help_centre: pages(knowledge::categories(world).len())
             + pages(knowledge::sections(world).len())
-            + pages(knowledge::articles(world).len()),
+            + pages(knowledge::articles(world).len())
+            + 1,
         ..LeastRequests::default()
     };
     if options.files {

@@ -5,7 +5,7 @@
 //! `/session`, `/me`, `/settings`, `/locales`, `/brands`, `/mailboxes`, `/roles`, `/teams`, `/organizations`, `/users` and
 //! single ones of both, the three lists of custom fields, `/cases` (with `ids=` and `status=`), single cases, their posts,
 //! `email_original` and activities, `/views` with the cases of each, triggers, monitors, SLAs, business hours, macros, forms,
-//! accounts of networks and endpoints, categories, sections and articles, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
+//! accounts of networks and endpoints, categories, sections and articles with their number and (`POST /articles/list`) drafts, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
 //! (`_case`) are not offered.
 //!
 //! ```
@@ -144,6 +144,8 @@ pub struct KayakoOptions {
     pub case_access: Option<CaseAccess>,
     /// Whether views leave out the custom fields of their cases: only single cases are known to be complete.
     pub sparse_views: bool,
+    /// Whether the list of articles leaves out what is not published.
+    pub hides_drafts: bool,
     /// A one-time password that logins need.
     pub otp: Option<String>,
     /// Whether the password has expired.
@@ -174,6 +176,7 @@ impl Default for KayakoOptions {
             role: Role::Admin,
             case_access: None,
             sparse_views: false,
+            hides_drafts: false,
             otp: None,
             password_expired: false,
             session_calls: None,

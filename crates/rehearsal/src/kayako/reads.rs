@@ -104,7 +104,19 @@ impl Call<'_> {
             ["sections"] => self.list("section", &knowledge::sections(&desk.world), |one| {
                 ink.section(one)
             }),
-            ["articles"] => self.list("article", knowledge::articles(&desk.world), |one| {
+            ["articles"] => {
+                let hides = self.shared.options.hides_drafts;
+                let shown = knowledge::articles(&desk.world).iter();
+                let shown: Vec<_> = shown
+                    .filter(|one| !hides || knowledge::is_published(one))
+                    .collect();
+                self.list("article", &shown, |one| ink.article(one))
+            }
+            ["articles", "count"] => {
+                let count = knowledge::articles(&desk.world).len();
+                Ok(json!({"status": 200, "data": [], "resource": "article", "total_count": count}))
+            }
+            ["articles", "list"] => self.list("article", knowledge::articles(&desk.world), |one| {
                 ink.article(one)
             }),
             ["views"] => self.list("view", &self.views(), Clone::clone),

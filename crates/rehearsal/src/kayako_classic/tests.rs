@@ -3,8 +3,10 @@ use crate::fault::{Action, Rule};
 use crate::world::WorldSpec;
 
 async fn desk(change: impl FnOnce(&mut ClassicOptions)) -> Classic {
-    let mut options = ClassicOptions::default();
-    options.content = Content::Made(WorldSpec::new(5, 60).knowledge());
+    let mut options = ClassicOptions {
+        content: Content::Made(WorldSpec::new(5, 60).knowledge()),
+        ..ClassicOptions::default()
+    };
     change(&mut options);
     Classic::start(options).await.unwrap()
 }

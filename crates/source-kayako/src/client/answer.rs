@@ -66,6 +66,19 @@ pub(super) fn server_time(response: &Response) -> Option<DateTime<Utc>> {
     response.header("date-iso").and_then(lenient::parse_time)
 }
 
+/// A number of rows, wherever in the answer it stands: the page that should say so does not.
+pub(super) fn count(response: &Response) -> Option<u64> {
+    let body: serde_json::Value = serde_json::from_slice(&response.body).ok()?;
+    let number = |value: &serde_json::Value| {
+        let text = || value.as_str()?.trim().parse().ok();
+        value.as_u64().or_else(text)
+    };
+    let places = ["/total_count", "/data/total_count", "/data/count", "/data"];
+    places
+        .iter()
+        .find_map(|place| body.pointer(place).and_then(number))
+}
+
 /// The address with `rel="next"` of a `Link` header.
 fn next_link(header: &str) -> Option<&str> {
     let mut rest = header;

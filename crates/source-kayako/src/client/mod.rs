@@ -110,6 +110,11 @@ pub(crate) enum Configuration {
     TwitterAccounts,
     FacebookPages,
     Endpoints,
+    Teams,
+    Brands,
+    Statuses,
+    Priorities,
+    Types,
     Categories,
     Sections,
 }
@@ -130,6 +135,11 @@ impl Configuration {
             Self::TwitterAccounts => ("twitter/accounts", "list Twitter accounts", None),
             Self::FacebookPages => ("facebook/pages", "list Facebook pages", None),
             Self::Endpoints => ("endpoints", "list endpoints", None),
+            Self::Teams => ("teams", "list how teams work", None),
+            Self::Brands => ("brands", "list brands", None),
+            Self::Statuses => ("cases/statuses", "list statuses", None),
+            Self::Priorities => ("cases/priorities", "list priorities", None),
+            Self::Types => ("cases/types", "list types of cases", None),
             Self::Categories => ("categories", "list categories", Some("locale_field")),
             Self::Sections => ("sections", "list sections", Some("locale_field")),
         }
@@ -402,6 +412,35 @@ impl Client {
             .await
     }
 
+    /// `GET /articles/count`: how many there are, where the instance tells.
+    pub(crate) async fn article_count(&self, cx: &Context) -> Result<Option<u64>> {
+        let request = Request::get("articles/count", "articles/count");
+        let answer = self.call(cx, "count articles", request).await;
+        needed(cx, "articles/count", 0.0);
+        let response = match answer {
+            Ok((response, _)) => response,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Refused
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(answer::count(&response))
+    }
+
+    /// `POST /articles/list`: a page of all articles, drafts too. It only reads.
+    pub(crate) async fn all_articles(&self, cx: &Context, offset: u64) -> Result<Listed> {
+        let request = Request::post("articles/list", "articles/list")
+            .query("include", ARTICLE_PARTS)
+            .json(&serde_json::json!({ "filters": [], "offset": offset, "limit": PAGE }))
+            .idempotent(true);
+        self.listed(cx, "list drafts of articles", request).await
+    }
+
     /// `GET /cases?ids=`: those of the cases that lists show.
     pub(crate) async fn cases_by_id(&self, cx: &Context, ids: &[u64]) -> Result<Listed> {
         let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
@@ -442,7 +481,10 @@ impl Client {
                 request = request.query("offset", rows.len());
             }
             let mut listed = self.listed(cx, operation, request).await?;
-            needed(cx, path, listed.rows.len() as f64 / PAGE as f64);
+            // Teams are read as such already.
+            if list != Configuration::Teams {
+                needed(cx, path, listed.rows.len() as f64 / PAGE as f64);
+            }
             let is_last = listed.next.is_none() || listed.rows.is_empty();
             rows.append(&mut listed.rows);
             if is_last || rows.len() as u64 >= MOST_CONFIGURED {

@@ -1,5 +1,7 @@
 //! What people set up and build again in the target: told as it is, without secrets (Kayako reference, section 14).
 
+use std::collections::BTreeMap;
+
 use deskferry_core::model::{InventoryItem, InventoryKind, InventoryPart, Meta, Named};
 use deskferry_core::{RecordKind, Tenant};
 use serde_json::{Value, json};
@@ -18,12 +20,88 @@ pub(crate) struct Item {
     pub(crate) bare: usize,
 }
 
+/// What numbers in conditions and actions stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Names(BTreeMap<(&'static str, String), String>);
+
+impl Names {
+    /// Takes note of a row; `of` is its type on the wire.
+    pub(crate) fn learn(&mut self, of: &'static str, row: &Value) {
+        let name = ["label", "title", "name"].iter();
+        let name = name.clone().find_map(|name| said(row.get(*name)?));
+        if let (Some(id), Some(name)) = (id_of(row), name) {
+            self.0.insert((of, id), name);
+        }
+    }
+
+    fn get(&self, of: &str, id: &str) -> Option<&String> {
+        let mut known = self.0.iter();
+        known
+            .find(|((sort, known), _)| *sort == of && known == id)
+            .map(|(_, name)| name)
+    }
+
+    /// A row with names beside its numbers: those of things that it refers to, and those in conditions and actions.
+    fn told(&self, value: &Value) -> Value {
+        match value {
+            Value::Array(all) => all.iter().map(|one| self.told(one)).collect(),
+            Value::Object(object) => {
+                let members = object.iter();
+                let mut told: serde_json::Map<String, Value> = members
+                    .map(|(name, value)| (name.clone(), self.told(value)))
+                    .collect();
+                let text = |name: &str| object.get(name).and_then(said);
+                if let (Some(of), Some(id)) = (text("resource_type"), text("id"))
+                    && let Some(name) = self.get(&of, &id)
+                {
+                    told.entry("label").or_insert_with(|| name.as_str().into());
+                }
+                let about = text("field").or_else(|| text("name"));
+                if let (Some(of), Some(value)) =
+                    (about.and_then(|about| meant(&about)), text("value"))
+                {
+                    told.insert("value".to_owned(), self.named(of, &value).into());
+                }
+                Value::Object(told)
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// `4,5` as `4 (Completed), 5 (Closed)`; what is no number known here stays as it is.
+    fn named(&self, of: &str, value: &str) -> String {
+        let one = |id: &str| match self.get(of, id.trim()) {
+            Some(name) => format!("{} ({name})", id.trim()),
+            None => id.to_owned(),
+        };
+        let all: Vec<String> = value.split(',').map(one).collect();
+        all.join(if all.len() > 1 { ", " } else { "" })
+    }
+}
+
+/// What the value of this field or action is a number of.
+fn meant(about: &str) -> Option<&'static str> {
+    let about = about.to_ascii_lowercase();
+    let words = [
+        ("status", "case_status"),
+        ("priorit", "case_priority"),
+        ("casetype", "case_type"),
+        ("typeid", "case_type"),
+        ("team", "team"),
+        ("brand", "brand"),
+    ];
+    let found = words.iter().find(|(word, _)| about.contains(word));
+    let whole = (about == "type").then_some("case_type");
+    found.map(|(_, of)| *of).or(whole)
+}
+
 /// An item of a list: `sort` is the platform's word for it, and stands in its key.
 pub(crate) fn item(
     tenant: &Tenant,
     kind: InventoryKind,
     sort: &str,
     row: &Value,
+    names: &Names,
 ) -> Result<Item, Defect> {
     let id = id_of(row).ok_or_else(|| Defect {
         path: "id".to_owned(),
@@ -34,7 +112,7 @@ pub(crate) fn item(
     let time = |name: &str| row.get(name)?.as_str().and_then(lenient::parse_time);
     meta.created_at = time("created_at");
     meta.updated_at = time("updated_at");
-    let (parts, bare) = parts(&definition);
+    let (parts, bare) = parts(&names.told(&definition));
     let name = ["title", "name", "address", "screen_name", "label"]
         .iter()
         .find_map(|name| said(definition.get(*name)?));
@@ -116,6 +194,11 @@ fn parts(row: &Value) -> (Vec<InventoryPart>, usize) {
         ("actions", actions(row)),
         ("targets", targets(row, &mut bare)),
         ("hours", hours(row)),
+        ("routing", members(row, &["businesshour", "member_count"])),
+        (
+            "addresses",
+            members(row, &["sub_domain", "domain", "alias"]),
+        ),
         ("fields", members(row, &["columns", "fields"])),
         (
             "visibility",
@@ -346,7 +429,12 @@ mod tests {
     use super::*;
 
     fn made(kind: InventoryKind, row: &Value) -> Item {
-        item(&Tenant::new("kayako", "acme"), kind, "thing", row).unwrap()
+        let mut names = Names::default();
+        names.learn("case_status", &json!({"id": 4, "label": "Completed"}));
+        names.learn("case_status", &json!({"id": "5", "label": "Closed"}));
+        names.learn("team", &json!({"id": 2, "title": "Sales"}));
+        names.learn("business_hour", &json!({"id": 1, "title": "Office"}));
+        item(&Tenant::new("kayako", "acme"), kind, "thing", row, &names).unwrap()
     }
 
     fn lines(item: &Item, title: &str) -> Vec<String> {
@@ -413,6 +501,45 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_told_with_what_they_stand_for() {
+        let trigger = made(
+            InventoryKind::Automation,
+            &json!({
+                "id": 7, "title": "Route",
+                "predicate_collections": [{"id": 1, "propositions": [
+                    {"field": "cases.casestatusid", "operator": "comparison_equalto", "value": "4,5"},
+                    {"field": "cases.casestatusid", "operator": "comparison_equalto", "value": "99"},
+                    {"field": "cases.subject", "operator": "string_contains", "value": "4"},
+                ]}],
+                "actions": [{"name": "assignedteam", "option": "CHANGE", "value": "2"}],
+            }),
+        );
+        assert_eq!(
+            lines(&trigger, "conditions"),
+            [
+                "cases.casestatusid comparison_equalto 4 (Completed), 5 (Closed)",
+                "cases.casestatusid comparison_equalto 99",
+                "cases.subject string_contains 4",
+            ]
+        );
+        assert_eq!(
+            lines(&trigger, "actions"),
+            ["assignedteam CHANGE 2 (Sales)"]
+        );
+        let value = "/actions/0/value";
+        let kept = trigger.record.definition.pointer(value);
+        assert_eq!(kept, Some(&json!("2")), "the definition stays as it came");
+        let team = made(
+            InventoryKind::Routing,
+            &json!({"id": 2, "title": "Sales", "member_count": 3, "businesshour": {"id": 1, "resource_type": "business_hour"}}),
+        );
+        assert_eq!(
+            lines(&team, "routing"),
+            ["businesshour: Office", "member count: 3"]
+        );
+    }
+
+    #[test]
     fn nothing_that_gives_access_is_kept() {
         let row = json!({
             "id": 1, "title": "Hook", "type": "HTTP", "access_token": "t1",
@@ -445,7 +572,8 @@ mod tests {
                 &Tenant::new("kayako", "acme"),
                 InventoryKind::Other,
                 "thing",
-                &json!({"title": "x"})
+                &json!({"title": "x"}),
+                &Names::default()
             )
             .unwrap_err()
             .path,

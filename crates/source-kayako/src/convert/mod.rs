@@ -17,7 +17,7 @@ pub(crate) use centre::{Centre, Readers};
 pub(crate) use fields::{Definitions, definition};
 pub(crate) use files::{Located, locate, shown_cids};
 pub(crate) use headers::Threading;
-pub(crate) use inventory::{item, odd_field};
+pub(crate) use inventory::{Names, item, odd_field};
 pub(crate) use merge::merged_into;
 pub(crate) use people::{Person, account, departed, person, team, unexpanded};
 pub(crate) use post::{Converted, Place, message, users_of, wants_original};

@@ -35,6 +35,8 @@ struct Reading {
     tree: bool,
     /// How many walks are over.
     round: u32,
+    /// While drafts are looked for that the list hides: how many articles the list with drafts has shown.
+    drafts: Option<u64>,
 }
 
 impl Kayako {
@@ -87,6 +89,9 @@ impl Kayako {
             readers: &tree.readers,
         };
         let reading: Reading = read_place(after).unwrap_or_default();
+        if let Some(shown) = reading.drafts {
+            return self.drafts(cx, &centre, shown).await;
+        }
         if reading.tree {
             return self.articles(cx, &centre, reading).await;
         }
@@ -131,22 +136,7 @@ impl Kayako {
         };
         needed(cx, "articles", listed.rows.len() as f64 / PAGE as f64);
         for raw in &listed.rows {
-            match wire::decode(raw).and_then(|row| centre.article(&row)) {
-                Ok(made) => {
-                    let files = made.attachments.into_iter();
-                    page.records.extend(files.map(Record::from));
-                    page.rejects.extend(made.rejects);
-                    let mut record = Record::from(made.article);
-                    self.keep_raw(&mut record, raw);
-                    page.records.push(record);
-                }
-                Err(defect) => page.rejects.push(convert::reject(
-                    RecordKind::Article,
-                    id_of(raw),
-                    defect,
-                    raw,
-                )),
-            }
+            self.article(centre, raw, &mut page);
         }
         let ids = listed.rows.iter().map(|raw| id_of(raw).unwrap_or_default());
         let ids: Vec<String> = ids.collect();
@@ -156,9 +146,17 @@ impl Kayako {
                 walk,
                 tree: true,
                 round,
+                drafts: None,
             },
             Step::Done(walk) if !walk.moved && walk.missing() == 0 => {
-                page.next = Next::End(watermark(walk.start.unwrap_or_else(|| cx.now())));
+                page.next = match self.client.article_count(cx).await? {
+                    // The list hides some: drafts, usually.
+                    Some(all) if all > walk.distinct => Next::More(cursor(&Reading {
+                        drafts: Some(0),
+                        ..Reading::default()
+                    })?),
+                    _ => Next::End(watermark(walk.start.unwrap_or_else(|| cx.now()))),
+                };
                 return Ok(page);
             }
             Step::Done(walk) => {
@@ -178,6 +176,56 @@ impl Kayako {
             }
         };
         page.next = Next::More(cursor(&next)?);
+        Ok(page)
+    }
+}
+
+impl Kayako {
+    fn article(&self, centre: &Centre<'_>, raw: &Raw, page: &mut Page) {
+        match wire::decode(raw).and_then(|row| centre.article(&row)) {
+            Ok(made) => {
+                let files = made.attachments.into_iter();
+                page.records.extend(files.map(Record::from));
+                page.rejects.extend(made.rejects);
+                let mut record = Record::from(made.article);
+                self.keep_raw(&mut record, raw);
+                page.records.push(record);
+            }
+            Err(defect) => page.rejects.push(convert::reject(
+                RecordKind::Article,
+                id_of(raw),
+                defect,
+                raw,
+            )),
+        }
+    }
+
+    /// A page of the list that shows drafts; what was read before is passed over.
+    async fn drafts(&self, cx: &Context, centre: &Centre<'_>, shown: u64) -> Result<Page> {
+        let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
+        let listed = match self.client.all_articles(cx, shown).await {
+            Err(error) if is_closed(error.kind()) => {
+                page.notes.push("the help centre has articles that its list does not show, drafts probably, and the account may not list them: they are missing".to_owned());
+                return Ok(page);
+            }
+            listed => listed?,
+        };
+        let ids = listed.rows.iter().map(|raw| id_of(raw).unwrap_or_default());
+        let keys: Vec<_> = ids
+            .map(|id| centre.tenant.key(RecordKind::Article, id))
+            .collect();
+        let seen = cx.seen(&keys).await?;
+        for (raw, _) in listed.rows.iter().zip(seen).filter(|(_, seen)| !seen) {
+            self.article(centre, raw, &mut page);
+        }
+        let shown = shown + listed.rows.len() as u64;
+        let over = listed.rows.is_empty() || listed.total.is_some_and(|all| shown >= all);
+        if !over {
+            page.next = Next::More(cursor(&Reading {
+                drafts: Some(shown),
+                ..Reading::default()
+            })?);
+        }
         Ok(page)
     }
 }

@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::{Kayako, cursor, id_of, read_place, watermark};
 use crate::client::Configuration;
-use crate::convert;
+use crate::convert::{self, Names};
 use crate::wire::{self, Raw, View};
 
 /// What is listed, what its items are, and their word in keys.
-const LISTS: [(Configuration, InventoryKind, &str); 11] = [
+const LISTS: [(Configuration, InventoryKind, &str); 13] = [
     (
         Configuration::Triggers,
         InventoryKind::Automation,
@@ -42,7 +42,27 @@ const LISTS: [(Configuration, InventoryKind, &str); 11] = [
         "facebook-page",
     ),
     (Configuration::Endpoints, InventoryKind::Webhook, "endpoint"),
+    (Configuration::Teams, InventoryKind::Routing, "team"),
+    (Configuration::Brands, InventoryKind::Other, "brand"),
 ];
+
+/// Lists by which numbers are told with names, and the type of their rows on the wire.
+const NAMES: [(Configuration, &str); 6] = [
+    (Configuration::Statuses, "case_status"),
+    (Configuration::Priorities, "case_priority"),
+    (Configuration::Types, "case_type"),
+    (Configuration::Teams, "team"),
+    (Configuration::Brands, "brand"),
+    (Configuration::BusinessHours, "business_hour"),
+];
+
+/// Names, the lists that they were taken from, and what could not be listed.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    names: Names,
+    rows: Vec<(Configuration, Arc<Vec<Raw>>)>,
+    notes: Vec<String>,
+}
 
 /// Which list is read next.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -70,6 +90,33 @@ impl Kayako {
             .collect())
     }
 
+    /// Names of what conditions and actions tell by number; read once per process.
+    async fn named(&self, cx: &Context) -> Result<Arc<Named>> {
+        let mut kept = self.named.lock().await;
+        if let Some(named) = kept.as_ref() {
+            return Ok(Arc::clone(named));
+        }
+        let mut named = Named::default();
+        for (list, of) in NAMES {
+            let rows = match self.client.configuration(cx, list).await {
+                Err(error) if is_closed(error.kind()) => {
+                    named.notes.push(closed(list));
+                    Vec::new()
+                }
+                rows => rows?,
+            };
+            for row in &rows {
+                if let Ok(row) = wire::decode::<Value>(row) {
+                    named.names.learn(of, &row);
+                }
+            }
+            named.rows.push((list, Arc::new(rows)));
+        }
+        let named = Arc::new(named);
+        *kept = Some(Arc::clone(&named));
+        Ok(named)
+    }
+
     /// One list of the inventory; custom fields without a counterpart come with the last one.
     pub(super) async fn inventory_page(&self, cx: &Context, after: Option<Cursor>) -> Result<Page> {
         let tenant = self.client.tenant(cx).await?;
@@ -78,16 +125,19 @@ impl Kayako {
         let Some((list, kind, sort)) = LISTS.get(reading.list) else {
             return Ok(page);
         };
-        let rows = match list {
-            Configuration::Views => self.view_rows(cx).await,
-            list => self.client.configuration(cx, *list).await.map(Arc::new),
+        let named = self.named(cx).await?;
+        if reading.list == 0 {
+            page.notes.clone_from(&named.notes);
+        }
+        let known = named.rows.iter().find(|(known, _)| known == list);
+        let rows = match (known, list) {
+            (Some((_, rows)), _) => Ok(Arc::clone(rows)),
+            (None, Configuration::Views) => self.view_rows(cx).await,
+            (None, list) => self.client.configuration(cx, *list).await.map(Arc::new),
         };
         let rows = match rows {
             Err(error) if is_closed(error.kind()) => {
-                page.notes.push(format!(
-                    "{}: the account may not, or the instance has none; they are not in the inventory",
-                    list.operation()
-                ));
+                page.notes.push(closed(*list));
                 Arc::default()
             }
             rows => rows?,
@@ -95,7 +145,7 @@ impl Kayako {
         let mut bare = 0;
         for raw in rows.iter() {
             let made = wire::decode::<Value>(raw)
-                .and_then(|row| convert::item(&tenant, *kind, sort, &row));
+                .and_then(|row| convert::item(&tenant, *kind, sort, &row, &named.names));
             match made {
                 Ok(item) => {
                     bare += item.bare;
@@ -129,6 +179,13 @@ impl Kayako {
         page.records.extend(odd.map(Record::from));
         Ok(page)
     }
+}
+
+fn closed(list: Configuration) -> String {
+    format!(
+        "{}: the account may not, or the instance has none; they are not in the inventory",
+        list.operation()
+    )
 }
 
 /// A list that this instance does not have, or whose right the account lacks.

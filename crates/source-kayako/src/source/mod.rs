@@ -34,6 +34,7 @@ use crate::convert::{self, Located};
 use crate::wire::{self, Raw, Stub};
 
 use centre::Tree;
+use inventory::Named;
 use lists::Loaded;
 use people::Strangers;
 
@@ -61,6 +62,7 @@ pub struct Kayako {
     definitions: Mutex<Option<Arc<Loaded>>>,
     roles: Mutex<Option<HashMap<u64, String>>>,
     views: Mutex<Option<Arc<Vec<Raw>>>>,
+    named: Mutex<Option<Arc<Named>>>,
     centre: Mutex<Option<Arc<Tree>>>,
     strangers: Strangers,
     /// Cases in a row whose posts were refused.
@@ -88,6 +90,7 @@ impl Kayako {
             definitions: Mutex::new(None),
             roles: Mutex::new(None),
             views: Mutex::new(None),
+            named: Mutex::new(None),
             centre: Mutex::new(None),
             strangers: Strangers::default(),
             denials: AtomicU32::new(0),

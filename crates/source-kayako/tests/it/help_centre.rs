@@ -152,3 +152,46 @@ async fn an_article_without_an_id_is_rejected_and_its_neighbours_stay() {
     );
     assert_eq!(reader.read.count(RecordKind::Article), 23);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drafts_that_the_list_hides_are_found_and_stay_drafts() {
+    let mut options = KayakoOptions::default();
+    options.content = Content::Made(WorldSpec::new(11, 5).knowledge());
+    options.hides_drafts = true;
+    let desk = desk(options).await;
+    let reader = read(&desk).await;
+    let articles = desk.world().lists().knowledge.articles.clone();
+    assert_eq!(reader.read.count(RecordKind::Article), articles.len());
+    assert_eq!(reader.read.notes, Vec::<String>::new());
+    let drafts = articles
+        .iter()
+        .filter(|one| one.texts[0].state != TextState::Published);
+    for draft in drafts {
+        let found = article(&reader, draft.id);
+        let published = found
+            .translations
+            .iter()
+            .any(|one| one.state.is == ArticleState::Published);
+        assert!(!published, "{}", draft.id);
+    }
+
+    // Who may not list them is told that some are missing.
+    let refused = r#"{"status":403,"errors":[{"code":"PERMISSIONS_DENIED"}]}"#;
+    desk.faults().push(
+        Rule::new(Action::Status {
+            code: 403,
+            headers: Vec::new(),
+            body: refused.to_owned(),
+            content_type: None,
+        })
+        .path("/articles/list"),
+    );
+    let reader = read(&desk).await;
+    assert!(reader.read.count(RecordKind::Article) < articles.len());
+    assert!(
+        reader.read.notes[0].contains("are missing"),
+        "{:?}",
+        reader.read.notes
+    );
+    desk.stop().await;
+}

@@ -51,6 +51,8 @@ async fn what_is_set_up_is_read_with_its_conditions_and_without_secrets() {
         (InventoryKind::View, 4),
         (InventoryKind::Form, 1),
         (InventoryKind::Webhook, 1),
+        (InventoryKind::Routing, 4),
+        (InventoryKind::Other, 1),
     ] {
         assert_eq!(kinds.get(&kind), Some(&wanted), "{kind:?}: {kinds:?}");
     }
@@ -70,6 +72,12 @@ async fn what_is_set_up_is_read_with_its_conditions_and_without_secrets() {
         ["cases.subject string_contains order"]
     );
     assert_eq!(told("trigger-1", "actions").len(), 2);
+    assert!(told("trigger-1", "actions")[1].starts_with("assignedteam CHANGE 1 ("));
+    assert_eq!(
+        told("monitor-1", "actions"),
+        ["status CHANGE 5 (Closed)"],
+        "numbers have names"
+    );
     assert_eq!(told("sla-1", "targets").len(), 2);
     assert!(told("sla-1", "targets")[0].starts_with("FIRST_REPLY_TIME within 14400 seconds"));
     let all = serde_json::to_string(&items(&read).collect::<Vec<_>>()).unwrap();
