@@ -103,7 +103,7 @@ async fn lists_that_the_account_may_not_read_are_notes_and_the_others_are_read()
         .notes
         .iter()
         .filter(|note| note.contains("not in the inventory"));
-    assert_eq!(closed.count(), 8, "{:?}", read.notes);
+    assert_eq!(closed.count(), 9, "{:?}", read.notes);
     assert!(items(&read).any(|item| item.kind.is == InventoryKind::Macro));
 }
 
