@@ -29,7 +29,7 @@ pub(super) fn of(record: &Record) -> Vec<String> {
         Record::ObjectRecord(own) => {
             let object = own.object.id();
             found.push(format!("object: {object}"));
-            for (field, _) in &own.meta.custom {
+            for field in own.meta.custom.keys() {
                 found.push(format!("object {object}: field {field}"));
             }
             for relation in &own.relations {
@@ -160,7 +160,7 @@ fn article(text: &Article, found: &mut Vec<String>) {
 }
 
 fn fields(of: RecordKind, meta: &Meta, found: &mut Vec<String>) {
-    for (field, _) in &meta.custom {
+    for field in meta.custom.keys() {
         found.push(format!("{} field: {field}", of.name()));
     }
 }
