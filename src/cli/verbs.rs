@@ -129,8 +129,8 @@ impl Go {
             Self::Sample(_) => "sample",
             Self::Resume => "resume",
             Self::Retry => "retry",
-            Self::Delta(_) => "delta",
-            Self::CutOver => "cut-over",
+            Self::Delta(..) => "delta",
+            Self::CutOver(_) => "cut-over",
             Self::Verify => "verify",
         }
     }

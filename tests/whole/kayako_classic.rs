@@ -56,7 +56,8 @@ impl Scene {
             .retry(patient())
             .build()
             .unwrap();
-        let sink = Salesforce::new(config, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
+        let sink =
+            Salesforce::new(config, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
         let workspace = Workspace::open(&self.folder.path().join("workspace")).unwrap();
         Migration::new(workspace, self.source(), Arc::new(sink))
             .undecided(Undecided::Legacy)

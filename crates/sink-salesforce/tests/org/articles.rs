@@ -325,8 +325,10 @@ async fn a_language_that_the_org_does_not_have_holds_an_article_until_somebody_d
 async fn an_org_without_knowledge_is_said_and_its_articles_are_skipped() {
     let bench = Bench::mapped(
         |options| {
-            let mut settings = deskferry_rehearsal::org::OrgSettings::default();
-            settings.access_token = Some(deskferry_rehearsal::org::Hidden(TOKEN.into()));
+            let mut settings = deskferry_rehearsal::org::OrgSettings {
+                access_token: Some(deskferry_rehearsal::org::Hidden(TOKEN.into())),
+                ..Default::default()
+            };
             let fields = serde_json::to_value(
                 Mapping::parse(Mapping::default_text())
                     .unwrap()
@@ -418,6 +420,7 @@ async fn what_was_published_is_archived_and_deleted_again() {
             .map(|row| UndoRow {
                 record: None,
                 id: row["Id"].as_str().unwrap().to_owned(),
+                loaded_at: None,
             })
             .collect(),
         trial,
