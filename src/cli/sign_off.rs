@@ -20,6 +20,8 @@ use super::verbs::Ends;
 
 const TEMPLATE: &str = include_str!("pages/cases.html");
 const DOING: &str = "sign off";
+/// So wide that nothing is wrapped but what the markup breaks itself.
+const UNWRAPPED: usize = 100_000;
 
 /// How cases are drawn, and how somebody signs.
 #[derive(Debug, Default)]
@@ -378,41 +380,13 @@ fn said(message: &Message) -> Entry {
     }
 }
 
-/// Enough to be read: what stands between tags, a line per block.
+/// Enough to be read: the words alone, a line per block. Markup that cannot be read has none.
 fn without_tags(html: &str) -> String {
-    let mut out = String::new();
-    let mut rest = html;
-    while let Some(begin) = rest.find('<') {
-        out.push_str(&rest[..begin]);
-        let end = rest[begin..]
-            .find('>')
-            .map_or(rest.len(), |n| begin + n + 1);
-        let tag = rest[begin..end]
-            .trim_start_matches(['<', '/'])
-            .to_ascii_lowercase();
-        let block = ["p", "br", "div", "li", "tr", "h", "blockquote"];
-        if block.iter().any(|name| tag.starts_with(name)) && !out.ends_with('\n') {
-            out.push('\n');
-        }
-        rest = &rest[end..];
-        for hidden in ["style", "script"] {
-            if tag.starts_with(hidden) {
-                rest = rest.find("</").map_or("", |n| &rest[n..]);
-            }
-        }
-    }
-    out.push_str(rest);
-    for (written, is) in [
-        ("&nbsp;", " "),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&amp;", "&"),
-    ] {
-        out = out.replace(written, is);
-    }
-    out.trim().to_owned()
+    html2text::config::with_decorator(html2text::render::TrivialDecorator::new())
+        .string_from_read(html.as_bytes(), UNWRAPPED)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -422,7 +396,7 @@ mod tests {
     #[test]
     fn markup_is_read_as_text_and_only_web_addresses_are_links() {
         let html = "<style>p{}</style><p>Hello &amp; <b>you</b></p><script>alert(1)</script>there<br>&lt;x&gt;";
-        assert_eq!(without_tags(html), "Hello & you\nthere\n<x>");
+        assert_eq!(without_tags(html), "Hello & you\n\nthere\n<x>");
         assert_eq!(link(Some("javascript:alert(1)")), "");
         assert_eq!(link(Some("https://example.org/1")), "https://example.org/1");
     }

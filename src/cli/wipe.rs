@@ -21,7 +21,7 @@ const KEPT_OF_TARGETS: [&str; 2] = [
     deskferry_core::consent::CONFIRMED,
 ];
 /// What it has besides.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "stage",
     "targets",
     "plan",
@@ -30,6 +30,7 @@ const OURS: [&str; 10] = [
     "scope.json",
     "scope.html",
     "reading.json",
+    "source.json",
     "workspace.json",
     "lock",
 ];

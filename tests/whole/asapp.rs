@@ -163,6 +163,7 @@ async fn killed_while_exports_are_read_and_loaded() {
         ("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone()),
         ("SALESFORCE_LANDING_WINDOW", "1".to_owned()),
         ("DESKFERRY_UNDECIDED", "legacy".to_owned()),
+        ("DESKFERRY_ORG_IS", "local".to_owned()),
     ];
     let points = [
         "stage-begin:1",

@@ -200,7 +200,7 @@ async fn after_a_rollback_the_org_is_what_it_was_and_can_be_loaded_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pass_that_loads_more_does_not_make_what_others_changed_before_it_ours() {
-    let scene = Scene::new().await;
+    let scene = scene().await;
     let then = RuntimeClock::starting_at(Utc::now() - TimeDelta::hours(1));
     let cx = Context::new().with_clock(Arc::new(then));
     scene.migration().run(&cx).await.unwrap();

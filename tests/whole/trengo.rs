@@ -94,6 +94,7 @@ impl Scene {
             .env("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone())
             .env("SALESFORCE_LANDING_WINDOW", "1")
             .env("DESKFERRY_UNDECIDED", "legacy")
+            .env("DESKFERRY_ORG_IS", "local")
             .in_workspace(workspace.to_owned())
     }
 

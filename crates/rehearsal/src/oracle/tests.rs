@@ -225,7 +225,7 @@ fn version(number: u32, name: &str, bytes: &[u8], minute: i64) -> (Value, String
     let row = json!({
         "Id": id, "ContentDocumentId": format!("06900000000000{number}AAA"), "Source_Key__c": format!("kayako:acme:file:1-{}", blake3::hash(bytes).to_hex()),
         "Checksum": md5(bytes), "ContentSize": bytes.len(), "PathOnClient": name, "Title": name.split('.').next(), "FirstPublishLocationId": CASE,
-        "ContentModifiedDate": stamp(minute), "CreatedDate": stamp(minute), "Migration_Batch__c": "m1", "VersionNumber": "1", "IsLatest": true,
+        "ContentModifiedDate": stamp(minute), "CreatedDate": stamp(minute), "Migration_Batch__c": "m1-0", "VersionNumber": "1", "IsLatest": true,
     });
     (row, id)
 }
@@ -244,7 +244,7 @@ fn right() -> Rows {
     put(
         "Account",
         vec![json!({
-            "Id": ACCOUNT, "Source_Key__c": "kayako:acme:account:1", "Migration_Batch__c": "m1", "Name": "Borealis", "Website": "borealis.example",
+            "Id": ACCOUNT, "Source_Key__c": "kayako:acme:account:1", "Migration_Batch__c": "m1-0", "Name": "Borealis", "Website": "borealis.example",
             "BillingStreet": "Main 1", "BillingCity": "Graz", "Domains__c": "borealis.example", "Tier__c": "Gold", "OwnerId": LEGACY,
             "Source_Url__c": "https://acme.kayako.com/api/v1/organizations/1", "CreatedDate": stamp(0), "LastModifiedDate": stamp(1),
         })],
@@ -252,7 +252,7 @@ fn right() -> Rows {
     put(
         "Contact",
         vec![json!({
-            "Id": ADA, "Source_Key__c": "kayako:acme:contact:1001", "Migration_Batch__c": "m1", "LastName": "Berg", "FirstName": "Ada", "Name": "Ada Berg",
+            "Id": ADA, "Source_Key__c": "kayako:acme:contact:1001", "Migration_Batch__c": "m1-0", "LastName": "Berg", "FirstName": "Ada", "Name": "Ada Berg",
             "Source_Full_Name__c": "Ada Berg", "Email": "ada@example.org", "Source_Email__c": "Ada@Example.org", "Other_Emails__c": "ada2@example.org",
             "AccountId": ACCOUNT, "Source_Url__c": "https://acme.kayako.com/api/v1/users/1001", "CreatedDate": stamp(0), "LastModifiedDate": stamp(0),
         })],
@@ -260,7 +260,7 @@ fn right() -> Rows {
     put(
         "Case",
         vec![json!({
-            "Id": CASE, "Source_Key__c": "kayako:acme:conversation:1", "Migration_Batch__c": "m1", "Subject": "Hi there", "Status": "Closed", "IsClosed": true,
+            "Id": CASE, "Source_Key__c": "kayako:acme:conversation:1", "Migration_Batch__c": "m1-0", "Subject": "Hi there", "Status": "Closed", "IsClosed": true,
             "CaseNumber": "00001000", "Priority": "High", "Origin": "Email", "OwnerId": AGNES, "Original_Owner__c": "Agnes Agentsen", "ContactId": ADA,
             "AccountId": ACCOUNT, "ClosedDate": stamp(19), "Conversation_Channel__c": "email", "Source_Number__c": "1", "Source_Status__c": "Closed",
             "Source_Priority__c": "High", "Source_Team__c": "Customer care", "Source_Tags__c": "|a|b/c|", "Original_Created_Date__c": stamp(11),
@@ -299,14 +299,14 @@ fn right() -> Rows {
         "EmailMessage",
         vec![
             json!({
-                "Id": MAIL_IN, "Source_Key__c": "kayako:acme:message:11", "Migration_Batch__c": "m1", "ParentId": CASE, "RelatedToId": CASE, "Incoming": true,
+                "Id": MAIL_IN, "Source_Key__c": "kayako:acme:message:11", "Migration_Batch__c": "m1-0", "ParentId": CASE, "RelatedToId": CASE, "Incoming": true,
                 "Status": "1", "FromAddress": "ada@example.org", "FromName": "Ada Berg", "FromId": ADA, "ToAddress": "help@acme.example",
                 "CcAddress": "stranger@example.net", "Subject": "Hi", "TextBody": "Hello", "MessageDate": stamp(11), "CreatedDate": stamp(11),
                 "HtmlBody": "<p>Hello <img src='/sfc/servlet.shepherd/version/download/068000000000001AAA'>\n<img src=\"/sfc/servlet.shepherd/version/download/068000000000002AAA\"></p>",
                 "LastModifiedDate": stamp(11), "MessageIdentifier": "<a@x>", "Headers": "Message-ID: <a@x>", "Source_Json__c": "{\"files\":[{\"name\":\"e.txt\",\"reason\":\"empty-file\"}]}",
             }),
             json!({
-                "Id": MAIL_OUT, "Source_Key__c": "kayako:acme:message:12", "Migration_Batch__c": "m1", "ParentId": CASE, "RelatedToId": CASE, "Incoming": false,
+                "Id": MAIL_OUT, "Source_Key__c": "kayako:acme:message:12", "Migration_Batch__c": "m1-0", "ParentId": CASE, "RelatedToId": CASE, "Incoming": false,
                 "Status": "3", "FromAddress": "help@acme.example", "FromName": "Agnes Agentsen", "CcAddress": "stranger@example.net", "Subject": "Hi there",
                 "TextBody": "Answer", "MessageDate": stamp(12), "CreatedDate": stamp(12), "LastModifiedDate": stamp(12), "MessageIdentifier": "<b@x>",
                 "Headers": "Message-ID: <b@x>", "ReplyToEmailMessageId": MAIL_IN, "ToIds": [ADA],
