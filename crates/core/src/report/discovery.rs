@@ -173,6 +173,9 @@ impl Discovery {
                 self.uncovered
                     .insert(item.name.clone(), lines.unwrap_or_default());
             }
+            Record::InventoryItem(item) => {
+                *self.inventory.entry(item.kind.raw.clone()).or_default() += 1;
+            }
             _ => {}
         }
     }

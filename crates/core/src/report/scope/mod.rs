@@ -36,6 +36,7 @@ struct Page<'a> {
     largest: Vec<(&'a str, String)>,
     oddities: Vec<Odd<'a>>,
     inventory: Vec<(&'a str, u64)>,
+    uncovered: Vec<(&'a str, String)>,
     notes: &'a [String],
 }
 
@@ -100,6 +101,7 @@ impl<'a> Page<'a> {
             kinds: found
                 .kinds
                 .iter()
+                .filter(|kind| kind.read + kind.rejected > 0)
                 .map(|kind| Kind {
                     name: kind.kind.name(),
                     read: kind.read,
@@ -124,6 +126,11 @@ impl<'a> Page<'a> {
                 .collect(),
             oddities: found.oddities.iter().map(odd).collect(),
             inventory: counts(&found.inventory),
+            uncovered: found
+                .uncovered
+                .iter()
+                .map(|(kind, times)| (kind.as_str(), times.join("; ")))
+                .collect(),
             notes: &found.notes,
         }
     }

@@ -30,6 +30,12 @@ fn found() -> Discovery {
             key,
             bytes: 3_000_000,
         }],
+        inventory: [("trigger".into(), 3)].into(),
+        uncovered: [(
+            "messages".into(),
+            vec!["before 2019".into(), "May 2020".into()],
+        )]
+        .into(),
         notes: vec!["Nothing covers 2019 & before".into()],
         about: Some(About {
             product: Some("Desk 7".into()),
@@ -51,6 +57,8 @@ fn the_page_shows_what_was_counted_by_year_and_channel() {
         "<td>2025</td><td class=\"n\">1</td><td class=\"n\">10</td><td class=\"n\">11</td>",
         "aa-99",
         "3.0 MB",
+        "<td class=\"text\">trigger</td><td class=\"n\">3</td>",
+        "<td>messages</td><td class=\"text\">before 2019; May 2020</td>",
         "Nothing covers 2019 &amp; before",
     ] {
         assert!(page.contains(shown), "{shown} is not in {page}");
