@@ -255,6 +255,24 @@ async fn the_same_seed_draws_the_same_conversations_and_an_unknown_one_is_named(
 }
 
 #[tokio::test]
+async fn a_sample_of_nothing_is_refused_and_another_can_be_drawn() {
+    let scene = Scene::new();
+    let cx = Context::new();
+    for how in [
+        Draw::Random {
+            conversations: 0,
+            seed: 1,
+        },
+        Draw::Chosen(Vec::new()),
+    ] {
+        let error = scene.migration(sample()).sample(&cx, &how).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound, "{how:?}");
+    }
+    let how = Draw::Chosen(vec!["3".into()]);
+    scene.migration(sample()).sample(&cx, &how).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_covering_sample_has_one_of_everything() {
     let scene = Scene::new();
     let how = Draw::Cover {

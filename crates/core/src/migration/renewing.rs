@@ -283,9 +283,13 @@ impl Renewal<'_> {
         let mut rows = self.rows(&own).await?;
         self.pass(&mut rows, true).await?;
         self.pass(&mut rows, false).await?;
-        self.taken += (own.len() - rows.stay.len()) as u64;
-        for (id, reason) in rows.stay {
-            self.keep(&reason, &[id]);
+        let made: HashSet<RecordId> = rows.of.values().copied().collect();
+        for row in &own {
+            match rows.stay.get(&row.id) {
+                Some(reason) => self.keep(reason, &[row.id]),
+                None if made.contains(&row.id) => self.taken += 1,
+                None => self.keep("not-made-here", &[row.id]),
+            }
         }
         Ok(())
     }

@@ -80,7 +80,11 @@ impl Selection {
     pub(super) fn begin(self, now: DateTime<Utc>) -> Judge {
         match self {
             Self::Everything => Judge::Everything,
-            Self::Settled { days } => Judge::Settled(now - TimeDelta::days(days.into())),
+            Self::Settled { days } => {
+                // So long ago that no calendar has it: nothing was quiet since then.
+                let since = now.checked_sub_signed(TimeDelta::days(days.into()));
+                Judge::Settled(since.unwrap_or(DateTime::<Utc>::MIN_UTC))
+            }
             Self::Sample(records) => Judge::Sample(Arc::new(records.into_iter().collect())),
         }
     }
@@ -165,6 +169,14 @@ mod tests {
         chrono::NaiveDate::from_ymd_opt(2026, 3, day)?
             .and_hms_opt(12, 0, 0)
             .map(|t| t.and_utc())
+    }
+
+    #[test]
+    fn no_number_of_days_is_too_large() {
+        for days in [0, 30, 200_000_000, u32::MAX] {
+            let judge = Selection::Settled { days }.begin(at(10).unwrap());
+            assert!(matches!(judge, Judge::Settled(since) if since <= at(10).unwrap()));
+        }
     }
 
     #[test]

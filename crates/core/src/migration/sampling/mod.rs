@@ -128,6 +128,11 @@ pub(super) async fn draw(cx: &Context, stage: &Stage, how: &Draw) -> Result<Samp
             covers: covers.remove(&record.0).unwrap_or_default(),
         });
     }
+    if ids.is_empty() {
+        return Err(not_there(
+            "there is nothing to draw from, or nothing was to be drawn",
+        ));
+    }
     with_needs(cx, stage, ids, &mut sample).await?;
     Ok(sample)
 }
