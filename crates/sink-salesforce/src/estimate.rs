@@ -116,7 +116,7 @@ impl Ways {
                     rows * ROW_BYTES,
                 ))
             }
-            "cases" => self.inserts(n, 0, n * ROW_BYTES),
+            "cases" | "statistics" => self.inserts(n, 0, n * ROW_BYTES),
             "files" => files(mapping, records),
             "messages" => self.messages(mapping, records),
             "articles" => articles(mapping, records),
@@ -134,11 +134,13 @@ impl Ways {
         let mut stored = 0;
         let (mut comments, mut comment_bytes, mut overflows, mut overflow_bytes) = (0, 0, 0, 0);
         let (mut rows, mut row_bytes) = (0, 0);
+        let (mut calls, mut call_bytes, mut posts, mut post_bytes) = (0, 0, 0, 0);
+        let mut called = BTreeSet::new();
         for message in records.iter().filter_map(message_of) {
             match mapping.route(message) {
                 Route::Mail => {}
                 Route::Comment => {
-                    let (rows, length) = comments_of(message);
+                    let (rows, length) = comments_of(message, text::COMMENT_BUDGET);
                     comments += rows;
                     comment_bytes += length;
                     continue;
@@ -146,6 +148,18 @@ impl Ways {
                 Route::Row => {
                     rows += 1;
                     row_bytes += size_of(message);
+                    continue;
+                }
+                Route::Task => {
+                    calls += 1;
+                    call_bytes += size_of(message);
+                    called.insert(&message.conversation);
+                    continue;
+                }
+                Route::Post => {
+                    let (rows, length) = comments_of(message, text::POST_BUDGET);
+                    posts += rows;
+                    post_bytes += length;
                     continue;
                 }
             }
@@ -173,13 +187,16 @@ impl Ways {
         mails
             .plus(self.inserts(comments, 0, comment_bytes))
             .plus(self.inserts(rows, 0, row_bytes))
+            .plus(self.inserts(calls, 0, call_bytes))
+            .plus(queries(pieces_of_ids(called.len() as u64)))
+            .plus(self.inserts(0, posts, post_bytes))
             .plus(uploads)
     }
 
     fn verify(self, mapping: &Mapping, phase: &str, records: &[Loaded]) -> Effort {
         let n = records.len() as u64;
         match phase {
-            "accounts" | "contacts" | "cases" => self.reads(n, RETRIEVED as u64),
+            "accounts" | "contacts" | "cases" | "statistics" => self.reads(n, RETRIEVED as u64),
             "files" => self.reads(distinct(mapping, records).0, RETRIEVED as u64),
             "articles" => {
                 let texts = texts_of(mapping, records);
@@ -191,16 +208,24 @@ impl Ways {
                 let messages = || records.iter().filter_map(message_of);
                 let count = |route| messages().filter(|m| mapping.route(m) == route).count() as u64;
                 let (mails, rows) = (count(Route::Mail), count(Route::Row));
-                let comments = messages()
-                    .filter(|m| mapping.route(m) == Route::Comment)
-                    .map(|m| comments_of(m).0)
-                    .sum();
+                let spoken = |route, budget| {
+                    let spoken = messages().filter(move |m| mapping.route(m) == route);
+                    spoken.map(move |m| comments_of(m, budget).0).sum()
+                };
+                let comments = spoken(Route::Comment, text::COMMENT_BUDGET);
+                let posts = spoken(Route::Post, text::POST_BUDGET);
+                let calls = || messages().filter(|m| mapping.route(m) == Route::Task);
+                let called: BTreeSet<_> = calls().map(|m| &m.conversation).collect();
+                let called = queries(pieces_of_ids(called.len() as u64))
+                    .plus(queries(pieces_of_ids(calls().count() as u64)));
                 // People and documents of mails stand in rows of their own.
                 let lists = queries(2 * pieces_of_ids(mails));
                 self.reads(mails, MAILS_AT_ONCE)
                     .plus(lists)
                     .plus(self.reads(comments, RETRIEVED as u64))
                     .plus(self.reads(rows, MAILS_AT_ONCE))
+                    .plus(self.reads(posts, RETRIEVED as u64))
+                    .plus(called)
             }
             _ => Effort::default(),
         }
@@ -282,11 +307,14 @@ fn message_of(loaded: &Loaded) -> Option<&Message> {
 }
 
 /// The comments that a message becomes, and the bytes of their texts.
-fn comments_of(message: &Message) -> (u64, u64) {
+fn comments_of(message: &Message, budget: usize) -> (u64, u64) {
     let files: Vec<String> = message.files.iter().map(|file| file.name.clone()).collect();
     match comment_text(message, false, &files) {
         None => (0, 0),
-        Some(whole) => (text::split(&whole).len() as u64, whole.len() as u64),
+        Some(whole) => (
+            text::split_at(&whole, budget).len() as u64,
+            whole.len() as u64,
+        ),
     }
 }
 

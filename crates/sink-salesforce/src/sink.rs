@@ -111,10 +111,7 @@ impl Sink for Salesforce {
     }
 
     fn phases(&self) -> Vec<Phase> {
-        load::phases(
-            self.api.config().bulk_from,
-            self.mapping.articles().is_some(),
-        )
+        load::phases(self.api.config().bulk_from, &self.mapping)
     }
 
     async fn write(&self, cx: &Context, batch: Batch) -> Result<Vec<Outcome>> {
@@ -126,6 +123,7 @@ impl Sink for Salesforce {
             "accounts" => load::accounts::write(&run).await,
             "contacts" => load::contacts::write(&run).await,
             "cases" => load::cases::write(&run).await,
+            "statistics" => load::statistics::write(&run).await,
             "files" => load::files::write(&run).await,
             "messages" => load::messages::write(&run).await,
             "objects" => {

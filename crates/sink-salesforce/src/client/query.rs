@@ -29,14 +29,21 @@ struct Page {
 impl Api {
     /// All rows of a query.
     pub(crate) async fn query(&self, cx: &Context, soql: &str) -> Result<Vec<Value>> {
-        let rows = self.pages(cx, soql).await?;
+        let rows = self.pages(cx, "query", soql).await?;
         needed(cx, "queries", 1.0);
         Ok(rows)
     }
 
-    async fn pages(&self, cx: &Context, soql: &str) -> Result<Vec<Value>> {
+    /// The same, rows that the platform archived or deleted included.
+    pub(crate) async fn query_all(&self, cx: &Context, soql: &str) -> Result<Vec<Value>> {
+        let rows = self.pages(cx, "queryAll", soql).await?;
+        needed(cx, "queries", 1.0);
+        Ok(rows)
+    }
+
+    async fn pages(&self, cx: &Context, resource: &str, soql: &str) -> Result<Vec<Value>> {
         const DOING: &str = "query the org";
-        let mut request = Request::get("query", self.path("query")).query("q", soql);
+        let mut request = Request::get("query", self.path(resource)).query("q", soql);
         let mut rows = Vec::new();
         let mut pager = Pager::new(DOING);
         loop {
@@ -72,9 +79,29 @@ impl Api {
         select: &str,
         values: &[String],
     ) -> Result<Vec<Value>> {
+        self.query_in_by(cx, "query", select, values).await
+    }
+
+    /// The same, rows that the platform archived or deleted included.
+    pub(crate) async fn query_all_in(
+        &self,
+        cx: &Context,
+        select: &str,
+        values: &[String],
+    ) -> Result<Vec<Value>> {
+        self.query_in_by(cx, "queryAll", select, values).await
+    }
+
+    async fn query_in_by(
+        &self,
+        cx: &Context,
+        resource: &str,
+        select: &str,
+        values: &[String],
+    ) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
         for soql in in_pieces(select, values, ",", literal) {
-            rows.extend(self.pages(cx, &soql).await?);
+            rows.extend(self.pages(cx, resource, &soql).await?);
             needed(cx, select.to_owned(), filled(&soql));
         }
         Ok(rows)
@@ -96,7 +123,7 @@ impl Api {
             )
         };
         for soql in in_pieces(select, texts, " OR ", like) {
-            rows.extend(self.pages(cx, &soql).await?);
+            rows.extend(self.pages(cx, "query", &soql).await?);
             needed(cx, select.to_owned(), filled(&soql));
         }
         Ok(rows)

@@ -1,4 +1,4 @@
-//! Notes, chats and social messages.
+//! Notes, chats and social messages, as comments or as posts: neither carries a key.
 
 use chrono::{DateTime, Duration, Utc};
 use deskferry_core::error::Result;
@@ -8,10 +8,11 @@ use deskferry_core::sink::{Loaded, Verdict};
 use super::messages::{ShownFile, ShownState, Surroundings};
 use super::{Outgoing, Run};
 use crate::mapping::build::{self, Fields, Leftovers};
-use crate::mapping::facts::{CommentFacts, CommentLinks, comment_text};
+use crate::mapping::facts::{CommentFacts, CommentLinks, POSTS, comment_text};
 use crate::mapping::text;
 
 pub(crate) const OBJECT: &str = "CaseComment";
+pub(crate) const POST: &str = POSTS;
 /// The most comments of one message: rows of a record are numbered up to 255.
 const MOST_PARTS: usize = 250;
 
@@ -21,12 +22,13 @@ pub(super) fn rows(
     around: &Surroundings,
     loaded: &Loaded,
     message: &Message,
+    object: &'static str,
 ) -> Result<Result<Vec<Outgoing>, Verdict>> {
-    let fields = fields(run, around, message, run.cx.now())?;
+    let fields = fields(run, around, message, object, run.cx.now())?;
     Ok(fields.map(|parts| {
         (0..)
             .zip(parts)
-            .map(|(n, fields)| run.outgoing(loaded, n, OBJECT, fields))
+            .map(|(n, fields)| run.outgoing(loaded, n, object, fields))
             .collect()
     }))
 }
@@ -36,13 +38,14 @@ pub(crate) fn fields(
     run: &Run<'_>,
     around: &Surroundings,
     message: &Message,
+    of: &str,
     now: DateTime<Utc>,
 ) -> Result<Result<Vec<Fields>, Verdict>> {
     let (case, files) = match (around.case(message), around.files(message)) {
         (Ok(case), Ok(files)) => (case, files),
         (Err(verdict), _) | (_, Err(verdict)) => return Ok(Err(verdict)),
     };
-    let object = run.org.object(OBJECT)?;
+    let object = run.org.object(of)?;
     let author = around
         .author(message)
         .filter(|user| run.org.is_active(user) && object.takes("CreatedById"));
@@ -54,15 +57,15 @@ pub(crate) fn fields(
     let Some(whole) = comment_text(message, links.author.is_none(), &files) else {
         return Ok(Err(Verdict::Skipped("empty-message".into())));
     };
-    let parts = text::split(&whole);
+    let parts = text::split_at(&whole, budget(of));
     if parts.len() > MOST_PARTS {
         let said = format!(
-            "its text would be {} comments, {MOST_PARTS} is the most",
+            "its text would be {} rows of {of}, {MOST_PARTS} is the most",
             parts.len()
         );
         return Ok(Err(Verdict::failed("TEXT_TOO_LONG", said)));
     }
-    let lines = run.lines(OBJECT)?;
+    let lines = run.lines(of)?;
     let row = |(i, part): (i64, &String)| {
         let sent = message.sent_at + Duration::seconds(i);
         let facts = CommentFacts {
@@ -74,6 +77,14 @@ pub(crate) fn fields(
         build::row(lines, object, &facts, Leftovers::new(), now)
     };
     Ok(Ok((0..).zip(&parts).map(row).collect()))
+}
+
+/// The most encoded bytes of one row.
+pub(crate) fn budget(object: &str) -> usize {
+    match object {
+        POST => text::POST_BUDGET,
+        _ => text::COMMENT_BUDGET,
+    }
 }
 
 /// A file's name, with the reason where it could not come.

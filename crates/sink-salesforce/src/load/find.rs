@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::writer::{Outgoing, Writer};
 use crate::bulk::results::Fingerprint;
 use crate::mapping::build::Fields;
+use crate::mapping::facts::POSTS;
 use crate::mapping::{BATCH_MARK, SOURCE_KEY, of_one_target};
 
 /// How a row is known again.
@@ -20,6 +21,8 @@ pub(crate) enum Identity {
     Key,
     /// By what it says: rows of one parent are counted (contract: write protocol 6).
     Comment,
+    /// By its key, which nothing keeps unique: rows of one parent are looked through, archived ones too.
+    Task,
     /// By its key among the main texts of articles, whatever their status.
     Article,
 }
@@ -36,6 +39,7 @@ pub(super) async fn find(
     match writer.identity {
         Identity::Key | Identity::Article => by_key(writer, rows).await,
         Identity::Comment => by_contents(writer, rows, known).await,
+        Identity::Task => among_archived(writer, rows).await,
     }
 }
 
@@ -75,6 +79,50 @@ async fn by_key(writer: &Writer<'_>, rows: &[&Outgoing]) -> Result<Vec<Option<(S
     Ok(rows.iter().map(one).collect())
 }
 
+/// Waits until the lost requests can no longer land, then looks through the tasks of their parents: the key of a task cannot be
+/// asked for in every org, and an archived task shows in `queryAll` alone.
+async fn among_archived(
+    writer: &Writer<'_>,
+    rows: &[&Outgoing],
+) -> Result<Vec<Option<(String, bool)>>> {
+    wait_for_landing(writer, rows).await?;
+    let parents = parents(rows, "WhatId");
+    let select = format!(
+        "SELECT Id, {SOURCE_KEY}, {BATCH_MARK} FROM Task WHERE IsDeleted = false AND WhatId IN"
+    );
+    let found = writer
+        .api
+        .query_all_in(writer.cx, &select, &parents)
+        .await?;
+    let by_key: HashMap<&str, &Value> = found
+        .iter()
+        .filter_map(|row| Some((row[SOURCE_KEY].as_str()?, row)))
+        .collect();
+    let one = |row: &&Outgoing| {
+        let found = by_key.get(row.key()?)?;
+        let mark = found[BATCH_MARK].as_str();
+        let ours = mark.is_some_and(|mark| of_one_target(mark, writer.journal.mark()));
+        Some((found["Id"].as_str()?.to_owned(), ours))
+    };
+    Ok(rows.iter().map(one).collect())
+}
+
+fn parents(rows: &[&Outgoing], field: &str) -> Vec<String> {
+    let parents: HashSet<&str> = rows
+        .iter()
+        .filter_map(|row| row.fields.get(field)?.as_str())
+        .collect();
+    parents.into_iter().map(str::to_owned).collect()
+}
+
+/// Fields of rows that are known by what they say: the text, and who sees it.
+fn speaking(object: &str) -> (&'static str, &'static str) {
+    match object {
+        POSTS => ("Body", "Visibility"),
+        _ => ("CommentBody", "IsPublished"),
+    }
+}
+
 /// Waits until the lost requests can no longer land, then counts: what is expected minus what is found is still to send.
 async fn by_contents(
     writer: &Writer<'_>,
@@ -82,13 +130,16 @@ async fn by_contents(
     known: &HashSet<&str>,
 ) -> Result<Vec<Option<(String, bool)>>> {
     wait_for_landing(writer, rows).await?;
-    let parents: HashSet<&str> = rows
-        .iter()
-        .filter_map(|row| row.fields.get("ParentId")?.as_str())
-        .collect();
-    let parents: Vec<String> = parents.into_iter().map(str::to_owned).collect();
-    let select = "SELECT Id, ParentId, CommentBody, IsPublished, CreatedDate, CreatedById FROM CaseComment WHERE ParentId IN";
-    let found = writer.api.query_in(writer.cx, select, &parents).await?;
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let parents = parents(rows, "ParentId");
+    let (body, shown) = speaking(first.object);
+    let select = format!(
+        "SELECT Id, ParentId, {body}, {shown}, CreatedDate, CreatedById FROM {} WHERE ParentId IN",
+        first.object
+    );
+    let found = writer.api.query_in(writer.cx, &select, &parents).await?;
     let ids: Vec<String> = found
         .iter()
         .map(|row| row["Id"].as_str().unwrap_or_default().to_owned())
@@ -131,7 +182,7 @@ pub(super) fn fingerprint(
 ) -> Option<Fingerprint> {
     let mut hash = Md5::new();
     match identity {
-        Identity::Key | Identity::Article => hash.update(cell(SOURCE_KEY)?),
+        Identity::Key | Identity::Article | Identity::Task => hash.update(cell(SOURCE_KEY)?),
         Identity::Comment => {
             let text = |name: &str| cell(name).unwrap_or_default();
             let id = |name: &str| text(name).chars().take(15).collect::<String>();
@@ -174,8 +225,12 @@ fn saying(row: &Value) -> Saying {
     let id = text("ParentId");
     (
         id.get(..15).unwrap_or(id).to_owned(),
-        normalised(text("CommentBody")),
-        row["IsPublished"].as_bool().unwrap_or_default(),
+        normalised(if row["Body"].is_string() {
+            text("Body")
+        } else {
+            text("CommentBody")
+        }),
+        row["IsPublished"].as_bool().unwrap_or_default() || text("Visibility") == "AllUsers",
     )
 }
 

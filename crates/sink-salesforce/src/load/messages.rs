@@ -11,8 +11,8 @@ use deskferry_core::sink::{Loaded, Outcome, Verdict};
 use super::files::{DOCUMENT, OBJECT as VERSION, case_of};
 use super::people::People;
 use super::{
-    Collections, Identity, Landed, Lookup, Outgoing, Run, agents, comments, mails, outcome, rows,
-    strange, verdict,
+    Collections, Identity, Landed, Lookup, Outgoing, Run, agents, calls, comments, mails, outcome,
+    rows, strange, verdict,
 };
 use crate::mapping::Route;
 use crate::mapping::facts::file_name;
@@ -24,6 +24,8 @@ pub(crate) struct Surroundings {
     authors: Lookup,
     pub(crate) people: People,
     answered: HashMap<RecordId, Known>,
+    /// The contacts of the cases that have calls.
+    called: HashMap<String, String>,
 }
 
 /// A file of a message.
@@ -73,13 +75,21 @@ impl Surroundings {
             .copied()
             .zip(run.journal().rows(&parents).await?)
             .collect();
-        Ok(Self {
+        let mut around = Self {
             cases,
             files,
             authors,
             people,
             answered,
-        })
+            called: HashMap::new(),
+        };
+        around.called = calls::contacts(run, &around).await?;
+        Ok(around)
+    }
+
+    /// The contact of a case that has calls.
+    pub(super) fn contact_of(&self, case: &str) -> Option<&str> {
+        self.called.get(case).map(String::as_str)
     }
 
     pub(crate) fn case(&self, message: &Message) -> Result<String, Verdict> {
@@ -168,6 +178,7 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let mut verdicts: HashMap<(RecordId, u32), Verdict> = HashMap::new();
     let overflows = mails::write_overflows(run, &around, &mut verdicts).await?;
     let (mut mail_rows, mut comment_rows, mut other_rows) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut call_rows, mut post_rows) = (Vec::new(), Vec::new());
     for loaded in &run.batch.records {
         if verdicts.contains_key(&(loaded.id, loaded.part)) {
             continue;
@@ -179,9 +190,13 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
                 mails::row(run, &around, loaded, message, document)?.map(|row| mail_rows.push(row))
             }
             Route::Row => rows::row(run, &around, loaded, message)?.map(|row| other_rows.push(row)),
-            Route::Comment => {
-                comments::rows(run, &around, loaded, message)?.map(|rows| comment_rows.extend(rows))
+            Route::Task => {
+                calls::row(run, &around, loaded, message)?.map(|row| call_rows.push(row))
             }
+            Route::Comment => comments::rows(run, &around, loaded, message, comments::OBJECT)?
+                .map(|rows| comment_rows.extend(rows)),
+            Route::Post => comments::rows(run, &around, loaded, message, comments::POST)?
+                .map(|rows| post_rows.extend(rows)),
         };
         if let Err(verdict) = planned {
             verdicts.insert((loaded.id, loaded.part), verdict);
@@ -189,7 +204,9 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     }
     let mut landed = write_rows(run, mail_rows, Identity::Key).await?;
     landed.extend(write_rows(run, other_rows, Identity::Key).await?);
+    landed.extend(write_rows(run, call_rows, Identity::Task).await?);
     landed.extend(write_rows(run, comment_rows, Identity::Comment).await?);
+    landed.extend(write_rows(run, post_rows, Identity::Comment).await?);
     let outcomes = run.batch.records.iter().map(|loaded| {
         let place = (loaded.id, loaded.part);
         let verdict = verdicts

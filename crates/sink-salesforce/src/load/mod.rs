@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod agents;
 pub(crate) mod articles;
+pub(crate) mod calls;
 pub(crate) mod cases;
 pub(crate) mod comments;
 pub(crate) mod contacts;
@@ -14,6 +15,7 @@ pub(crate) mod messages;
 pub(crate) mod objects;
 pub(crate) mod people;
 pub(crate) mod rows;
+pub(crate) mod statistics;
 pub(crate) mod values;
 mod writer;
 
@@ -42,10 +44,10 @@ use crate::org::Org;
 const IN_BULK: (usize, usize) = (10_000, 12 << 20);
 
 /// The steps of a load, in dependency order. Where jobs are used, batches grow once there are records enough for one.
-pub(crate) fn phases(bulk_from: usize, articles: bool) -> Vec<Phase> {
+pub(crate) fn phases(bulk_from: usize, mapping: &Mapping) -> Vec<Phase> {
     use RecordKind::{
-        Account, Agent, Article, Attachment, Category, Contact, Conversation, FieldDefinition,
-        Message, ObjectDefinition, ObjectRecord, Tag, Team,
+        Account, Agent, AgentStatistics, Article, Attachment, Category, Contact, Conversation,
+        FieldDefinition, Message, ObjectDefinition, ObjectRecord, Tag, Team,
     };
     let sized = |phase: Phase, records: usize, bytes: usize, parallel: usize| {
         let phase = phase.sized(records, bytes, parallel);
@@ -91,7 +93,11 @@ pub(crate) fn phases(bulk_from: usize, articles: bool) -> Vec<Phase> {
         sized(messages, 1_000, 16 << 20, 2),
         sized(objects, 200, 8 << 20, 1),
     ];
-    if articles {
+    if mapping.object(statistics::OBJECT).is_some() {
+        let phase = Phase::new("statistics", &[AgentStatistics]);
+        phases.push(phase.needing(&[AgentStatistics, Agent]));
+    }
+    if mapping.articles().is_some() {
         // Their pictures stand by then.
         let needs = &[Category, Article, Attachment, Agent];
         phases.push(Phase::new("articles", &[Category, Article]).needing(needs));

@@ -90,7 +90,8 @@ fn of_line(line: &FieldLine, object: &Object) -> Option<String> {
     // Versions and translations of an article share its key.
     let is_key =
         field.external_id && (object.name == ARTICLES || (field.unique && field.case_sensitive));
-    if line.field == SOURCE_KEY && !is_key {
+    // The platform has no unique fields of tasks.
+    if line.field == SOURCE_KEY && !is_key && object.name != facts::CALLS {
         return Some(format!(
             "{name} must be a unique, case-sensitive external id"
         ));
@@ -138,7 +139,7 @@ fn missing_lines<'a>(
     };
     let ours = [SOURCE_KEY, BATCH_MARK]
         .into_iter()
-        .filter(|_| mapping.object != "CaseComment");
+        .filter(|_| !facts::is_keyless(mapping.object));
     let ours = ours
         .filter(move |name| !fills(name))
         .map(|name| format!("the line for {}.{name} is missing", mapping.object));

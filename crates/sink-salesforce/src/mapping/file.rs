@@ -17,6 +17,17 @@ use super::{FieldLine, Mapping, ObjectMapping, facts};
 const FORMAT: i64 = 1;
 const READING: &str = "read the mapping";
 
+/// The ways that are offered to messages of channels, to notes, and to calls.
+const CHATS: [Route; 4] = [Route::Comment, Route::Row, Route::Mail, Route::Post];
+const NOTES: [Route; 3] = [Route::Comment, Route::Row, Route::Post];
+const CALLS: [Route; 5] = [
+    Route::Task,
+    Route::Row,
+    Route::Comment,
+    Route::Mail,
+    Route::Post,
+];
+
 #[derive(Deserialize)]
 struct Head {
     format: Option<Spanned<i64>>,
@@ -43,6 +54,12 @@ struct File {
     case_comment: Option<Spanned<Table>>,
     #[serde(rename = "Conversation_Message__c")]
     conversation_message: Option<Spanned<Table>>,
+    #[serde(rename = "Task")]
+    task: Option<Spanned<Table>>,
+    #[serde(rename = "FeedItem")]
+    feed_item: Option<Spanned<Table>>,
+    #[serde(rename = "Agent_Stats__c")]
+    agent_statistics: Option<Spanned<Table>>,
     #[serde(rename = "Knowledge__kav")]
     knowledge: Option<Spanned<Table>>,
     /// Custom objects of the source, by the API name that they get.
@@ -55,6 +72,8 @@ struct File {
 struct Policy {
     chat: Option<Spanned<String>>,
     notes: Option<Spanned<String>>,
+    calls: Option<Spanned<String>>,
+    agent_statistics: Option<Spanned<String>>,
     articles: Option<Spanned<String>>,
     article_categories: Option<Spanned<String>>,
     article_address: Option<Spanned<String>>,
@@ -121,6 +140,7 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
     }
     let file: File = read(text)?;
     let routes = read_policy(text, &file.policy)?;
+    let statistics = read_statistics(text, &file.policy)?;
     let tables = [
         ("Account", file.account),
         ("Contact", file.contact),
@@ -129,18 +149,26 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         ("EmailMessage", file.email_message),
         ("CaseComment", file.case_comment),
         (facts::MESSAGES, file.conversation_message),
+        (facts::CALLS, file.task),
+        (facts::POSTS, file.feed_item),
+        (facts::STATISTICS, file.agent_statistics),
         (ARTICLES, file.knowledge),
     ];
     let articles = read_articles(text, &file.policy)?;
+    // What is written by choice alone: an org that does not need it need not have it.
+    let chosen = |object: &str| match object {
+        facts::MESSAGES => routes.uses(Route::Row),
+        facts::CALLS => routes.uses(Route::Task),
+        facts::POSTS => routes.uses(Route::Post),
+        facts::STATISTICS => statistics,
+        ARTICLES => articles.is_some(),
+        _ => true,
+    };
     let mut objects = BTreeMap::new();
     let mut missing = None;
     for (object, table) in tables {
         match table {
-            // It is written by choice alone: an org that does not need it need not have it.
-            table
-                if (object == facts::MESSAGES && !routes.uses(Route::Row))
-                    || (object == ARTICLES && articles.is_none()) =>
-            {
+            table if !chosen(object) => {
                 table
                     .map(|table| read_table(text, object, table))
                     .transpose()?;
@@ -172,7 +200,7 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
 /// The API name of an object for records of a custom object of the source.
 fn own_name(text: &str, name: &Spanned<String>) -> Result<&'static str> {
     let stem = name.get_ref().strip_suffix("__c").unwrap_or_default();
-    if is_name(stem) && name.get_ref() != facts::MESSAGES {
+    if is_name(stem) && ![facts::MESSAGES, facts::STATISTICS].contains(&name.get_ref().as_str()) {
         return Ok(super::lasting(name.get_ref()));
     }
     let said = format!(
@@ -184,22 +212,26 @@ fn own_name(text: &str, name: &Spanned<String>) -> Result<&'static str> {
 
 fn read_policy(text: &str, policy: &Policy) -> Result<Routes> {
     let mut routes = Routes::default();
-    let route = |said: &Spanned<String>, notes: bool| match Route::named(said.get_ref()) {
-        Some(route) if !(notes && route == Route::Mail) => Ok(route),
-        _ => {
-            let offered = if notes { "" } else { ", `email-message`" };
+    let route = |said: &Spanned<String>, offered: &[Route]| {
+        let named = Route::named(said.get_ref()).filter(|route| offered.contains(route));
+        named.ok_or_else(|| {
+            let names: Vec<String> = offered.iter().map(|r| format!("`{}`", r.name())).collect();
             let said_ = format!(
-                "`{}` is not offered; `case-comment`, `conversation-message`{offered} are",
-                said.get_ref()
+                "`{}` is not offered; {} are",
+                said.get_ref(),
+                names.join(", ")
             );
-            Err(wrong(text, said.span().start, said_))
-        }
+            wrong(text, said.span().start, said_)
+        })
     };
     if let Some(said) = &policy.chat {
-        routes.chat = route(said, false)?;
+        routes.chat = route(said, &CHATS)?;
     }
     if let Some(said) = &policy.notes {
-        routes.notes = route(said, true)?;
+        routes.notes = route(said, &NOTES)?;
+    }
+    if let Some(said) = &policy.calls {
+        routes.calls = Some(route(said, &CALLS)?);
     }
     for (channel, said) in &policy.channels {
         let name = channel.get_ref();
@@ -212,9 +244,24 @@ fn read_policy(text: &str, policy: &Policy) -> Result<Routes> {
             );
             return Err(wrong(text, channel.span().start, said));
         }
-        routes.channels.insert(name.clone(), route(said, false)?);
+        routes.channels.insert(name.clone(), route(said, &CHATS)?);
     }
     Ok(routes)
+}
+
+/// Whether figures of agents become rows.
+fn read_statistics(text: &str, policy: &Policy) -> Result<bool> {
+    match &policy.agent_statistics {
+        None => Ok(false),
+        Some(said) => match said.get_ref().as_str() {
+            "object" => Ok(true),
+            "hand-over" => Ok(false),
+            other => {
+                let said_ = format!("`{other}` is not offered; `object` and `hand-over` are");
+                Err(wrong(text, said.span().start, said_))
+            }
+        },
+    }
 }
 
 /// How articles are loaded; nothing where they are left.

@@ -15,6 +15,10 @@ pub(crate) enum Route {
     Comment,
     /// A row of the custom object for messages.
     Row,
+    /// A task of the sort `Call`.
+    Task,
+    /// A post on the case.
+    Post,
 }
 
 impl Route {
@@ -24,7 +28,20 @@ impl Route {
             "email-message" => Some(Self::Mail),
             "case-comment" => Some(Self::Comment),
             "conversation-message" => Some(Self::Row),
+            "task" => Some(Self::Task),
+            "feed-item" => Some(Self::Post),
             _ => None,
+        }
+    }
+
+    /// Its name in mapping files.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "email-message",
+            Self::Comment => "case-comment",
+            Self::Row => "conversation-message",
+            Self::Task => "task",
+            Self::Post => "feed-item",
         }
     }
 }
@@ -38,6 +55,9 @@ pub(crate) struct Routes {
     pub(super) notes: Route,
     /// By the meaning of a channel, or by `label:` and the source's word for it.
     pub(super) channels: BTreeMap<String, Route>,
+    /// Telephone calls, where something else is said of them than of their channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) calls: Option<Route>,
 }
 
 impl Default for Routes {
@@ -46,13 +66,17 @@ impl Default for Routes {
             chat: Route::Comment,
             notes: Route::Comment,
             channels: BTreeMap::new(),
+            calls: None,
         }
     }
 }
 
 impl Routes {
-    /// What a message becomes. Mails are mails, whatever is said of other channels.
+    /// What a message becomes. Mails are mails, and calls are calls, whatever is said of other channels.
     pub(crate) fn of(&self, message: &Message) -> Route {
+        if let (Some(route), Some(_)) = (self.calls, &message.call) {
+            return route;
+        }
         if message.direction == Direction::Internal {
             return self.notes;
         }
@@ -74,6 +98,7 @@ impl Routes {
     pub(super) fn uses(&self, route: Route) -> bool {
         self.chat == route
             || self.notes == route
+            || self.calls == Some(route)
             || self.channels.values().any(|known| *known == route)
     }
 }
@@ -93,6 +118,7 @@ mod tests {
                 ("whatsapp".to_owned(), Route::Mail),
                 ("label:Line of business".to_owned(), Route::Comment),
             ]),
+            calls: Some(Route::Task),
         };
         for (channel, raw, direction, route) in [
             (ChannelKind::Email, "MAIL", Direction::In, Route::Mail),
@@ -123,5 +149,28 @@ mod tests {
             assert_eq!(routes.of(&message), route, "{channel:?} {direction:?}");
         }
         assert!(routes.uses(Route::Row) && !Routes::default().uses(Route::Row));
+        let mut call = message("Ann");
+        call.channel = Named::new(ChannelKind::Whatsapp, "WA");
+        call.call = Some(deskferry_core::model::Call::default());
+        assert_eq!(routes.of(&call), Route::Task);
+        let routes = Routes {
+            calls: None,
+            ..routes
+        };
+        assert_eq!(routes.of(&call), Route::Mail, "as its channel");
+    }
+
+    #[test]
+    fn ways_are_found_again_by_their_names() {
+        for route in [
+            Route::Mail,
+            Route::Comment,
+            Route::Row,
+            Route::Task,
+            Route::Post,
+        ] {
+            assert_eq!(Route::named(route.name()), Some(route));
+            assert_eq!(Route::named(&route.name().replace('-', "_")), Some(route));
+        }
     }
 }

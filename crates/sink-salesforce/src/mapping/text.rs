@@ -7,6 +7,9 @@ use unicode_segmentation::UnicodeSegmentation;
 /// The most encoded bytes of one comment (the platform's limit is 4,000; the rest is margin).
 pub(crate) const COMMENT_BUDGET: usize = 3_900;
 
+/// The most encoded bytes of one post (10,000 characters are the platform's limit; strictly read, as it is encoded).
+pub(crate) const POST_BUDGET: usize = 9_900;
+
 /// What `[i/n] ` may take.
 const PART_PREFIX: usize = 12;
 
@@ -140,13 +143,18 @@ fn cut_encoded_chars(text: &str, budget: usize) -> &str {
     text
 }
 
-/// A text as comments of at most [`COMMENT_BUDGET`] encoded bytes. Several begin with `[i/n] `; without that, one after
-/// the other they are the text.
-pub(crate) fn split(text: &str) -> Vec<String> {
-    if encoded_length(text) <= COMMENT_BUDGET {
+#[cfg(test)]
+fn split(text: &str) -> Vec<String> {
+    split_at(text, COMMENT_BUDGET)
+}
+
+/// A text in rows of at most so many encoded bytes. Several begin with `[i/n] `; without that, one after the other they are
+/// the text.
+pub(crate) fn split_at(text: &str, budget: usize) -> Vec<String> {
+    if encoded_length(text) <= budget {
         return vec![text.to_owned()];
     }
-    let pieces = pieces(text, COMMENT_BUDGET - PART_PREFIX);
+    let pieces = pieces(text, budget - PART_PREFIX);
     let n = pieces.len();
     pieces
         .iter()

@@ -65,7 +65,7 @@ fn whole(mapping: &Mapping, group: Option<(String, PackageFile)>) -> Vec<Package
     files.extend(group);
     for (object, fields) in &objects {
         files.push(file(
-            format!("objects/{object}.object"),
+            format!("objects/{}.object", xml::place_of(object)),
             xml::object(fields, made.iter().find(|made| made.name == *object)),
         ));
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::config::API_VERSION;
+use crate::mapping::facts::CALLS;
 use crate::mapping::{FieldSpec, ObjectSpec};
 
 use super::PERMISSION_SET;
@@ -252,5 +253,13 @@ pub(super) fn permission_set(
 }
 
 fn full_name(field: &FieldSpec) -> String {
-    format!("{}.{}", field.object, field.name)
+    format!("{}.{}", place_of(&field.object), field.name)
+}
+
+/// Where the fields of an object are defined: tasks and events share theirs (Salesforce objects, section 4.5).
+pub(super) fn place_of(object: &str) -> &str {
+    match object {
+        CALLS => "Activity",
+        object => object,
+    }
 }

@@ -6,6 +6,7 @@ use deskferry_core::preflight::{Finding, Level};
 use serde_json::Value;
 
 use super::picklists;
+use crate::mapping::facts::CALLS;
 use crate::mapping::{FieldLine, Mapping, ObjectMapping};
 use crate::schema::Schema;
 
@@ -205,6 +206,15 @@ pub(super) fn features(mapping: &Mapping, describes: &BTreeMap<String, Value>) -
             "currencies",
             "the org has several currencies: amounts without one get the user's own",
             "Add a line for CurrencyIsoCode where amounts are in another currency",
+        ));
+    }
+    if mapping.object(CALLS).is_some() {
+        found.push(Finding::of(
+            Level::Warning,
+            "calls",
+            "calls become closed tasks: the platform archives those of more than 365 days ago soon after the load, and they then show neither in \
+             reports nor in list views nor in queries, only in \"View All\" of their case and in `queryAll`",
+            "Ask the platform's support for a longer period, or send calls to Conversation_Message__c (`calls = \"conversation-message\"`)",
         ));
     }
     let states = ["Billing", "Shipping", "Mailing"].iter().any(|kind| {

@@ -23,6 +23,7 @@ use crate::client::error::{Class, Refusal};
 use crate::client::query::literal;
 use crate::load::files::OBJECT as VERSION;
 use crate::load::find::moment;
+use crate::mapping::facts::CALLS;
 use crate::mapping::{ARTICLES, BATCH_MARK};
 
 /// What must go before what; everything else hangs on these and goes first.
@@ -114,7 +115,12 @@ impl Undo for Salesforce {
             "SELECT Id FROM {object} WHERE {which}{BATCH_MARK} = {}",
             literal(mark)
         );
-        let rows = self.api().query(cx, &soql).await?;
+        let rows = if object == CALLS {
+            let soql = format!("{soql} AND IsDeleted = false");
+            self.api().query_all(cx, &soql).await?
+        } else {
+            self.api().query(cx, &soql).await?
+        };
         let ids = rows.iter().filter_map(|row| row["Id"].as_str());
         Ok(Some(ids.map(str::to_owned).collect()))
     }
@@ -130,14 +136,24 @@ impl Salesforce {
         let ids: Vec<String> = batch.rows.iter().map(|row| row.id.clone()).collect();
         let org = self.org(cx).await?;
         let object = &batch.object;
-        let parent = ["ParentId", "Case__c"]
+        let parent = ["ParentId", "Case__c", "WhatId"]
             .into_iter()
             .filter(|_| !PARENTS.contains(&object.as_str()))
             .find(|field| org.object(object).is_ok_and(|o| o.field(field).is_some()));
         let also = parent.map(|field| format!(", {field}")).unwrap_or_default();
-        let select =
-            format!("SELECT Id, SystemModstamp, LastModifiedById{also} FROM {object} WHERE Id IN");
-        let rows = self.api().query_in(cx, &select, &ids).await?;
+        let by = match org.object(object) {
+            // Posts do not say who changed them.
+            Ok(object) if object.field("LastModifiedById").is_none() => "",
+            _ => ", LastModifiedById",
+        };
+        let from = format!("SELECT Id, SystemModstamp{by}{also} FROM {object} WHERE");
+        let rows = if object == CALLS {
+            let select = format!("{from} IsDeleted = false AND Id IN");
+            self.api().query_all_in(cx, &select, &ids).await?
+        } else {
+            let select = format!("{from} Id IN");
+            self.api().query_in(cx, &select, &ids).await?
+        };
         let times = batch
             .rows
             .iter()

@@ -9,7 +9,9 @@ use deskferry_core::sink::{FileState, Loaded, Verdict};
 use crate::load::articles;
 use crate::load::files::{self, FilePlan};
 use crate::load::messages::{self, Surroundings};
-use crate::load::{Needed, Run, accounts, cases, comments, contacts, mails, objects, rows};
+use crate::load::{
+    Needed, Run, accounts, calls, cases, comments, contacts, mails, objects, rows, statistics,
+};
 use crate::mapping::Route;
 use crate::mapping::build::Fields;
 use crate::mapping::facts::file_key;
@@ -52,6 +54,14 @@ pub(super) async fn of<'a>(
         Record::Message(_) => timeline(run, records, now).await,
         Record::ObjectRecord(_) => own_objects(run, records, now).await,
         Record::Article(_) => help_centre(run, records, now).await,
+        Record::AgentStatistics(_) => {
+            let around = statistics::around(run).await?;
+            let row = |loaded: &&'a Loaded| {
+                let fields = statistics::fields(run, &around, loaded, now)?;
+                Ok(one(*loaded, statistics::OBJECT, fields))
+            };
+            records.iter().map(row).collect()
+        }
         _ => Ok(Vec::new()),
     }
 }
@@ -284,15 +294,28 @@ async fn timeline<'a>(
         let message = messages::message(loaded)?;
         let (object, rows) = match run.mapping.route(message) {
             Route::Mail => (mails::OBJECT, mail(run, &around, loaded, message, now)?),
-            Route::Comment => (
-                comments::OBJECT,
-                comment(run, &around, loaded, message, now)?,
-            ),
-            Route::Row => {
-                let row = rows::fields(run, &around, loaded, message, now)?;
+            Route::Comment | Route::Post => {
+                let object = match run.mapping.route(message) {
+                    Route::Post => comments::POST,
+                    _ => comments::OBJECT,
+                };
+                let rows = comment(run, &around, loaded, message, object, now)?;
+                (object, rows)
+            }
+            route @ (Route::Row | Route::Task) => {
+                let (object, row) = match route {
+                    Route::Task => {
+                        let row = calls::fields(run, &around, loaded, message, now)?;
+                        (calls::OBJECT, row)
+                    }
+                    _ => {
+                        let row = rows::fields(run, &around, loaded, message, now)?;
+                        (rows::OBJECT, row)
+                    }
+                };
                 wanted.push(match row {
-                    Ok(fields) => one(loaded, rows::OBJECT, fields),
-                    Err(verdict) => Wanted::Unbuildable(loaded, rows::OBJECT, verdict),
+                    Ok(fields) => one(loaded, object, fields),
+                    Err(verdict) => Wanted::Unbuildable(loaded, object, verdict),
                 });
                 continue;
             }
@@ -310,12 +333,13 @@ fn comment<'a>(
     around: &Surroundings,
     loaded: &'a Loaded,
     message: &Message,
+    object: &'static str,
     now: DateTime<Utc>,
 ) -> Result<Result<Vec<Expected<'a>>, Verdict>> {
-    let parts = comments::fields(run, around, message, now)?;
+    let parts = comments::fields(run, around, message, object, now)?;
     let row = |(n, fields)| Expected {
         loaded,
-        object: comments::OBJECT,
+        object,
         n,
         fields,
         bytes: None,

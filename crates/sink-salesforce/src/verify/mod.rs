@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::bulk::query::stretches;
 use crate::client::query::RETRIEVED;
-use crate::load::{Run, articles, files, mails, rows};
+use crate::load::{Run, articles, calls, files, mails, rows};
 use crate::mapping::build::is_id_list;
 use crate::mapping::{BATCH_MARK, of_one_target};
 use expected::{Expected, Wanted};
@@ -105,6 +105,10 @@ impl Found {
             let ids: Vec<String> = ids.into_iter().collect();
             let names = readable(run, object)?;
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            if object == calls::OBJECT {
+                found.read_archived(run, &ids, &names).await?;
+                continue;
+            }
             found.read_by_job(run, object, &ids, &names).await?;
             let missing: Vec<String> = ids
                 .iter()
@@ -168,6 +172,19 @@ impl Found {
             }
             read => read,
         }
+    }
+
+    /// Tasks that the platform archived show in `queryAll` alone, which shows deleted ones, too.
+    async fn read_archived(&mut self, run: &Run<'_>, ids: &[String], names: &[&str]) -> Result<()> {
+        let select = format!(
+            "SELECT {} FROM {} WHERE IsDeleted = false AND Id IN",
+            names.join(", "),
+            calls::OBJECT
+        );
+        let rows = run.api.query_all_in(run.cx, &select, ids).await?;
+        let known = |row: Value| Some((row["Id"].as_str()?.to_owned(), row));
+        self.rows.extend(rows.into_iter().filter_map(known));
+        Ok(())
     }
 
     /// The people and documents of mails stand in rows of their own.

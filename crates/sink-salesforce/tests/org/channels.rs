@@ -153,3 +153,43 @@ async fn each_channel_goes_its_own_way_and_notes_stay_notes() {
     assert_eq!(bench.only(OBJECT)["Body__c"], "By chat");
     assert_eq!(bench.differences("messages", messages).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn posts_are_split_at_their_own_limit_and_found_again_by_what_they_say() {
+    let text = Mapping::default_text()
+        .replace("chat = \"case-comment\"", "chat = \"feed-item\"")
+        .replace("notes = \"case-comment\"", "notes = \"feed_item\"");
+    let mut bench = Bench::mapped(|options| options.feed_system_fields(true), &text).await;
+    bench.sink.check(&bench.cx).await.unwrap();
+    bench.load("cases", records([conversation(1)])).await;
+    let mut said = on(ChannelKind::Whatsapp, "WA", note(1, 1, "Hi there"));
+    said.author.name = "Ann Lee".into();
+    let long = "A sentence of some length. ".repeat(500);
+    let mut internal = note(2, 1, &long);
+    internal.direction = Direction::Internal;
+    let messages = records([said, internal]);
+    // The process dies after the rows were sent: whoever comes back finds them.
+    bench.journal.die_after_sending(true);
+    assert!(bench.try_load("messages", messages.clone()).await.is_err());
+    bench.journal.die_after_sending(false);
+    bench.remapped(&text);
+    assert_eq!(
+        bench.load("messages", messages.clone()).await,
+        vec![Verdict::Created; 2]
+    );
+    let posts = bench.dump("FeedItem");
+    let bodies: Vec<&str> = posts.iter().map(|p| p["Body"].as_str().unwrap()).collect();
+    assert_eq!(bodies.len(), 3, "{bodies:#?}");
+    assert_eq!(
+        bodies[0],
+        "Ann Lee (customer), 2021-03-04 05:06 UTC:\nHi there"
+    );
+    assert!(bodies[1].starts_with("[1/2] ") && bodies[2].starts_with("[2/2] "));
+    let seen_by: Vec<&Value> = posts.iter().map(|post| &post["Visibility"]).collect();
+    assert_eq!(seen_by, ["AllUsers", "InternalUsers", "InternalUsers"]);
+    let dates: Vec<&Value> = posts.iter().map(|post| &post["CreatedDate"]).collect();
+    assert_eq!(dates[1], "2021-03-04T05:06:07.000+0000");
+    assert_eq!(dates[2], "2021-03-04T05:06:08.000+0000");
+    assert_eq!(bench.differences("messages", messages).await, [""; 0]);
+    assert_eq!(bench.dump("CaseComment"), [Value::Null; 0]);
+}

@@ -4,6 +4,7 @@ mod articles;
 mod bench;
 mod browser;
 mod bulk;
+mod calls;
 mod channels;
 mod codes;
 mod faults;

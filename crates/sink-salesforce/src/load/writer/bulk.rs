@@ -19,6 +19,7 @@ use crate::client::collections::{RowAnswer, whole_call_error};
 use crate::client::error::{Class, Refusal};
 use crate::load::find::{Identity, fingerprint};
 use crate::mapping::build::Fields;
+use crate::mapping::facts::POSTS;
 
 /// How often a job is opened anew whose upload or opening got lost.
 const MOST_JOBS: u32 = 4;
@@ -150,7 +151,10 @@ impl Writer<'_> {
     }
 
     fn fits(&self, row: &Outgoing) -> bool {
-        row.content.is_none() && csv::fits(&row.fields) && self.print(row).is_some()
+        row.content.is_none()
+            && row.object != POSTS
+            && csv::fits(&row.fields)
+            && self.print(row).is_some()
     }
 
     fn print(&self, row: &Outgoing) -> Option<[u8; 16]> {
@@ -199,8 +203,8 @@ impl Writer<'_> {
             }
             self.close(&job).await?;
             let ended = self.end_of(&job, false).await?;
-            if ended.is_none() && self.identity == Identity::Comment {
-                // Comments are counted, and they can be only when none can land any more.
+            if ended.is_none() && matches!(self.identity, Identity::Comment | Identity::Task) {
+                // What nothing keeps from being there twice is looked for only when none can land any more.
                 return Err(undecided(&job));
             }
             let mut left = self

@@ -2,6 +2,7 @@
 
 mod account;
 mod article;
+mod call;
 mod case;
 pub(crate) mod comment;
 mod contact;
@@ -9,9 +10,11 @@ mod file;
 mod mail;
 mod message;
 mod object;
+mod statistics;
 
 pub(crate) use account::AccountFacts;
 pub(crate) use article::{ArticleFacts, ArticleLinks};
+pub(crate) use call::{CallFacts, CallLinks, call_text};
 pub(crate) use case::{CaseFacts, CaseLinks};
 pub(crate) use comment::{CommentFacts, CommentLinks, comment_text};
 pub(crate) use contact::{ContactFacts, contact_email};
@@ -19,6 +22,7 @@ pub(crate) use file::{FileFacts, file_key, file_name};
 pub(crate) use mail::{Bodies, MailFacts, MailLinks, Recipients};
 pub(crate) use message::{MessageFacts, MessageLinks};
 pub(crate) use object::{ObjectFacts, PairFacts};
+pub(crate) use statistics::StatisticsFacts;
 
 use chrono::{DateTime, Utc};
 use deskferry_core::model::{CustomValues, Meta};
@@ -293,6 +297,33 @@ const MESSAGE: &[(&str, Shape)] = &[
     ("call.recording", Shape::Text),
 ];
 
+const CALL: &[(&str, Shape)] = &[
+    ("case", Shape::Id(&["Case"])),
+    ("contact", Shape::Id(&["Contact"])),
+    ("owner", Shape::Id(&["User"])),
+    ("sort", Shape::Choice(&["call"])),
+    ("state", Shape::Choice(&["done"])),
+    ("direction", DIRECTION),
+    ("channel.name", Shape::Text),
+    ("author.name", Shape::Text),
+    ("author.role", Shape::Text),
+    ("sent", Shape::Time),
+    ("subject", Shape::Text),
+    ("text", Shape::Text),
+    ("call.seconds", Shape::Number),
+    ("call.disposition", Shape::Text),
+    ("call.from", Shape::Text),
+    ("call.to", Shape::Text),
+    ("call.recording", Shape::Text),
+];
+
+const STATISTIC: &[(&str, Shape)] = &[
+    ("agent", Shape::Id(&["User"])),
+    ("agent.name", Shape::Text),
+    ("from", Shape::Time),
+    ("until", Shape::Time),
+];
+
 const ARTICLE: &[(&str, Shape)] = &[
     ("title", Shape::Text),
     ("url-name", Shape::Text),
@@ -325,6 +356,20 @@ pub(crate) const OWN: &str = "object-record";
 /// The custom object whose rows are messages.
 pub(crate) const MESSAGES: &str = "Conversation_Message__c";
 
+/// The object of calls.
+pub(crate) const CALLS: &str = "Task";
+
+/// The object of posts on cases.
+pub(crate) const POSTS: &str = "FeedItem";
+
+/// The custom object whose rows are figures of agents.
+pub(crate) const STATISTICS: &str = "Agent_Stats__c";
+
+/// Objects that can carry no key and no mark: they are known by what they say.
+pub(crate) fn is_keyless(object: &str) -> bool {
+    matches!(object, "CaseComment" | POSTS)
+}
+
 /// The channels, by their meaning.
 pub(crate) fn channels() -> impl Iterator<Item = &'static str> + Clone {
     CHANNELS.iter().copied()
@@ -337,7 +382,8 @@ pub(crate) fn kind_of(object: &str) -> &'static str {
         "Contact" => "contact",
         "Case" => "conversation",
         "ContentVersion" => "attachment",
-        "EmailMessage" | "CaseComment" | MESSAGES => "message",
+        "EmailMessage" | "CaseComment" | MESSAGES | CALLS | POSTS => "message",
+        STATISTICS => "agent-statistics",
         ARTICLES => "article",
         _ => OWN,
     }
@@ -352,6 +398,9 @@ fn own(object: &str) -> &'static [(&'static str, Shape)] {
         "EmailMessage" => MAIL,
         "CaseComment" => COMMENT,
         MESSAGES => MESSAGE,
+        CALLS => CALL,
+        POSTS => COMMENT,
+        STATISTICS => STATISTIC,
         ARTICLES => ARTICLE,
         _ => RECORD,
     }
@@ -359,11 +408,7 @@ fn own(object: &str) -> &'static [(&'static str, Shape)] {
 
 fn all(object: &str) -> impl Iterator<Item = &'static (&'static str, Shape)> {
     // A comment has no field that could hold them.
-    let common: &'static [(&str, Shape)] = if object == "CaseComment" {
-        &[]
-    } else {
-        &COMMON
-    };
+    let common: &'static [(&str, Shape)] = if is_keyless(object) { &[] } else { &COMMON };
     own(object).iter().chain(common)
 }
 
