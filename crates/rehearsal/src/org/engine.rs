@@ -349,6 +349,23 @@ impl<'a> Ctx<'a> {
         Ok(())
     }
 
+    /// The same transaction in an org of another shape.
+    pub(crate) fn with<'b>(&self, shape: &'b Shape) -> Ctx<'b>
+    where
+        'a: 'b,
+    {
+        Ctx {
+            engine: self.engine,
+            shape,
+            next: RefCell::new(None),
+            db: self.db,
+            user: self.user,
+            now: self.now,
+            version: self.version,
+            children: Cell::new(self.children.get()),
+        }
+    }
+
     /// The settings as they will be once this transaction is kept.
     pub(crate) fn next_settings(&self) -> OrgSettings {
         let next = self.next.borrow();

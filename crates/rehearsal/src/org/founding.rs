@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::automation;
 use super::engine::Ctx;
+use super::entitlements;
 use super::error::Refusal;
 use super::options::{NewUser, OrgSettings};
 use super::store::{self, Fields};
@@ -100,6 +101,7 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
         )?;
     }
     automation::declare(ctx)?;
+    entitlements::found(ctx)?;
     case_status(ctx)
 }
 
@@ -127,7 +129,7 @@ pub(super) fn record_types(ctx: &Ctx<'_>, settings: &OrgSettings) -> Result<(), 
 }
 
 /// Writes a row with this number, new or not.
-fn put(ctx: &Ctx<'_>, object: &str, number: i64, row: Value) -> Result<(), Refusal> {
+pub(super) fn put(ctx: &Ctx<'_>, object: &str, number: i64, row: Value) -> Result<(), Refusal> {
     let of = ctx.object(object)?;
     let (Some(before), Value::Object(new)) = (store::get(ctx.db, of, number)?, &row) else {
         return add(ctx, object, row).map(|_| ());

@@ -1,7 +1,7 @@
-//! What a permission set shows to the people it is assigned to.
+//! What a permission set shows to the people it is assigned to, and no longer once it is taken away from them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::engine::Ctx;
 use super::error::Refusal;
@@ -21,65 +21,97 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Shows it; whether anything was hidden before.
-    pub(crate) fn show(&self, settings: &mut OrgSettings) -> bool {
-        let mut changed = false;
-        for full in &self.fields {
-            let Some((object, name)) = full.split_once('.') else {
-                continue;
-            };
-            // A custom field of tasks and events is one of both's common parent.
-            let object = if object == "Activity" { "Task" } else { object };
-            for field in &mut settings.custom_fields {
-                if field.object == object && field.name == name {
-                    changed |= std::mem::take(&mut field.hidden);
-                }
-            }
+    /// Shows it, in an org where whoever deploys a permission set has it.
+    pub(crate) fn show(&self, settings: &mut OrgSettings) {
+        let shown = |names: &[String], full: String| names.iter().any(|name| is(name, &full));
+        for field in &mut settings.custom_fields {
+            field.hidden &= !shown(&self.fields, full(&field.object, &field.name));
         }
-        for full in &self.record_types {
-            let Some((object, name)) = full.split_once('.') else {
-                continue;
-            };
-            for known in &mut settings.record_types {
-                if known.is(object, name) {
-                    changed |= std::mem::take(&mut known.hidden);
-                }
-            }
+        for known in &mut settings.record_types {
+            known.hidden &= !shown(&self.record_types, full(&known.object, &known.name));
         }
-        changed
     }
 }
 
-/// Whether the user has the permission set with this number.
-pub(crate) fn is_assigned(ctx: &Ctx<'_>, set: i64) -> Result<bool, Refusal> {
-    let id = ctx.id(ctx.object("PermissionSet")?, set);
-    let object = ctx.object("PermissionSetAssignment")?;
-    let user = json!(ctx.engine.user_id(ctx.user));
-    for number in ctx.pointing("PermissionSetAssignment", "PermissionSetId", &id)? {
-        let row = store::get(ctx.db, object, number)?;
-        if row.is_some_and(|row| row.fields.get("AssigneeId") == Some(&user)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// The whole name of a field or record type.
+pub(crate) fn full(object: &str, name: &str) -> String {
+    format!("{object}.{name}")
 }
 
-/// After a permission set was assigned: the user sees what it shows.
-pub(crate) fn assigned(ctx: &Ctx<'_>, assignment: &Fields) -> Result<(), Refusal> {
-    let text = |name: &str| assignment.get(name).and_then(serde_json::Value::as_str);
-    if text("AssigneeId") != Some(&ctx.engine.user_id(ctx.user)) {
-        return Ok(());
+/// A custom field of tasks and events is one of both's common parent.
+fn is(name: &str, full: &str) -> bool {
+    match name.strip_prefix("Activity.") {
+        Some(field) => full
+            .strip_prefix("Task.")
+            .is_some_and(|own| own.eq_ignore_ascii_case(field)),
+        None => name.eq_ignore_ascii_case(full),
     }
-    let Some((_, set)) = ctx.row(text("PermissionSetId").unwrap_or_default())? else {
-        return Ok(());
-    };
-    let mut settings = ctx.next_settings();
-    let grant = settings
+}
+
+/// Shows what the user's permission sets show of all that was deployed hidden, and hides the rest; whether anything changed.
+pub(crate) fn judge(ctx: &Ctx<'_>, settings: &mut OrgSettings) -> Result<bool, Refusal> {
+    let sets = ctx.object("PermissionSet")?;
+    let assignments = ctx.object("PermissionSetAssignment")?;
+    let user = ctx.engine.user_id(ctx.user);
+    let mut names = Vec::new();
+    for number in ctx.pointing("PermissionSetAssignment", "AssigneeId", &user)? {
+        let row = store::get(ctx.db, assignments, number)?;
+        let set = row.and_then(|row| row.fields.get("PermissionSetId").cloned());
+        let place = set
+            .as_ref()
+            .and_then(Value::as_str)
+            .and_then(|id| ctx.locate(id));
+        if let Some((_, number)) = place
+            && let Some(set) = store::get(ctx.db, sets, number)?
+        {
+            names.extend(set.fields.get("Name").cloned());
+        }
+    }
+    let held: Vec<Grant> = settings
         .grants
         .iter()
-        .find(|grant| set.fields.get("Name") == Some(&json!(grant.name)))
-        .cloned();
-    if grant.is_some_and(|grant| grant.show(&mut settings)) {
+        .filter(|grant| names.contains(&json!(grant.name)))
+        .cloned()
+        .collect();
+    let mut secured = std::mem::take(&mut settings.secured);
+    let mut changed = false;
+    for field in &mut settings.custom_fields {
+        let full = full(&field.object, &field.name);
+        if was_secured(&mut secured, &full, field.hidden) {
+            let mut shown = held.iter().flat_map(|grant| &grant.fields);
+            let hidden = !shown.any(|name| is(name, &full));
+            changed |= std::mem::replace(&mut field.hidden, hidden) != hidden;
+        }
+    }
+    for known in &mut settings.record_types {
+        let full = full(&known.object, &known.name);
+        if was_secured(&mut secured, &full, known.hidden) {
+            let mut shown = held.iter().flat_map(|grant| &grant.record_types);
+            let hidden = !shown.any(|name| is(name, &full));
+            changed |= std::mem::replace(&mut known.hidden, hidden) != hidden;
+        }
+    }
+    settings.secured = secured;
+    Ok(changed)
+}
+
+/// Whether a field is shown by permission sets alone: what is hidden now is, from now on.
+fn was_secured(secured: &mut Vec<String>, full: &str, hidden: bool) -> bool {
+    let known = secured.iter().any(|name| is(name, full));
+    if hidden && !known {
+        secured.push(full.to_owned());
+    }
+    known || hidden
+}
+
+/// After a permission set was assigned to somebody, or an assignment was taken away.
+pub(crate) fn assignments_changed(ctx: &Ctx<'_>, assignment: &Fields) -> Result<(), Refusal> {
+    let assignee = assignment.get("AssigneeId").and_then(Value::as_str);
+    if assignee != Some(&ctx.engine.user_id(ctx.user)) {
+        return Ok(());
+    }
+    let mut settings = ctx.next_settings();
+    if judge(ctx, &mut settings)? {
         ctx.reshape(settings).map_err(Refusal::broken)?;
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::automation::{Automation, AutomationKind};
+use super::entitlements::EntitlementProcess;
 use super::grants::Grant;
 use super::knowledge::KnowledgeSettings;
 use super::limits::Limit;
@@ -123,6 +124,13 @@ impl OrgOptions {
     #[must_use]
     pub fn business_process(mut self, process: BusinessProcess) -> Self {
         self.settings.business_processes.push(process);
+        self
+    }
+
+    /// Whether the org has Entitlement Management.
+    #[must_use]
+    pub fn entitlements(mut self, on: bool) -> Self {
+        self.settings.entitlements = on;
         self
     }
 
@@ -428,6 +436,13 @@ pub struct OrgSettings {
     pub bulk_job_seconds: i64,
     /// "Bulk API Hard Delete".
     pub bulk_hard_delete: bool,
+    /// Entitlement Management: entitlements, their processes and milestones.
+    pub entitlements: bool,
+    /// Entitlement processes, in the order of their ids. They are never taken away, only made inactive.
+    pub entitlement_processes: Vec<EntitlementProcess>,
+    /// Fields and record types that nobody sees by the profile alone, such as `Case.Source_Key__c`: they were deployed into
+    /// an org with [`field_security`](Self::field_security).
+    pub secured: Vec<String>,
     /// Knowledge, where it is on.
     pub knowledge: Option<KnowledgeSettings>,
 }
@@ -475,6 +490,9 @@ impl Default for OrgSettings {
             limits: BTreeMap::new(),
             bulk_job_seconds: 7 * 86_400,
             bulk_hard_delete: false,
+            entitlements: false,
+            entitlement_processes: Vec::new(),
+            secured: Vec::new(),
             knowledge: None,
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::engine::Ctx;
+use super::entitlements;
 use super::error::Refusal;
 use super::schema::{Field, Kind, Object};
 use super::store::Row;
@@ -20,6 +21,11 @@ pub(crate) fn value(
     }
     Ok(match (field.kind, field.name.as_str()) {
         (Kind::Id, _) => json!(ctx.id(object, row.number)),
+        (_, name @ ("Status" | "IsCompleted" | "IsViolated"))
+            if matches!(object.name.as_str(), "Entitlement" | "CaseMilestone") =>
+        {
+            entitlements::derived(ctx, object, row, name).unwrap_or(Value::Null)
+        }
         (_, "IsDeleted") => json!(row.deleted),
         (_, "IsArchived") => json!(archived(ctx, object, row)),
         (Kind::Boolean, _) => json!(false),

@@ -1,6 +1,6 @@
 //! Single values: what a field accepts, and in which form it keeps it.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Timelike, Utc};
 use serde_json::{Number, Value, json};
 
 use super::error::Refusal;
@@ -65,6 +65,16 @@ pub(crate) fn day(text: &str) -> Option<NaiveDate> {
     (1700..4001).contains(&day.year()).then_some(day)
 }
 
+/// A time of day, `08:30:00.000Z`, of anything from `8:30` on.
+pub(crate) fn time(text: &str) -> Option<String> {
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let known = ["%H:%M:%S%.f", "%H:%M"];
+    let mut parsed = known
+        .iter()
+        .filter_map(|form| NaiveTime::parse_from_str(text, form).ok());
+    Some(parsed.next()?.format("%H:%M:%S.000Z").to_string())
+}
+
 /// The value as it is stored (null: cleared), or why it cannot be.
 pub(crate) fn accept(
     object: &Object,
@@ -114,6 +124,10 @@ fn text_value(object: &Object, field: &Field, raw: &str, extra: bool) -> Result<
         },
         Kind::DateTime => match moment(text) {
             Some(moment) => Ok(json!(date_time_text(moment))),
+            None => Err(wrong_type(field, &json!(raw))),
+        },
+        Kind::Time => match time(text) {
+            Some(time) => Ok(json!(time)),
             None => Err(wrong_type(field, &json!(raw))),
         },
         Kind::Picklist => picklist(field, text),

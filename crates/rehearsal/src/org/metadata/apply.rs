@@ -2,14 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::component::{Change, Component};
-use crate::org::engine::Ctx;
+use super::component::{Change, Component, Hours};
+use super::kept;
+use crate::org::engine::{Ctx, Shape};
+use crate::org::entitlements::{self, EntitlementProcess};
+use crate::org::error::Refusal;
 use crate::org::founding::{self, add};
 use crate::org::grants::{self, Grant};
 use crate::org::options::{CustomField, CustomObject, FieldType, OrgSettings, PicklistValue};
 use crate::org::record_types::{BusinessProcess, RecordType};
 use crate::org::schema::Schema;
 use crate::org::store;
+use crate::org::values;
+use crate::org::write;
 
 /// The org's objects as they will be, while components are taken one by one.
 pub(super) struct Draft<'c> {
@@ -74,18 +79,125 @@ impl<'c> Draft<'c> {
                 self.tried(settings)?;
                 created
             }
+            Change::EntitlementProcess(process) => self.entitlement_process(process)?,
+            Change::MilestoneType {
+                description,
+                recurrence,
+            } => {
+                self.has_entitlements()?;
+                let row = json!({"Name": component.name, "Description": description, "RecurrenceType": recurrence});
+                self.then(|ctx| entitlements::by_name(ctx, "MilestoneType", row))?
+            }
+            Change::Entitlements(on) => {
+                let mut settings = self.settings.clone();
+                settings.entitlements |= on;
+                let created = settings.entitlements != self.settings.entitlements;
+                self.tried(settings)?;
+                created
+            }
+            Change::BusinessHours { hours, holidays } => self.business_hours(hours, holidays)?,
             Change::Ignored => {
-                let note = (!matches!(component.kind.as_str(), "CustomObject" | "Package"))
-                    .then_some(NOT_IMITATED);
+                let (kind, name) = (component.kind.as_str(), component.name.as_str());
+                if matches!(kind, "CustomObject" | "Package") {
+                    return Ok(Done {
+                        created: false,
+                        note: None,
+                    });
+                }
+                let schema = Schema::build(&self.settings)?;
+                kept::check(&schema, kind, name, &component.body)?;
+                let is_first = kind == "Layout" && kept::of_first_layout(&schema, name).is_some();
+                let created = kept::keep(self.ctx, kind, name, &component.body);
                 return Ok(Done {
-                    created: false,
-                    note,
+                    created: created.map_err(|e| e.message)? && !is_first,
+                    note: (!kept::is_shown(kind)).then_some(NOT_IMITATED),
                 });
             }
         };
+        // What has an effect is read back as it came, but for what the schema itself tells.
+        if !matches!(
+            component.kind.as_str(),
+            "CustomObject" | "CustomField" | "StandardValueSet"
+        ) {
+            kept::keep(self.ctx, &component.kind, &component.name, &component.body)
+                .map_err(|e| e.message)?;
+        }
         Ok(Done {
             created,
             note: None,
+        })
+    }
+
+    /// Does something in the org as it will be.
+    fn then<T>(&self, work: impl FnOnce(&Ctx<'_>) -> Result<T, Refusal>) -> Result<T, String> {
+        let shape = Shape {
+            schema: Schema::build(&self.settings)?,
+            settings: self.settings.clone(),
+            since: self.ctx.now,
+        };
+        store::prepare(self.ctx.db, &shape.schema).map_err(|e| e.to_string())?;
+        work(&self.ctx.with(&shape)).map_err(|e| e.message)
+    }
+
+    fn has_entitlements(&self) -> Result<(), String> {
+        if self.settings.entitlements {
+            Ok(())
+        } else {
+            Err("Not available for deploy for this organization".to_owned())
+        }
+    }
+
+    fn entitlement_process(&mut self, process: &EntitlementProcess) -> Result<bool, String> {
+        self.has_entitlements()?;
+        let mut known = self.settings.entitlement_processes.iter();
+        let place = known.position(|known| known.name.eq_ignore_ascii_case(&process.name));
+        self.then(|ctx| {
+            process
+                .check(ctx)
+                .map_err(|problem| Refusal::new("INVALID_INPUT", problem))
+        })?;
+        let mut settings = self.settings.clone();
+        match place {
+            Some(place) => {
+                let number = i64::try_from(place + 1).unwrap_or(i64::MAX);
+                if self.then(|ctx| entitlements::in_use(ctx, number))? {
+                    return Err(format!(
+                        "The entitlement process {} is in use and cannot be changed",
+                        process.name
+                    ));
+                }
+                settings.entitlement_processes[place].clone_from(process);
+            }
+            None => settings.entitlement_processes.push(process.clone()),
+        }
+        self.tried(settings)?;
+        self.then(|ctx| entitlements::processes(ctx, &self.settings))?;
+        Ok(place.is_none())
+    }
+
+    fn business_hours(
+        &self,
+        hours: &[Hours],
+        holidays: &[(String, Option<String>)],
+    ) -> Result<bool, String> {
+        self.then(|ctx| {
+            let mut created = false;
+            for hours in hours {
+                let time = |name: &str| {
+                    let mut times = hours.times.iter();
+                    let (_, text) = times.find(|(known, _)| known == name)?;
+                    values::time(text)
+                };
+                let mut row =
+                    entitlements::hours(&hours.name, hours.active, hours.zone.as_deref(), time);
+                row["IsDefault"] = json!(hours.is_default);
+                created |= entitlements::by_name(ctx, "BusinessHours", row)?;
+            }
+            for (name, date) in holidays {
+                let row = json!({"Name": name, "ActivityDate": date, "IsAllDay": true, "IsRecurrence": date.is_none()});
+                created |= entitlements::by_name(ctx, "Holiday", row)?;
+            }
+            Ok(created)
         })
     }
 
@@ -120,7 +232,28 @@ impl<'c> Draft<'c> {
                             .is_some_and(|to| to.eq_ignore_ascii_case(name))
                 });
             }
-            _ => return Err(format!("the local org cannot delete a {kind}")),
+            "MilestoneType" => {
+                let row = self.then(|ctx| {
+                    let known = match ctx.schema().object(kind) {
+                        Some(_) => entitlements::named(ctx, kind, name)?,
+                        None => None,
+                    };
+                    known
+                        .map(|(id, _)| write::delete::delete(ctx, &id))
+                        .transpose()
+                })?;
+                row.ok_or_else(absent)?;
+                kept::forget(self.ctx, kind, name).map_err(|e| e.message)?;
+            }
+            "PermissionSet" | "Queue" | "RecordType" | "BusinessProcess" | "EntitlementProcess" => {
+                return Err(format!("the local org cannot delete a {kind}"));
+            }
+            _ => {
+                if !kept::forget(self.ctx, kind, name).map_err(|e| e.message)? {
+                    return Err(absent());
+                }
+                return Ok(());
+            }
         }
         self.changed = true;
         Ok(())
@@ -173,6 +306,10 @@ impl<'c> Draft<'c> {
             None => {
                 let must = field.required || field.field_type == FieldType::MasterDetail;
                 let hidden = self.settings.field_security && !must;
+                if hidden {
+                    let full = grants::full(&field.object, &field.name);
+                    settings.secured.push(full);
+                }
                 settings.custom_fields.push(CustomField {
                     hidden,
                     ..field.clone()
@@ -267,15 +404,13 @@ impl<'c> Draft<'c> {
             }
         }
         let created = self.row("PermissionSet", "Name", &name, row)?;
-        let set = self.number("PermissionSet", "Name", &name);
-        let set = set.map_err(|e| e.message)?.unwrap_or_default();
-        let assigned = grants::is_assigned(self.ctx, set).map_err(|e| e.message)?;
         // Where the org is not strict, whoever deploys a permission set has it.
-        if assigned || !self.settings.field_security {
+        if !self.settings.field_security {
             grant.show(&mut self.settings);
         }
         self.settings.grants.retain(|known| known.name != name);
         self.settings.grants.push(grant);
+        grants::judge(self.ctx, &mut self.settings).map_err(|e| e.message)?;
         self.changed = true;
         Ok(created)
     }
@@ -347,10 +482,17 @@ impl<'c> Draft<'c> {
                     ..record_type.clone()
                 };
             }
-            None => settings.record_types.push(RecordType {
-                hidden: self.settings.field_security,
-                ..record_type.clone()
-            }),
+            None => {
+                let hidden = self.settings.field_security;
+                if hidden {
+                    let full = grants::full(object, &record_type.name);
+                    settings.secured.push(full);
+                }
+                settings.record_types.push(RecordType {
+                    hidden,
+                    ..record_type.clone()
+                });
+            }
         }
         self.tried(settings)?;
         founding::record_types(self.ctx, &self.settings).map_err(|e| e.message)?;

@@ -2,10 +2,13 @@
 
 use roxmltree::Node;
 
+use super::kept;
+use crate::org::entitlements::{EntitlementProcess, Milestone};
 use crate::org::knowledge::CategoryGroup;
 use crate::org::options::{CustomField, CustomObject, FieldType};
 use crate::org::record_types::{BusinessProcess, RecordType};
-use crate::org::xml::{child, children, flag, number, text, texts};
+use crate::org::schema::Schema;
+use crate::org::xml::{child, children, escaped, flag, number, text, texts};
 
 /// One thing that a deployment or a call names.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,8 @@ pub(crate) struct Component {
     pub(crate) name: String,
     /// Where it stood in the zip.
     pub(crate) file: String,
+    /// What stands in it, its name left out, as it was written.
+    pub(crate) body: String,
     pub(crate) change: Change,
 }
 
@@ -45,10 +50,32 @@ pub(crate) enum Change {
     BusinessProcess(BusinessProcess),
     /// A group of data categories, whole.
     Categories(CategoryGroup),
+    EntitlementProcess(EntitlementProcess),
+    MilestoneType {
+        description: Option<String>,
+        recurrence: String,
+    },
+    /// Whether the org has entitlements from now on.
+    Entitlements(bool),
+    BusinessHours {
+        hours: Vec<Hours>,
+        holidays: Vec<(String, Option<String>)>,
+    },
     /// Taken and kept, without any effect.
     Ignored,
     /// What it says is not what the platform takes.
     Wrong(String),
+}
+
+/// Business hours of settings.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hours {
+    pub(crate) name: String,
+    pub(crate) active: bool,
+    pub(crate) is_default: bool,
+    pub(crate) zone: Option<String>,
+    /// Such as `mondayStartTime`, and the time.
+    pub(crate) times: Vec<(String, String)>,
 }
 
 /// The components of one file of a zip.
@@ -59,6 +86,7 @@ pub(super) fn of_file(path: &str, content: &str) -> Vec<Component> {
         kind: String::new(),
         name: stem.to_owned(),
         file: path.to_owned(),
+        body: String::new(),
         change: Change::Wrong(problem),
     };
     let document = match roxmltree::Document::parse(content) {
@@ -70,7 +98,7 @@ pub(super) fn of_file(path: &str, content: &str) -> Vec<Component> {
     let mut found = if kind == "CustomObject" {
         of_object(stem, root)
     } else {
-        vec![of_element(&kind, stem, root)]
+        vec![of_element(&kind, &unescaped(stem), root)]
     };
     for component in &mut found {
         path.clone_into(&mut component.file);
@@ -114,11 +142,11 @@ fn of_object(name: &str, node: Node<'_, '_>) -> Vec<Component> {
             "businessProcesses" => {
                 found.push(of_element("BusinessProcess", &full, part));
             }
-            "validationRules" => found.push(component("ValidationRule", &full, Change::Ignored)),
-            "listViews" => found.push(component("ListView", &full, Change::Ignored)),
-            "fieldSets" => found.push(component("FieldSet", &full, Change::Ignored)),
-            "compactLayouts" => found.push(component("CompactLayout", &full, Change::Ignored)),
-            "webLinks" => found.push(component("WebLink", &full, Change::Ignored)),
+            "validationRules" => found.push(of_element("ValidationRule", &full, part)),
+            "listViews" => found.push(of_element("ListView", &full, part)),
+            "fieldSets" => found.push(of_element("FieldSet", &full, part)),
+            "compactLayouts" => found.push(of_element("CompactLayout", &full, part)),
+            "webLinks" => found.push(of_element("WebLink", &full, part)),
             _ => {}
         }
     }
@@ -157,13 +185,80 @@ fn of_element(kind: &str, name: &str, node: Node<'_, '_>) -> Component {
         "RecordType" => record_type(name, node),
         "BusinessProcess" => business_process(name, node),
         "StandardValueSet" => values(name, node),
+        "EntitlementProcess" => entitlement_process(name, node),
+        "MilestoneType" => Change::MilestoneType {
+            description: text(node, "description").map(str::to_owned),
+            recurrence: text(node, "recurrenceType").unwrap_or("none").to_owned(),
+        },
+        "EntitlementSettings" => Change::Entitlements(flag(node, "enableEntitlements")),
+        "BusinessHoursSettings" => business_hours(node),
         "DataCategoryGroup" => match CategoryGroup::of(name, node) {
             Ok(group) => Change::Categories(group),
             Err(problem) => Change::Wrong(problem),
         },
         _ => Change::Ignored,
     };
-    component(kind, name, change)
+    // Settings go by one type, whatever their element is called.
+    let kind = match kind {
+        "EntitlementSettings" | "BusinessHoursSettings" => "Settings",
+        other => other,
+    };
+    Component {
+        body: kept::inner(node),
+        ..component(kind, name, change)
+    }
+}
+
+fn entitlement_process(name: &str, node: Node<'_, '_>) -> Change {
+    let of = text(node, "SObjectType").unwrap_or("Case");
+    if of != "Case" {
+        return Change::Wrong(format!(
+            "the local org does not imitate entitlement processes of {of}"
+        ));
+    }
+    let items = children(node).filter(|part| part.tag_name().name() == "milestones");
+    let milestones = items.map(|item| Milestone {
+        name: text(item, "milestoneName").unwrap_or_default().to_owned(),
+        minutes: number(item, "minutesToComplete").unwrap_or(0),
+        business_hours: text(item, "businessHours").map(str::to_owned),
+    });
+    Change::EntitlementProcess(EntitlementProcess {
+        name: name.to_owned(),
+        label: text(node, "name").unwrap_or_default().to_owned(),
+        description: text(node, "description").map(str::to_owned),
+        active: flag(node, "active"),
+        business_hours: text(node, "businessHours").map(str::to_owned),
+        start_field: text(node, "entryStartDateField")
+            .map_or("SlaStartDate", |field| field.trim_start_matches("Case."))
+            .to_owned(),
+        milestones: milestones.collect(),
+    })
+}
+
+fn business_hours(node: Node<'_, '_>) -> Change {
+    let named =
+        |name: &'static str| children(node).filter(move |part| part.tag_name().name() == name);
+    let hours = named("businessHours").map(|part| Hours {
+        name: text(part, "name").unwrap_or_default().to_owned(),
+        active: flag(part, "active"),
+        is_default: flag(part, "default"),
+        zone: text(part, "timeZoneId").map(str::to_owned),
+        times: children(part)
+            .filter(|time| time.tag_name().name().ends_with("Time"))
+            .filter_map(|time| {
+                let name = time.tag_name().name().to_owned();
+                Some((name, time.text()?.trim().to_owned()))
+            })
+            .collect(),
+    });
+    let holidays = named("holidays").map(|part| {
+        let name = text(part, "name").unwrap_or_default().to_owned();
+        (name, text(part, "activityDate").map(str::to_owned))
+    });
+    Change::BusinessHours {
+        hours: hours.collect(),
+        holidays: holidays.collect(),
+    }
 }
 
 fn record_type(full: &str, node: Node<'_, '_>) -> Change {
@@ -214,6 +309,7 @@ fn component(kind: &str, name: &str, change: Change) -> Component {
         kind: kind.to_owned(),
         name: name.to_owned(),
         file: String::new(),
+        body: String::new(),
         change,
     }
 }
@@ -319,25 +415,60 @@ fn type_of(name: &str) -> Option<FieldType> {
     })
 }
 
-fn values(name: &str, node: Node<'_, '_>) -> Change {
-    let places: &[(&str, &str)] = match name {
-        "CaseStatus" => &[("Case", "Status")],
-        "CaseOrigin" => &[("Case", "Origin")],
-        "CasePriority" => &[("Case", "Priority")],
-        "CaseReason" => &[("Case", "Reason")],
-        "CaseType" => &[("Case", "Type")],
-        "AccountType" => &[("Account", "Type")],
-        "Industry" => &[("Account", "Industry"), ("Lead", "Industry")],
-        "LeadSource" => &[
+/// Standard picklists by the names of their sets, and the fields that have their values.
+pub(super) const VALUE_SETS: [(&str, &[(&str, &str)]); 12] = [
+    ("AccountType", &[("Account", "Type")]),
+    ("CaseOrigin", &[("Case", "Origin")]),
+    ("CasePriority", &[("Case", "Priority")]),
+    ("CaseReason", &[("Case", "Reason")]),
+    ("CaseStatus", &[("Case", "Status")]),
+    ("CaseType", &[("Case", "Type")]),
+    ("Industry", &[("Account", "Industry"), ("Lead", "Industry")]),
+    (
+        "LeadSource",
+        &[
             ("Contact", "LeadSource"),
             ("Lead", "LeadSource"),
             ("Account", "AccountSource"),
         ],
-        "LeadStatus" => &[("Lead", "Status")],
-        "Salutation" => &[("Contact", "Salutation"), ("Lead", "Salutation")],
-        "TaskStatus" => &[("Task", "Status")],
-        "TaskPriority" => &[("Task", "Priority")],
-        _ => return Change::Ignored,
+    ),
+    ("LeadStatus", &[("Lead", "Status")]),
+    (
+        "Salutation",
+        &[("Contact", "Salutation"), ("Lead", "Salutation")],
+    ),
+    ("TaskPriority", &[("Task", "Priority")]),
+    ("TaskStatus", &[("Task", "Status")]),
+];
+
+/// The values of a standard picklist as they are by now.
+pub(super) fn value_set(schema: &Schema, name: &str) -> Option<String> {
+    let (_, places) = VALUE_SETS.iter().find(|(known, _)| *known == name)?;
+    let (object, field) = places.first()?;
+    let field = schema.object(object)?.field(field)?;
+    let rows: String = field
+        .values
+        .iter()
+        .map(|known| {
+            let closed = if name.ends_with("Status") {
+                format!("<closed>{}</closed>", known.closed)
+            } else {
+                String::new()
+            };
+            format!(
+                "<standardValue><fullName>{}</fullName><default>{}</default><label>{}</label>{closed}</standardValue>",
+                escaped(&known.value),
+                field.default.as_ref() == Some(&known.value),
+                escaped(&known.label)
+            )
+        })
+        .collect();
+    Some(format!("<sorted>false</sorted>{rows}"))
+}
+
+fn values(name: &str, node: Node<'_, '_>) -> Change {
+    let Some((_, places)) = VALUE_SETS.iter().find(|(known, _)| *known == name) else {
+        return Change::Ignored;
     };
     let values = children(node)
         .filter(|value| value.tag_name().name() == "standardValue")

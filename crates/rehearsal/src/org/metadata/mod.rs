@@ -6,6 +6,8 @@
 
 mod apply;
 mod component;
+mod kept;
+pub(crate) mod retrieve;
 mod zip;
 
 use rusqlite::{OptionalExtension, params};
@@ -15,9 +17,11 @@ use self::apply::Draft;
 use self::component::Component;
 use super::engine::Ctx;
 use super::error::Refusal;
+use super::record_types::{BusinessProcess, RecordType};
 use super::rest::{Reply, Request};
 use super::schema::{Field, Kind, Object};
 use super::values::date_time_text;
+use super::xml::{element, escaped};
 
 /// The key prefix of deployments.
 const PREFIX: &str = "0Af";
@@ -25,12 +29,20 @@ const PREFIX: &str = "0Af";
 const MOST_PER_CALL: usize = 10;
 
 /// The types of `describeMetadata`: name, folder, suffix.
-const TYPES: [(&str, &str, &str); 7] = [
+const TYPES: [(&str, &str, &str); 11] = [
     ("CustomObject", "objects", "object"),
+    ("CustomApplication", "applications", "app"),
+    (
+        "EntitlementProcess",
+        "entitlementProcesses",
+        "entitlementProcess",
+    ),
     ("Layout", "layouts", "layout"),
+    ("MilestoneType", "milestoneTypes", "milestoneType"),
     ("PermissionSet", "permissionsets", "permissionset"),
     ("Profile", "profiles", "profile"),
     ("Queue", "queues", "queue"),
+    ("Settings", "settings", "settings"),
     ("StandardValueSet", "standardValueSets", "standardValueSet"),
     ("CustomTab", "tabs", "tab"),
 ];
@@ -242,13 +254,14 @@ fn package(zip: &[u8]) -> Result<Package, String> {
     }
     // Objects before the fields that point at them, fields before what speaks of them.
     components.sort_by_key(|component| match component.kind.as_str() {
-        "CustomObject" => 0,
-        "CustomField" => 1,
-        "StandardValueSet" => 2,
-        "BusinessProcess" => 3,
-        "RecordType" => 4,
-        "Queue" => 5,
-        _ => 6,
+        "Settings" => 0,
+        "CustomObject" => 1,
+        "CustomField" => 2,
+        "StandardValueSet" => 3,
+        "BusinessProcess" | "MilestoneType" => 4,
+        "RecordType" | "EntitlementProcess" => 5,
+        "Queue" => 6,
+        _ => 7,
     });
     Ok(Package {
         manifest,
@@ -412,7 +425,10 @@ pub(crate) fn described() -> Value {
         .iter()
         .map(|(name, folder, suffix)| {
             let children = if *name == "CustomObject" {
-                json!(["BusinessProcess", "CustomField", "RecordType"])
+                json!([
+                    "BusinessProcess", "CompactLayout", "CustomField", "FieldSet", "ListView", "RecordType",
+                    "ValidationRule", "WebLink",
+                ])
             } else {
                 json!([])
             };
@@ -428,9 +444,10 @@ pub(crate) fn described() -> Value {
 }
 
 /// `listMetadata` of one type.
-pub(crate) fn listed(ctx: &Ctx<'_>, kind: &str) -> Vec<Value> {
+pub(crate) fn listed(ctx: &Ctx<'_>, kind: &str) -> Result<Vec<Value>, Refusal> {
     let objects = || ctx.schema().objects.iter().filter(|object| !object.tooling);
-    let names: Vec<String> = match kind {
+    let settings = &ctx.shape.settings;
+    let mut names: Vec<String> = match kind {
         "CustomObject" => objects().map(|object| object.name.clone()).collect(),
         "CustomField" => objects()
             .flat_map(|object| {
@@ -438,46 +455,154 @@ pub(crate) fn listed(ctx: &Ctx<'_>, kind: &str) -> Vec<Value> {
                 custom.map(|field| format!("{}.{}", object.name, field.name))
             })
             .collect(),
+        "Layout" => objects()
+            .filter(|object| object.createable && !object.setup)
+            .map(|object| format!("{}-{} Layout", object.name, object.label))
+            .collect(),
+        "RecordType" => (settings.record_types.iter())
+            .map(|known| format!("{}.{}", known.object, known.name))
+            .collect(),
+        "BusinessProcess" => (settings.business_processes.iter())
+            .map(|known| format!("{}.{}", known.object, known.name))
+            .collect(),
+        "StandardValueSet" => component::VALUE_SETS
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect(),
         _ => Vec::new(),
     };
+    names.extend(kept::names(ctx, kind)?);
+    names.sort();
+    names.dedup();
     let now = date_time_text(ctx.shape.since);
     let user = ctx.engine.user_id(ctx.user);
-    names
-        .into_iter()
-        .map(|name| {
-            json!({
-                "createdById": user, "createdByName": "Integration User", "createdDate": now,
-                "fileName": format!("objects/{}.object", name.split('.').next().unwrap_or(&name)),
-                "fullName": name, "id": "", "lastModifiedById": user, "lastModifiedByName": "Integration User",
-                "lastModifiedDate": now, "type": kind,
-            })
+    let file = |name: &str| {
+        let known = TYPES.iter().find(|(known, ..)| *known == kind);
+        match known.filter(|(known, ..)| *known != "CustomObject") {
+            Some((_, folder, suffix)) => format!("{folder}/{name}.{suffix}"),
+            None => format!("objects/{}.object", name.split('.').next().unwrap_or(name)),
+        }
+    };
+    let rows = names.into_iter().map(|name| {
+        json!({
+            "createdById": user, "createdByName": "Integration User", "createdDate": now, "fileName": file(&name),
+            "fullName": name, "id": "", "lastModifiedById": user, "lastModifiedByName": "Integration User",
+            "lastModifiedDate": now, "type": kind,
         })
+    });
+    Ok(rows.collect())
+}
+
+/// What stands in one component, as `readMetadata` and `retrieve` show it; none where the org has none of that name.
+pub(crate) fn read(ctx: &Ctx<'_>, kind: &str, name: &str) -> Result<Option<String>, Refusal> {
+    let shown = match kind {
+        "CustomField" => {
+            let of = name.split_once('.').and_then(|(object, field)| {
+                let object = ctx.schema().object(object)?;
+                object.fields.iter().find(|f| f.custom && f.name == field)
+            });
+            return Ok(of.map(|field| parts(&as_metadata(field))));
+        }
+        "CustomObject" => {
+            let Some(object) = ctx.schema().object(name) else {
+                return Ok(None);
+            };
+            return whole_object(ctx, object).map(Some);
+        }
+        "StandardValueSet" => component::value_set(ctx.schema(), name),
+        _ => kept::read(ctx, kind, name)?,
+    };
+    let settings = &ctx.shape.settings;
+    Ok(match (shown, kind, name.split_once('.')) {
+        (Some(shown), ..) => Some(shown),
+        (None, "Layout", _) => kept::of_first_layout(ctx.schema(), name).map(kept::first_layout),
+        (None, "RecordType", Some((object, name))) => {
+            let mut known = settings.record_types.iter();
+            known
+                .find(|known| known.is(object, name))
+                .map(of_record_type)
+        }
+        (None, "BusinessProcess", Some((object, name))) => {
+            let mut known = settings.business_processes.iter();
+            let process = known.find(|known| known.object == object && known.name == name);
+            process.map(of_business_process)
+        }
+        _ => None,
+    })
+}
+
+/// An object's file: itself, its fields, and what else belongs to it.
+fn whole_object(ctx: &Ctx<'_>, object: &Object) -> Result<String, Refusal> {
+    let mut shown = parts(&object_metadata(object));
+    for (kind, element) in [
+        ("BusinessProcess", "businessProcesses"),
+        ("CompactLayout", "compactLayouts"),
+        ("FieldSet", "fieldSets"),
+        ("ListView", "listViews"),
+        ("RecordType", "recordTypes"),
+        ("ValidationRule", "validationRules"),
+        ("WebLink", "webLinks"),
+    ] {
+        for row in listed(ctx, kind)? {
+            let full = row["fullName"].as_str().unwrap_or_default();
+            let own = full
+                .split_once('.')
+                .filter(|(of, _)| *of == object.name)
+                .map(|(_, name)| name);
+            if let (Some(name), Some(inner)) = (own, read(ctx, kind, full)?) {
+                let name = escaped(name);
+                shown.push_str(&format!(
+                    "<{element}><fullName>{name}</fullName>{inner}</{element}>"
+                ));
+            }
+        }
+    }
+    Ok(shown)
+}
+
+/// The elements of an object of JSON, its name left out.
+fn parts(shown: &Value) -> String {
+    let entries = shown.as_object().into_iter().flatten();
+    entries
+        .filter(|(name, _)| *name != "fullName")
+        .map(|(name, value)| element(name, value))
         .collect()
 }
 
-/// `readMetadata` of one component; none where the org has none or does not keep it.
-pub(crate) fn read(ctx: &Ctx<'_>, kind: &str, name: &str) -> Option<Value> {
-    match kind {
-        "CustomField" => {
-            let (object, field) = name.split_once('.')?;
-            let object = ctx.schema().object(object)?;
-            let field = object.fields.iter().find(|f| f.custom && f.name == field)?;
-            let mut shown = as_metadata(field);
-            shown["fullName"] = json!(name);
-            Some(shown)
-        }
-        "CustomObject" => {
-            let object = ctx.schema().object(name)?;
-            Some(object_metadata(object))
-        }
-        _ => None,
-    }
+fn of_record_type(known: &RecordType) -> String {
+    let narrowed: Vec<Value> = known
+        .values
+        .iter()
+        .map(|(field, values)| {
+            let values: Vec<Value> = values
+                .iter()
+                .map(|value| json!({"fullName": value, "default": false}))
+                .collect();
+            json!({"picklist": field, "values": values})
+        })
+        .collect();
+    parts(&json!({
+        "active": !known.inactive, "businessProcess": known.business_process, "label": known.shown(),
+        "picklistValues": narrowed,
+    }))
+}
+
+fn of_business_process(process: &BusinessProcess) -> String {
+    let values: Vec<Value> = process
+        .values
+        .iter()
+        .map(|value| json!({"fullName": value, "default": process.default.as_ref() == Some(value)}))
+        .collect();
+    parts(&json!({"isActive": true, "values": values}))
 }
 
 fn object_metadata(object: &Object) -> Value {
     let custom = object.fields.iter().filter(|field| field.custom);
     let fields: Vec<Value> = custom.map(as_metadata).collect();
-    let mut shown = json!({"fullName": object.name, "fields": fields, "label": object.label});
+    let mut shown = json!({"fields": fields});
+    if object.custom {
+        shown["label"] = json!(object.label);
+    }
     if object.custom {
         let numbered = object
             .field("Name")
@@ -504,6 +629,7 @@ fn as_metadata(field: &Field) -> Value {
         Kind::Boolean => "Checkbox",
         Kind::Date => "Date",
         Kind::DateTime => "DateTime",
+        Kind::Time => "Time",
         Kind::Picklist | Kind::Combobox => "Picklist",
         Kind::MultiPicklist => "MultiselectPicklist",
         Kind::Email => "Email",

@@ -1,8 +1,11 @@
-//! Zip files as metadata come in: stored or deflated, without encryption.
+//! Zip files as metadata come in, stored or deflated, without encryption; and as they go out.
 
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
 
 use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 
 /// More unpacked bytes are refused (Salesforce transport reference, section 11.1).
 const MOST_BYTES: u64 = 600 << 20;
@@ -39,6 +42,56 @@ pub(super) fn files(zip: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
         found.push((entry.name, bytes));
     }
     Ok(found)
+}
+
+/// A zip of these files, by their paths.
+pub(super) fn packed(files: &BTreeMap<String, String>) -> std::io::Result<Vec<u8>> {
+    let (mut zip, mut central) = (Vec::new(), Vec::new());
+    for (path, text) in files {
+        let mut crc = Crc::new();
+        crc.update(text.as_bytes());
+        let mut packer = DeflateEncoder::new(Vec::new(), Compression::default());
+        packer.write_all(text.as_bytes())?;
+        let packed = packer.finish()?;
+        // Versions, flags (names in UTF-8), method, time and day, checksum, sizes, length of the name.
+        let mut common = Vec::new();
+        for half in [20_u16, 0x0800, 8, 0, 0x21] {
+            common.extend(half.to_le_bytes());
+        }
+        for four in [crc.sum(), size(packed.len()), size(text.len())] {
+            common.extend(four.to_le_bytes());
+        }
+        common.extend((size(path.len()) as u16).to_le_bytes());
+        common.extend([0, 0]);
+        let at = size(zip.len());
+        zip.extend(LOCAL.to_le_bytes());
+        zip.extend(&common);
+        zip.extend(path.as_bytes());
+        zip.extend(&packed);
+        central.extend(CENTRAL.to_le_bytes());
+        central.extend(20_u16.to_le_bytes());
+        central.extend(&common);
+        // No comment, no second disk, no attributes.
+        central.extend([0; 10]);
+        central.extend(at.to_le_bytes());
+        central.extend(path.as_bytes());
+    }
+    let count = (size(files.len()) as u16).to_le_bytes();
+    let at = size(zip.len());
+    zip.extend(&central);
+    zip.extend(END.to_le_bytes());
+    zip.extend([0; 4]);
+    zip.extend(count);
+    zip.extend(count);
+    zip.extend(size(central.len()).to_le_bytes());
+    zip.extend(at.to_le_bytes());
+    zip.extend([0, 0]);
+    Ok(zip)
+}
+
+/// Sizes of metadata fit: a field of a zip that is too small for one would be no zip.
+fn size(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 struct Entry {
@@ -95,6 +148,24 @@ fn four(bytes: &[u8], at: usize) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked_again() {
+        let long = "many words ".repeat(1_000);
+        let packed_files = BTreeMap::from([
+            ("objects/Case.object".to_owned(), long),
+            ("package.xml".to_owned(), String::new()),
+            ("layouts/Case-Žádost.layout".to_owned(), "ž".to_owned()),
+        ]);
+        let zip = packed(&packed_files).unwrap();
+        assert!(zip.len() < 2_000, "{}", zip.len());
+        let unpacked: BTreeMap<String, String> = files(&zip)
+            .unwrap()
+            .into_iter()
+            .map(|(path, bytes)| (path, String::from_utf8(bytes).unwrap()))
+            .collect();
+        assert_eq!(unpacked, packed_files);
+    }
 
     #[test]
     fn bytes_that_are_no_zip_are_refused_and_never_bring_it_down() {

@@ -222,6 +222,7 @@ fn kind(told: &Value) -> Option<Kind> {
         "percent" => Kind::Percent,
         "date" => Kind::Date,
         "datetime" => Kind::DateTime,
+        "time" => Kind::Time,
         "reference" => Kind::Reference,
         "address" => Kind::Address,
         "base64" => Kind::Base64,

@@ -79,6 +79,8 @@ pub(crate) enum Kind {
     Percent,
     Date,
     DateTime,
+    /// A time of day.
+    Time,
     Reference,
     Address,
     Base64,
@@ -155,6 +157,7 @@ impl Schema {
         if let Some(knowledge) = &settings.knowledge {
             super::knowledge::add(&mut objects, knowledge);
         }
+        super::entitlements::add_to(&mut objects, settings)?;
         features::add(&mut objects, settings)?;
         // Before what is installed in addition: a field that the other org has already is as it has it.
         if let Some(picture) = &settings.picture {
@@ -364,6 +367,12 @@ impl Object {
         self.view_of.as_deref().unwrap_or(&self.name)
     }
 
+    /// Adds a field of the table's form.
+    pub(super) fn add_line(&mut self, line: &str) -> Result<(), String> {
+        self.add(table::field(line))
+            .map_err(|name| format!("{} has a field {name} already", self.name))
+    }
+
     fn add(&mut self, field: Field) -> Result<(), String> {
         let key = field.name.to_ascii_lowercase();
         if self.by_name.contains_key(&key) {
@@ -450,6 +459,7 @@ impl Field {
             && !matches!(
                 self.kind,
                 Kind::DateTime
+                    | Kind::Time
                     | Kind::Double
                     | Kind::Currency
                     | Kind::Percent

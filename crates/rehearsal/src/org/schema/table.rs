@@ -15,7 +15,15 @@ const AUDIT: [&str; 4] = [
     "LastModifiedById",
 ];
 
-/// The built-in objects. With `audit`, the audit fields (and a Case's ClosedDate) can be set on insert.
+/// What else can be set on insert where the org allows it (Salesforce object reference, section 1.2).
+const AT_INSERT: [(&str, &str); 4] = [
+    ("Case", "ClosedDate"),
+    ("Lead", "ConvertedAccountId"),
+    ("Lead", "ConvertedContactId"),
+    ("Lead", "ConvertedDate"),
+];
+
+/// The built-in objects. With `audit`, the audit fields and their like can be set on insert.
 pub(super) fn builtin(audit: bool) -> Vec<Object> {
     objects(TABLE, audit)
 }
@@ -33,7 +41,7 @@ pub(in crate::org) fn objects(table: &str, audit: bool) -> Vec<Object> {
             None => {
                 let object = objects.last_mut().expect("the table starts with an object");
                 let mut field = field(line);
-                field.createable |= audit && object.name == "Case" && field.name == "ClosedDate";
+                field.createable |= audit && AT_INSERT.contains(&(&*object.name, &*field.name));
                 object.add(field).expect("the table names a field once");
             }
         }
@@ -203,6 +211,7 @@ fn kind_of(word: &str) -> Kind {
         "currency" => Kind::Currency,
         "date" => Kind::Date,
         "datetime" => Kind::DateTime,
+        "time" => Kind::Time,
         "reference" => Kind::Reference,
         "address" => Kind::Address,
         "base64" => Kind::Base64,

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
-use crate::org::metadata::{self, Options};
-use crate::org::xml::{child, children, element, flag, text, texts};
+use crate::org::metadata::{self, Options, retrieve};
+use crate::org::xml::{child, children, element, escaped, flag, text, texts};
 
 pub(super) fn perform(
     ctx: &Ctx<'_>,
@@ -43,13 +43,27 @@ pub(super) fn perform(
             let rows = metadata::remove(ctx, kind, &names)?;
             Ok(element("result", &Value::Array(rows)))
         }
-        "readMetadata" => Ok(read(ctx, operation)),
+        "readMetadata" => read(ctx, operation),
+        "retrieve" => {
+            let request = child(operation, "retrieveRequest");
+            let request = request
+                .ok_or_else(|| Refusal::new("INVALID_INPUT", "retrieveRequest is missing"))?;
+            let id = retrieve::begin(ctx, request)?;
+            let queued = json!({"done": false, "id": id, "state": "Queued"});
+            Ok(element("result", &queued))
+        }
+        "checkRetrieveStatus" => {
+            let id = text(operation, "asyncProcessId").unwrap_or_default();
+            // Clients of before version 31 do not know how to ask for less.
+            let with_zip = text(operation, "includeZip") != Some("false");
+            Ok(element("result", &retrieve::status(ctx, id, with_zip)?))
+        }
         "listMetadata" => {
             let queries = children(operation).filter(|part| part.tag_name().name() == "queries");
-            let rows: Vec<Value> = queries
-                .filter_map(|query| text(query, "type"))
-                .flat_map(|kind| metadata::listed(ctx, kind))
-                .collect();
+            let mut rows = Vec::new();
+            for kind in queries.filter_map(|query| text(query, "type")) {
+                rows.extend(metadata::listed(ctx, kind)?);
+            }
             Ok(element("result", &Value::Array(rows)))
         }
         "describeMetadata" => Ok(element("result", &metadata::described())),
@@ -74,16 +88,19 @@ fn deploy(ctx: &Ctx<'_>, operation: Node<'_, '_>) -> Result<String, Refusal> {
     ))
 }
 
-fn read(ctx: &Ctx<'_>, operation: Node<'_, '_>) -> String {
+fn read(ctx: &Ctx<'_>, operation: Node<'_, '_>) -> Result<String, Refusal> {
     let kind = text(operation, "type").unwrap_or_default();
-    let rows: String = texts(operation, "fullNames")
-        .map(|name| match metadata::read(ctx, kind, name) {
-            Some(shown) => {
-                let inner = element("records", &shown);
-                inner.replacen("<records>", &format!("<records xsi:type=\"{kind}\">"), 1)
+    let mut rows = String::new();
+    for name in texts(operation, "fullNames") {
+        match metadata::read(ctx, kind, name)? {
+            Some(inner) => {
+                let name = escaped(name);
+                rows.push_str(&format!(
+                    "<records xsi:type=\"{kind}\"><fullName>{name}</fullName>{inner}</records>"
+                ));
             }
-            None => "<records xsi:nil=\"true\"/>".to_owned(),
-        })
-        .collect();
-    format!("<result>{rows}</result>")
+            None => rows.push_str("<records xsi:nil=\"true\"/>"),
+        }
+    }
+    Ok(format!("<result>{rows}</result>"))
 }

@@ -10,7 +10,8 @@ use super::engine::{Ctx, Engine, INTEGRATION_USER};
 use super::error::Refusal;
 use super::store;
 use super::values::date_time_text;
-use super::xml::{child, children, element, escaped, text};
+use super::write;
+use super::xml::{child, children, element, escaped, text, texts};
 
 /// `login()` is gone from this version on (Salesforce transport reference, section 1).
 const WITHOUT_LOGIN: u32 = 65;
@@ -127,7 +128,7 @@ fn answered(engine: &Engine, call: &Call) -> Result<(String, String), Refusal> {
     engine.count_call();
     let inner = engine.transaction(user, call.version, |ctx| match call.api {
         Api::Metadata => meta::perform(ctx, &name, operation),
-        _ => perform(ctx, call, token, &name),
+        _ => perform(ctx, call, token, operation),
     })?;
     Ok((name, inner))
 }
@@ -185,13 +186,20 @@ fn user_info(ctx: &Ctx<'_>, user: i64) -> Result<Value, Refusal> {
 }
 
 /// What clients of the partner and enterprise APIs ask besides logging in.
-fn perform(ctx: &Ctx<'_>, call: &Call, token: &str, name: &str) -> Result<String, Refusal> {
+fn perform(
+    ctx: &Ctx<'_>,
+    call: &Call,
+    token: &str,
+    operation: Node<'_, '_>,
+) -> Result<String, Refusal> {
+    let name = operation.tag_name().name();
     match name {
         "getUserInfo" => Ok(element("result", &user_info(ctx, ctx.user)?)),
         "getServerTimestamp" => {
             let now = json!({"timestamp": date_time_text(ctx.now).replace("+0000", "Z")});
             Ok(element("result", &now))
         }
+        "merge" => merge(ctx, operation),
         "logout" => ctx
             .engine
             .sessions
@@ -205,4 +213,48 @@ fn perform(ctx: &Ctx<'_>, call: &Call, token: &str, name: &str) -> Result<String
             Err(Refusal::new("INVALID_OPERATION", message))
         }
     }
+}
+
+/// `merge`: one result per request.
+fn merge(ctx: &Ctx<'_>, operation: Node<'_, '_>) -> Result<String, Refusal> {
+    let requests = children(operation).filter(|part| part.tag_name().name() == "request");
+    let mut results = Vec::new();
+    for request in requests {
+        ctx.db.execute_batch("SAVEPOINT merge")?;
+        let merged = one_merge(ctx, request);
+        if merged.is_err() {
+            ctx.db.execute_batch("ROLLBACK TO merge")?;
+        }
+        ctx.db.execute_batch("RELEASE merge")?;
+        results.push(match merged {
+            Ok(merged) => json!({
+                "id": merged.master, "mergedRecordIds": merged.others, "success": true,
+                "updatedRelatedIds": merged.related,
+            }),
+            Err(refusal) if refusal.status >= 500 => return Err(refusal),
+            Err(refusal) => json!({
+                "errors": {"fields": refusal.fields, "message": refusal.message, "statusCode": refusal.code},
+                "success": false,
+            }),
+        });
+    }
+    Ok(element("result", &Value::Array(results)))
+}
+
+fn one_merge(ctx: &Ctx<'_>, request: Node<'_, '_>) -> Result<write::merge::Merged, Refusal> {
+    let missing = |what: &str| Refusal::new("MISSING_ARGUMENT", format!("{what} is missing"));
+    let master = child(request, "masterRecord").ok_or_else(|| missing("masterRecord"))?;
+    // The partner API names the type in an element, the enterprise API in an attribute.
+    let typed = master
+        .attributes()
+        .find(|attribute| attribute.name() == "type");
+    let kind = typed.map(|typed| typed.value().rsplit(':').next().unwrap_or_default());
+    let kind = text(master, "type").or(kind).unwrap_or_default();
+    let id = text(master, "Id").ok_or_else(|| missing("Id"))?;
+    let values = children(master)
+        .map(|part| (part.tag_name().name(), part.text().unwrap_or_default()))
+        .filter(|(name, _)| !matches!(*name, "type" | "Id" | "fieldsToNull"))
+        .map(|(name, value)| (name.to_owned(), json!(value)));
+    let others: Vec<&str> = texts(request, "recordToMergeIds").collect();
+    write::merge::merge(ctx, kind, id, &values.collect(), &others)
 }

@@ -110,6 +110,7 @@ fn column(name: &str, field: &Field, aggregate: bool) -> Value {
         Kind::Double | Kind::Currency | Kind::Percent => "Double",
         Kind::Date => "Date",
         Kind::DateTime => "Datetime",
+        Kind::Time => "Time",
         _ => "String",
     };
     json!({

@@ -81,7 +81,7 @@ impl Bench {
             .clone()
     }
 
-    async fn soap(&self, path: &str, body: &str) -> (u16, String) {
+    pub(super) async fn soap(&self, path: &str, body: &str) -> (u16, String) {
         let envelope = format!(
             "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Header><SessionHeader>\
              <sessionId>{TOKEN}</sessionId></SessionHeader></e:Header><e:Body>{body}</e:Body></e:Envelope>"
@@ -118,7 +118,7 @@ impl Bench {
     }
 }
 
-fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
+pub(super) fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     text.split_once(before)
         .and_then(|(_, rest)| rest.split_once(after))
         .map_or("", |(inner, _)| inner)
@@ -221,6 +221,26 @@ async fn where_the_org_is_strict_a_deployed_field_hides_until_a_permission_set_t
     bench.assign("M").await;
     let after = names(&bench.get("sobjects/Meter__c/describe").await.body);
     assert!(after.contains(&"Key__c".to_owned()));
+    // A second set that shows it, too, is not missed.
+    let second = [
+        ("package.xml", "<Package><version>66.0</version></Package>"),
+        ("permissionsets/N.permissionset", MIGRATION),
+    ];
+    assert_eq!(bench.deployed(&second, "{}").await["status"], "Succeeded");
+    bench.assign("N").await;
+    for (set, left) in [("N", &after), ("M", &before)] {
+        let soql =
+            format!("SELECT Id FROM PermissionSetAssignment WHERE PermissionSet.Name = '{set}'");
+        let row = bench.rows(&soql).await[0]["Id"].clone();
+        let place = format!("sobjects/PermissionSetAssignment/{}", row.as_str().unwrap());
+        assert_eq!(bench.send("DELETE", &place, json!(null)).await.status, 204);
+        let now = names(&bench.get("sobjects/Meter__c/describe").await.body);
+        assert_eq!(&now, left, "{set} was taken away");
+    }
+    assert_eq!(
+        bench.refused("Meter__c", json!({"Key__c": "x"})).await.0,
+        "INVALID_FIELD"
+    );
 }
 
 impl Bench {

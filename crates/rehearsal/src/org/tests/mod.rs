@@ -3,9 +3,12 @@
 mod answers;
 mod bulk;
 mod clients;
+mod components;
 mod contract;
+mod entitlements;
 mod grants;
 mod knowledge;
+mod merges;
 mod objects;
 mod outside;
 mod pages;

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::{not_supported, persons};
 use crate::org::engine::Ctx;
+use crate::org::entitlements;
 use crate::org::error::Refusal;
+use crate::org::grants;
 use crate::org::knowledge;
 use crate::org::schema::{Field, Object};
 use crate::org::store::{self, Row};
@@ -29,6 +31,7 @@ pub(crate) fn on_delete(parent: &str, child: &str, field: &Field) -> Deletion {
     }
     match (parent, child, field.name.as_str()) {
         ("Contact" | "Account", "Case", "ContactId" | "AccountId")
+        | ("MilestoneType", "CaseMilestone", "MilestoneTypeId")
         | ("Contact", "User", "ContactId") => Deletion::Refuse,
         ("Case", "CaseComment" | "EmailMessage", "ParentId")
         | ("Case" | "Account", "Task", "WhatId")
@@ -45,6 +48,9 @@ pub(crate) fn on_delete(parent: &str, child: &str, field: &Field) -> Deletion {
         | (knowledge::VERSION, knowledge::VERSION, "MasterVersionId")
         | (knowledge::ARTICLE, "CaseArticle", "KnowledgeArticleId")
         | ("Case", "CaseArticle", "CaseId")
+        | ("Account", "Entitlement", "AccountId")
+        | ("Entitlement" | "Contact", "EntitlementContact", _)
+        | ("Case", "CaseMilestone", "CaseId")
         | ("Group", "GroupMember" | "QueueSobject", _) => Deletion::Cascade,
         _ => Deletion::Clear,
     }
@@ -72,6 +78,7 @@ pub(crate) fn delete(ctx: &Ctx<'_>, id: &str) -> Result<String, Refusal> {
         owns_nothing(ctx, &ctx.id(object, number))?;
     }
     knowledge::before_delete(object, &row)?;
+    entitlements::before_delete(ctx, object, &row)?;
     remove(ctx, object, &row)?;
     Ok(ctx.id(object, number))
 }
@@ -106,6 +113,9 @@ fn remove(ctx: &Ctx<'_>, object: &Object, row: &Row) -> Result<(), Refusal> {
                 Deletion::Clear => clear(ctx, child, field, &hanging)?,
             }
         }
+    }
+    if object.name == "PermissionSetAssignment" {
+        grants::assignments_changed(ctx, &row.fields)?;
     }
     knowledge::deleted(ctx, object, row)
 }

@@ -9,6 +9,7 @@ mod email;
 mod feed;
 pub(crate) mod file;
 mod given;
+pub(crate) mod merge;
 mod notes;
 mod objects;
 mod people;
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::given::Given;
 use super::engine::Ctx;
+use super::entitlements;
 use super::error::Refusal;
 use super::schema::{Field, Object};
 use super::store::{self, Fields, Row};
@@ -351,10 +353,13 @@ fn update(
     }
     fields.insert("SystemModstamp".into(), now);
     store::update(ctx.db, object, &row, &fields)?;
-    if object.name == "Account" {
-        persons::after_update(ctx, &fields)?;
+    let id = ctx.id(object, row.number);
+    match object.name.as_str() {
+        "Account" => persons::after_update(ctx, &fields)?,
+        "Case" => entitlements::after_case(ctx, &id, Some(&row.fields), &fields)?,
+        _ => {}
     }
-    Ok(ctx.id(object, row.number))
+    Ok(id)
 }
 
 fn upsert(

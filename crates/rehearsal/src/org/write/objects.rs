@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::given::Given;
 use super::{Call, email, feed, file, notes, people, persons};
 use crate::org::engine::{Ctx, DEFAULT_CASE_OWNER};
+use crate::org::entitlements;
 use crate::org::error::Refusal;
 use crate::org::grants;
 use crate::org::knowledge;
@@ -67,6 +68,10 @@ pub(super) fn before_update(
             Ok(())
         }
         "EmailMessage" => email::before_update(object, row, given),
+        "Lead" if row.fields.get("IsConverted") == Some(&json!(true)) => {
+            let message = "cannot reference converted lead";
+            Err(Refusal::new("CANNOT_UPDATE_CONVERTED_LEAD", message))
+        }
         knowledge::VERSION => knowledge::before_update(row, given),
         "Account" => persons::before_account(ctx, object, Some(row), given),
         "Contact" => {
@@ -94,8 +99,17 @@ pub(super) fn complete(
     }
     inline_images(ctx, object, number, given)?;
     match object.name.as_str() {
-        "Case" => case(ctx, object, number, before, given),
+        "Case" => {
+            case(ctx, object, number, before, given)?;
+            entitlements::case(ctx, before, &mut given.values)
+        }
+        "EntitlementContact" => entitlement_contact(ctx, given),
         "Contact" | "Lead" | "User" => {
+            let converted = given.values.get("IsConverted") == Some(&json!(true));
+            if converted && given.text("ConvertedDate").is_none() {
+                let today = json!(ctx.now.date_naive().to_string());
+                given.values.insert("ConvertedDate".into(), today);
+            }
             people::full_name(before, given);
             Ok(())
         }
@@ -133,13 +147,16 @@ pub(super) fn after_insert(
 ) -> Result<(), Refusal> {
     let fields = &given.values;
     match object.name.as_str() {
-        "Case" => case_comment(ctx, id, given),
+        "Case" => {
+            case_comment(ctx, id, given)?;
+            entitlements::after_case(ctx, id, None, fields)
+        }
         "Account" => persons::after_insert(ctx, object, number, id, fields),
         "EmailMessage" => email::after_insert(ctx, id, given),
         "ContentVersion" => file::after_insert(ctx, object, number, id, fields),
         knowledge::SELECTION => knowledge::after_selection(ctx, object, number),
         "FeedComment" => feed::after_comment(ctx, fields),
-        "PermissionSetAssignment" => grants::assigned(ctx, fields),
+        "PermissionSetAssignment" => grants::assignments_changed(ctx, fields),
         _ => Ok(()),
     }
 }
@@ -305,6 +322,17 @@ fn case_comment(ctx: &Ctx<'_>, id: &str, given: &Given) -> Result<(), Refusal> {
         let mut fields = row.fields.clone();
         fields.remove("Comments");
         store::update(ctx.db, case, &row, &fields)?;
+    }
+    Ok(())
+}
+
+/// A contact of an entitlement is called as the contact is.
+fn entitlement_contact(ctx: &Ctx<'_>, given: &mut Given) -> Result<(), Refusal> {
+    let contact = given.text("ContactId").map(|id| ctx.row(id)).transpose()?;
+    if let Some((_, contact)) = contact.flatten()
+        && let Some(name) = contact.fields.get("Name")
+    {
+        given.values.insert("Name".into(), name.clone());
     }
     Ok(())
 }
