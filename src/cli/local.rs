@@ -17,7 +17,8 @@ use deskferry_core::owners::Decision;
 use deskferry_core::{Error, ErrorKind, RecordKey, Result};
 use deskferry_rehearsal::oracle::{Oracle, OracleOptions, OrgDump, RemoteOrg};
 use deskferry_rehearsal::org::{
-    CustomField, CustomObject, KnowledgeSettings, NewUser, Org, OrgOptions, OrgSettings,
+    BusinessProcess, CustomField, CustomObject, KnowledgeSettings, NewUser, Org, OrgOptions,
+    OrgSettings, RecordType,
 };
 use deskferry_rehearsal::serve::ServeOptions;
 use deskferry_rehearsal::world::{Content, World, WorldSpec};
@@ -128,6 +129,42 @@ pub(super) fn mapping_with(shipped: &str, lines: &[(&str, &str)]) -> String {
         })
 }
 
+/// Record types that a mapping gives, with their processes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Types {
+    record_types: Vec<RecordType>,
+    business_processes: Vec<BusinessProcess>,
+    #[serde(default)]
+    given: Given,
+}
+
+/// By what conversations get them: what of a conversation, then each word and its type; nothing where the org decides.
+type Given = Option<(String, BTreeMap<String, String>)>;
+
+impl Types {
+    /// An org that has them, too.
+    fn of(self, mut options: OrgOptions) -> OrgOptions {
+        for process in self.business_processes {
+            options = options.business_process(process);
+        }
+        for known in self.record_types {
+            options = options.record_type(known);
+        }
+        options
+    }
+
+    /// Those that an org does not have yet.
+    fn beside(mut self, settings: &OrgSettings) -> Self {
+        let same = |one: &RecordType, other: &RecordType| {
+            one.object == other.object && one.name.eq_ignore_ascii_case(&other.name)
+        };
+        let known = &settings.record_types;
+        self.record_types
+            .retain(|t| !known.iter().any(|k| same(k, t)));
+        self
+    }
+}
+
 /// What a stand-in is told when it is started.
 #[derive(Debug, Serialize, Deserialize)]
 enum Told {
@@ -139,6 +176,8 @@ enum Told {
         users: Vec<NewUser>,
         #[serde(default)]
         knowledge: Option<KnowledgeSettings>,
+        #[serde(default)]
+        types: Types,
         port: u16,
     },
     /// An org that looks like the one whose answers are in a folder.
@@ -146,6 +185,8 @@ enum Told {
         picture: PathBuf,
         objects: Vec<CustomObject>,
         fields: Vec<CustomField>,
+        #[serde(default)]
+        types: Types,
     },
 }
 
@@ -166,6 +207,8 @@ pub(super) struct Local {
     judged: fn(String) -> OracleOptions,
     /// Whether the mapping loads articles.
     articles: bool,
+    /// By what conversations get record types, and which.
+    given: Given,
 }
 
 /// A local org that looks like another one; it ends when this is dropped.
@@ -206,6 +249,10 @@ impl Local {
             false => Vec::new(),
         };
         let articles = fields.iter().any(|field| field.object == "Knowledge__kav");
+        let given = match org {
+            true => types(app, &folder)?.given,
+            false => Given::default(),
+        };
         let org = match org {
             true => {
                 let told = Told::Org {
@@ -216,6 +263,7 @@ impl Local {
                     },
                     fields,
                     users: users(&content)?,
+                    types: types(app, &folder)?,
                     port: 0,
                 };
                 Some(StandIn::start("org", &folder, &told).await?)
@@ -228,6 +276,7 @@ impl Local {
             content,
             judged: app.source.local.judged,
             articles,
+            given,
         })
     }
 
@@ -237,6 +286,7 @@ impl Local {
             picture: picture.to_owned(),
             objects: objects(app, rehearsal)?,
             fields: fields(app, rehearsal)?,
+            types: types(app, rehearsal)?,
         };
         StandIn::start("mirror", rehearsal, &told).await.map(Mirror)
     }
@@ -265,10 +315,12 @@ impl Local {
             options = options.knowledge();
         }
         let decisions = decisions(workspace)?;
+        let given = self.given.clone();
         let differences = tokio::task::spawn_blocking(move || {
             let world = world(&content)?;
             let org = RemoteOrg::new(&url).map_err(|e| local_failed(&e))?;
             let options = with_owners(options, &world, &org, &decisions)?;
+            let options = with_record_types(options, &org, given)?;
             let oracle = Oracle::new(options);
             oracle.compare(&world, &org).map_err(|e| local_failed(&e))
         })
@@ -305,6 +357,27 @@ fn decisions(workspace: &Path) -> Result<BTreeMap<RecordKey, Decision>> {
         decisions.extend(migration::decided_by_people(&target)?);
     }
     Ok(decisions)
+}
+
+/// The oracle is told the ids that the org gave to the types.
+fn with_record_types(
+    mut options: OracleOptions,
+    org: &RemoteOrg,
+    given: Given,
+) -> Result<OracleOptions> {
+    let Some((by, words)) = given else {
+        return Ok(options);
+    };
+    let rows = org.rows("RecordType").map_err(|e| local_failed(&e))?;
+    let id_of = |name: &str| {
+        let mut rows = rows.iter();
+        let row = rows.find(|row| row["DeveloperName"].as_str() == Some(name))?;
+        row["Id"].as_str().map(str::to_owned)
+    };
+    let ids = words.into_iter();
+    let ids = ids.filter_map(|(word, name)| Some((word, id_of(&name)?)));
+    options.record_types = Some((by, ids.collect()));
+    Ok(options)
 }
 
 /// The oracle knows what rules decide. What people decided it is told, by the ids that the org itself gives.
@@ -403,6 +476,12 @@ fn objects(app: &App, rehearsal: &Path) -> Result<Vec<CustomObject>> {
         .map_err(|e| Error::bug("give the local org its objects", e.to_string()))
 }
 
+fn types(app: &App, rehearsal: &Path) -> Result<Types> {
+    let mapping = rehearsal.with_file_name("mapping.toml");
+    serde_json::from_value((app.sink.record_types)(&mapping)?)
+        .map_err(|e| Error::bug("give the local org its record types", e.to_string()))
+}
+
 /// Knowledge with the categories of the world: what an administrator makes of the package.
 fn knowledge(app: &App, content: &Content) -> Result<KnowledgeSettings> {
     let judged = (app.source.local.judged)(String::new());
@@ -490,9 +569,11 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
             fields,
             users,
             knowledge,
+            types,
             port,
         } => {
-            let mut options = org_options(folder, objects, fields, users).port(port);
+            let options = org_options(folder, objects, fields, users).port(port);
+            let mut options = types.of(options);
             if let Some(knowledge) = knowledge {
                 options = options.knowledge(knowledge);
             }
@@ -510,15 +591,17 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
             picture,
             objects,
             fields,
+            types,
         } => {
             let (settings, _) =
                 OrgSettings::pictured(picture).map_err(|e| failed(e.to_string()))?;
+            let types = types.beside(&settings);
             let options = OrgOptions::new(folder)
                 .settings(settings)
                 .client(CLIENT_ID, CLIENT_SECRET)
                 .custom_objects(objects)
                 .custom_fields(fields);
-            let org = Org::start(options)
+            let org = Org::start(types.of(options))
                 .await
                 .map_err(|e| failed(e.to_string()))?;
             println!("{}", serde_json::json!({ "url": org.url() }));

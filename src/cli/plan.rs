@@ -46,6 +46,9 @@ Afterwards `doctor` says whether everything fits.
 /// What the mapping would say of the source's custom objects; stands beside the package.
 const OBJECTS: &str = "objects.toml";
 
+/// What the mapping would say of kinds of conversations; stands beside the package.
+const TYPES: &str = "record-types.toml";
+
 /// The source's configuration that cannot migrate, for people.
 const INVENTORY: &str = "inventory.html";
 
@@ -280,6 +283,14 @@ pub(super) async fn make(
     if !objects.is_empty() {
         fresh.write(Path::new(OBJECTS), objects.as_bytes())?;
     }
+    let mut words = found.words.clone();
+    if !found.channels.is_empty() {
+        words.insert("channel".to_owned(), found.channels.clone());
+    }
+    let types = (kit.proposed_types)(&words);
+    if !types.is_empty() {
+        fresh.write(Path::new(TYPES), types.as_bytes())?;
+    }
     let inventory = migration::inventory(&cx, workspace, sink).await?;
     if !inventory.is_empty() {
         fresh.write(Path::new("inventory.json"), &inventory.json()?)?;
@@ -329,6 +340,12 @@ pub(super) async fn make(
         println!(
             "custom objects of the source:  {} (tables for the mapping: add those that you want to mapping.toml)",
             made.join(OBJECTS).display()
+        );
+    }
+    if !types.is_empty() {
+        println!(
+            "kinds of conversations:        {} (lines for the mapping, where cases are to have record types)",
+            made.join(TYPES).display()
         );
     }
     if !inventory.is_empty() {

@@ -211,6 +211,15 @@ pub(crate) fn shape(mapping: &Mapping, schema: &Schema) -> Told {
             told.add(name, "required, and no line fills it");
         }
     }
+    for name in mapping.record_types().unwrap_or_default() {
+        let case = schema.object("Case");
+        let says = match case.and_then(|case| case.record_type(name)) {
+            None => "not there",
+            Some(known) if known.available => "there",
+            Some(_) => "may not be given",
+        };
+        told.add(format!("Case record type {name}"), says);
+    }
     told
 }
 

@@ -90,6 +90,9 @@ pub struct SinkKit {
     pub login: super::BeginLogin,
     /// The mapping's tables for the custom objects of a source, as a proposal.
     pub proposed_objects: fn(&Definitions) -> String,
+    /// The mapping's lines for kinds of conversations, as a proposal: by the words that the source sorts them by, each with how many.
+    pub proposed_types:
+        fn(&std::collections::BTreeMap<String, std::collections::BTreeMap<String, u64>>) -> String,
     /// What is left to the target's administrator after a load.
     pub clicks: fn() -> Vec<Counterpart>,
     /// The source's custom fields that a mapping file takes.
@@ -100,6 +103,9 @@ pub struct SinkKit {
     /// The custom objects that a mapping file needs, as the local org takes them (JSON).
     #[cfg(feature = "rehearsal")]
     pub objects: fn(&Path) -> Result<serde_json::Value>,
+    /// The record types that a mapping file needs, and their processes, as the local org takes them (JSON).
+    #[cfg(feature = "rehearsal")]
+    pub record_types: fn(&Path) -> Result<serde_json::Value>,
     /// Pulls a picture of the real org into a folder; only reads.
     #[cfg(feature = "rehearsal")]
     pub pull: fn(&Settings, &Path, PathBuf) -> super::Pulling,

@@ -35,6 +35,7 @@ pub fn salesforce() -> SinkKit {
             Ok(Package { files, zip })
         },
         proposed_objects: |found| mapping::objects_text(&found.objects, &found.fields),
+        proposed_types: mapping::record_types_text,
         clicks: deskferry_sink_salesforce::clicks,
         taken: |mapping| {
             let taken = metadata::taken_fields(&read_mapping(mapping)?);
@@ -56,6 +57,8 @@ pub fn salesforce() -> SinkKit {
             })
         },
         #[cfg(feature = "rehearsal")]
+        record_types: |mapping| Ok(record_types(&read_mapping(mapping)?)),
+        #[cfg(feature = "rehearsal")]
         pull: |told, mapping, folder| {
             let sink = SalesforceConfig::from_settings(told)
                 .and_then(|config| Salesforce::new(config, read_mapping(mapping)?));
@@ -74,6 +77,28 @@ pub fn salesforce() -> SinkKit {
         #[cfg(feature = "rehearsal")]
         local: |url, mapping| Ok(Arc::new(local_sink(url, mapping)?)),
     }
+}
+
+/// Record types and their processes, in the local org's words.
+#[cfg(feature = "rehearsal")]
+fn record_types(mapping: &Mapping) -> serde_json::Value {
+    use serde_json::json;
+    let needed = mapping.required_record_types();
+    let types: Vec<_> = needed
+        .iter()
+        .map(|t| {
+            json!({"object": t.object, "name": t.name, "label": t.label, "business_process": t.business_process})
+        })
+        .collect();
+    // One process serves all.
+    let processes: Vec<_> = needed
+        .iter()
+        .take(1)
+        .map(|t| {
+            json!({"object": t.object, "name": t.business_process, "values": t.statuses, "default": t.statuses.first()})
+        })
+        .collect();
+    json!({"record_types": types, "business_processes": processes, "given": mapping.record_type_words()})
 }
 
 #[cfg(feature = "rehearsal")]

@@ -7,8 +7,10 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::key::{RecordKey, RecordKind};
-use crate::model::{CustomValue, FieldDefinition, Meta, Record, StatusState};
+use crate::model::{Conversation, CustomValue, FieldDefinition, Meta, Record, StatusState};
 
+/// Words of each sort that are counted.
+const WORDS: usize = 200;
 /// How many shapes of a field's values are shown, and how many records of an oddity.
 const SHOWN: usize = 3;
 /// How many of the largest files are shown.
@@ -33,6 +35,9 @@ pub struct Discovery {
     pub channels: BTreeMap<String, u64>,
     /// Conversations per status, by the source's own word.
     pub statuses: BTreeMap<String, u64>,
+    /// Conversations per word that the source sorts them by: under `type`, `form`, `segment`. At most 200 words of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<String, BTreeMap<String, u64>>,
     /// Conversations per year in which they began, and channel.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub years: BTreeMap<i32, BTreeMap<String, u64>>,
@@ -164,6 +169,7 @@ impl Discovery {
                 }
                 let status = one.status.raw.clone();
                 *self.statuses.entry(status).or_default() += 1;
+                self.see_words(one);
             }
             Record::ObjectRecord(own) => self.see_values(RecordKind::ObjectRecord, &own.meta),
             Record::Attachment(file) => self.see_file(&file.meta, file.size),
@@ -177,6 +183,28 @@ impl Discovery {
                 *self.inventory.entry(item.kind.raw.clone()).or_default() += 1;
             }
             _ => {}
+        }
+    }
+
+    /// What the source sorts conversations by.
+    fn see_words(&mut self, one: &Conversation) {
+        let form = one.meta.custom.get("form").and_then(|form| match form {
+            CustomValue::Text(word) | CustomValue::Choice(word) => Some(word),
+            _ => None,
+        });
+        for (by, word) in [
+            ("type", one.kind.as_ref()),
+            ("form", form),
+            ("segment", one.segment.as_ref()),
+        ] {
+            let Some(word) = word.filter(|word| !word.trim().is_empty()) else {
+                continue;
+            };
+            let words = self.words.entry(by.to_owned()).or_default();
+            // More are no sorting.
+            if words.len() < WORDS || words.contains_key(word.trim()) {
+                *words.entry(word.trim().to_owned()).or_default() += 1;
+            }
         }
     }
 

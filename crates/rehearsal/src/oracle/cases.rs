@@ -50,6 +50,18 @@ fn sheet(ground: &Ground<'_>, conversation: &Conversation, key: &str) -> Sheet {
         case_type.map_or("", |case_type| case_type.label.as_str()),
         255,
     );
+    if let Some((by, ids)) = &ground.options.record_types {
+        let word = match by.as_str() {
+            "type" => Some(case_type.map_or(String::new(), |case_type| case_type.label.clone())),
+            "channel" => Some(world.platform.channel(&conversation.channel)),
+            // The world has none.
+            _ => None,
+        };
+        if let Some(word) = word {
+            let id = ids.get(&word.trim().to_lowercase()).or(ids.get("*"));
+            sheet.set("RecordTypeId", Want::id(id));
+        }
+    }
     let team = conversation.team.and_then(|id| world.team(id));
     sheet.text(
         "Source_Team__c",

@@ -16,6 +16,7 @@ use super::automation::{Automation, AutomationKind};
 use super::formula::Formula;
 use super::knowledge::KnowledgeSettings;
 use super::options::{NewQueue, NewUser, OrgSettings, ValidationRule};
+use super::record_types::RecordType;
 
 /// The objects of another org.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,6 +58,7 @@ impl OrgSettings {
             if answer.is_null() {
                 picture.absent.insert(name);
             } else {
+                settings.record_types.extend(record_types(&name, &answer));
                 picture.described.push(shortened(answer));
             }
         }
@@ -86,6 +88,23 @@ impl OrgSettings {
         settings.picture = Some(picture);
         Ok((settings, unjudged))
     }
+}
+
+/// The kinds of an object's rows, as its describe tells them; which values each has it does not tell.
+fn record_types<'d>(object: &'d str, describe: &'d Value) -> impl Iterator<Item = RecordType> + 'd {
+    let infos = describe["recordTypeInfos"].as_array().into_iter().flatten();
+    infos
+        .filter(|info| info["master"] != true)
+        .filter_map(move |info| {
+            let name = text(info, "developerName").filter(|name| !name.is_empty())?;
+            Some(RecordType {
+                label: text(info, "name").unwrap_or_default(),
+                inactive: info["active"] == false,
+                hidden: info["available"] == false,
+                is_person: object == "Account" && name == "PersonAccount",
+                ..RecordType::new(object, &name)
+            })
+        })
 }
 
 /// Knowledge, where the other org has it.

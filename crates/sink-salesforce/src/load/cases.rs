@@ -196,5 +196,11 @@ pub(crate) fn fields(
     if !closed {
         fields.remove("ClosedDate");
     }
+    if let Some(name) = run.mapping.record_type(conversation)
+        && let Some(known) = run.org.object(OBJECT)?.record_type(name)
+        && known.available
+    {
+        fields.insert("RecordTypeId".into(), known.id.clone().into());
+    }
     Ok(fields)
 }

@@ -239,7 +239,7 @@ impl std::io::Write for Hashing<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::mapping::facts::{CaseFacts, CaseLinks, Common, ContactFacts};
     use crate::schema::Schema;
@@ -291,7 +291,7 @@ mod tests {
         Mapping::parse(&text).unwrap()
     }
 
-    fn conversation() -> Conversation {
+    pub(crate) fn conversation() -> Conversation {
         let tenant = Tenant::new("kayako", "acme");
         let at = |text: &str| Some(DateTime::parse_from_rfc3339(text).unwrap().to_utc());
         let mut meta = Meta::new(tenant.key(RecordKind::Conversation, 5));

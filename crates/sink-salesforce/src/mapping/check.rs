@@ -27,8 +27,31 @@ pub(super) fn check(mapping: &Mapping, schema: &Schema) -> Vec<Problem> {
         .values()
         .flat_map(|o| of_object(o, schema))
         .collect();
+    problems.extend(record_types(mapping, schema));
     problems.sort_by_key(|p| p.line);
     problems
+}
+
+/// Record types that are missing, or that we may not give.
+fn record_types(mapping: &Mapping, schema: &Schema) -> Vec<Problem> {
+    let Some(case) = schema.object("Case") else {
+        return Vec::new();
+    };
+    let names = mapping.record_types().unwrap_or_default().into_iter();
+    let wrong = |name: &str| match case.record_type(name) {
+        None => Some(format!("Case has no record type {name}")),
+        Some(known) if !known.available => Some(format!(
+            "the record type {name} of Case is inactive, or may not be given by us"
+        )),
+        Some(_) => None,
+    };
+    names
+        .filter_map(wrong)
+        .map(|text| Problem {
+            line: mapping.record_types_line(),
+            text,
+        })
+        .collect()
 }
 
 fn of_object(mapping: &ObjectMapping, schema: &Schema) -> Vec<Problem> {

@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::articles::{ARTICLES, Articles, LEFT, plain};
 use super::policy::{Route, Routes};
+use super::record_types::RecordTypes;
 use super::required::{Create, CreateObject};
 use super::{FieldLine, Mapping, ObjectMapping, facts};
 
@@ -83,6 +84,9 @@ struct Policy {
     languages: BTreeMap<String, String>,
     #[serde(default)]
     channels: BTreeMap<Spanned<String>, Spanned<String>>,
+    record_type_by: Option<Spanned<String>>,
+    #[serde(default)]
+    record_types: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -188,11 +192,15 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         let object = own_name(text, &name)?;
         objects.insert(object, read_table(text, object, table)?);
     }
-    let hash = hash(&objects, &routes, articles.as_ref());
+    let record_types = read_record_types(text, &file.policy, &objects)?;
+    let hash = hash(&objects, &routes, articles.as_ref(), record_types.as_ref());
+    let by = file.policy.record_type_by.as_ref();
     Ok(Mapping {
         objects,
         routes,
         articles,
+        record_types,
+        record_types_line: by.map_or(0, |by| place(text, by.span().start).0),
         hash,
     })
 }
@@ -262,6 +270,43 @@ fn read_statistics(text: &str, policy: &Policy) -> Result<bool> {
             }
         },
     }
+}
+
+/// Which record types conversations get; nothing where that is left to the org.
+fn read_record_types(
+    text: &str,
+    policy: &Policy,
+    objects: &BTreeMap<&'static str, ObjectMapping>,
+) -> Result<Option<RecordTypes>> {
+    let Some(by) = &policy.record_type_by else {
+        return match policy.record_types.keys().next() {
+            None => Ok(None),
+            Some(word) => Err(wrong(
+                text,
+                word.span().start,
+                "record types are named, but not by what they are given: `record_type_by` is missing",
+            )),
+        };
+    };
+    for name in policy.record_types.values() {
+        if !is_name(name.get_ref()) {
+            let said = format!(
+                "`{}` is no name for a record type: up to 40 letters, digits and single underscores",
+                name.get_ref()
+            );
+            return Err(wrong(text, name.span().start, said));
+        }
+    }
+    let lines = policy.record_types.iter();
+    let lines = lines.map(|(word, name)| (word.get_ref().clone(), name.get_ref().clone()));
+    let types = RecordTypes::of_policy(by.get_ref(), lines)
+        .map_err(|said| wrong(text, by.span().start, said))?;
+    let mut filled = objects.get("Case").into_iter().flat_map(|o| &o.lines);
+    if types.is_some() && filled.any(|line| line.field.eq_ignore_ascii_case("RecordTypeId")) {
+        let said = "a line of Case fills RecordTypeId already: take it out, or say `none`";
+        return Err(wrong(text, by.span().start, said));
+    }
+    Ok(types)
 }
 
 /// How articles are loaded; nothing where they are left.
@@ -426,15 +471,17 @@ fn hash(
     objects: &BTreeMap<&'static str, ObjectMapping>,
     routes: &Routes,
     articles: Option<&Articles>,
+    record_types: Option<&RecordTypes>,
 ) -> [u8; 16] {
     let mut sorted = objects.clone();
     for object in sorted.values_mut() {
         object.lines.sort_by(|a, b| a.field.cmp(&b.field));
     }
     // Mappings without articles keep the hash that they had before there were any.
-    let text = match articles {
-        None => serde_json::to_vec(&(&sorted, routes)),
-        Some(articles) => serde_json::to_vec(&(&sorted, routes, articles)),
+    let text = match (articles, record_types) {
+        (None, None) => serde_json::to_vec(&(&sorted, routes)),
+        (Some(articles), None) => serde_json::to_vec(&(&sorted, routes, articles)),
+        (articles, Some(types)) => serde_json::to_vec(&(&sorted, routes, articles, types)),
     };
     let text = text.unwrap_or_default();
     Md5::digest(text).into()

@@ -68,6 +68,41 @@ pub fn objects_text(definitions: &[ObjectDefinition], fields: &[FieldDefinition]
     text
 }
 
+/// Lines for `[policy]` that give conversations record types, by each sort of words of the source (`type`, `form`, `segment`,
+/// `channel`), with how many conversations have each: all of it as comments, to be chosen from. Nothing where there are no words.
+#[must_use]
+pub fn record_types_text(words: &BTreeMap<String, BTreeMap<String, u64>>) -> String {
+    let mut text = String::new();
+    for (by, words) in words.iter().filter(|(_, words)| !words.is_empty()) {
+        if text.is_empty() {
+            line(
+                &mut text,
+                format_args!(
+                    "# Record types of cases: choose one of these blocks, take the words that are to have a type of their own, and put it into\n\
+                     # [policy] of mapping.toml without the first two characters of each line. A type can be switched off later, never removed.",
+                ),
+            );
+        }
+        line(&mut text, format_args!("\n# record_type_by = \"{by}\""));
+        line(&mut text, format_args!("# [policy.record_types]"));
+        let mut names = Names(BTreeSet::new());
+        let mut most: Vec<(&String, &u64)> = words.iter().collect();
+        most.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (word, count) in most {
+            let name = names.api(word, "Type");
+            line(
+                &mut text,
+                format_args!(
+                    "# {} = {}  # conversations: {count}",
+                    quoted(word),
+                    quoted(stem(&name))
+                ),
+            );
+        }
+    }
+    text
+}
+
 fn many(definition: &ObjectDefinition) -> impl Iterator<Item = &RelationDefinition> {
     let relations = definition.relations.iter();
     relations.filter(|relation| relation.kind == RelationKind::Many)
@@ -275,6 +310,32 @@ fn cut(name: &str, length: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_for_record_types_can_be_taken_over_as_they_are() {
+        let words = [("A question?", 7), ("9 to 5", 9), ("a Question!", 1)];
+        let words = words.map(|(word, count)| (word.to_owned(), count));
+        let text = record_types_text(&[("type".to_owned(), words.into())].into());
+        let block: Vec<&str> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("# "))
+            .skip(2)
+            .collect();
+        let block = block.join("\n").replacen("[policy.record_types]", "", 1);
+        let (by, lines) = block.split_once('\n').unwrap();
+        let mapping = crate::Mapping::default_text().replacen(
+            "[policy]\n",
+            &format!("[policy.record_types]\n{lines}\n[policy]\n{by}\n"),
+            1,
+        );
+        let mapping = crate::Mapping::parse(&mapping).unwrap();
+        let (by, words) = mapping.record_type_words().unwrap();
+        assert_eq!(by, "type");
+        assert_eq!(words["a question?"], "A_Question");
+        assert_eq!(words["a question!"], "A_Question_2");
+        assert_eq!(words["9 to 5"], "Type_9_To_5");
+        assert_eq!(record_types_text(&BTreeMap::new()), "");
+    }
     use crate::mapping::Mapping;
     use deskferry_core::key::Tenant;
     use deskferry_core::model::Meta;

@@ -10,6 +10,7 @@ mod generate;
 pub(crate) mod html;
 pub(crate) mod people;
 mod policy;
+mod record_types;
 mod required;
 pub(crate) mod text;
 pub(crate) mod value;
@@ -17,16 +18,18 @@ pub(crate) mod value;
 use articles::Articles;
 pub(crate) use articles::{ARTICLES, Language, category_name};
 pub use check::Problem;
-pub use generate::objects_text;
+pub use generate::{objects_text, record_types_text};
 pub(crate) use policy::Route;
 use policy::Routes;
+pub use record_types::RecordTypeSpec;
+use record_types::RecordTypes;
 pub use required::{FieldSpec, ObjectSpec};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use deskferry_core::error::Result;
-use deskferry_core::model::Message;
+use deskferry_core::model::{Conversation, Message};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -59,6 +62,9 @@ pub struct Mapping {
     objects: BTreeMap<&'static str, ObjectMapping>,
     routes: Routes,
     articles: Option<Articles>,
+    record_types: Option<RecordTypes>,
+    /// Where that is said.
+    record_types_line: usize,
     hash: [u8; 16],
 }
 
@@ -177,6 +183,72 @@ impl Mapping {
             pair == Some((definition, relation))
         };
         self.objects.values().find(from)
+    }
+
+    /// Every record type that conversations get, as an org must have it.
+    #[must_use]
+    pub fn required_record_types(&self) -> Vec<RecordTypeSpec> {
+        let Some(types) = &self.record_types else {
+            return Vec::new();
+        };
+        types.required(&self.statuses())
+    }
+
+    /// By what conversations get record types (`type`, `form`, `channel`, `segment`), and the type's API name for each word of the
+    /// source in lower case, `*` for all others; nothing where that is left to the org.
+    #[must_use]
+    pub fn record_type_words(&self) -> Option<(&'static str, BTreeMap<String, String>)> {
+        self.record_types.as_ref().map(RecordTypes::words)
+    }
+
+    /// The values of Status that cases get, the one of new conversations first.
+    pub(crate) fn statuses(&self) -> Vec<String> {
+        let lines = self.object("Case").into_iter().flat_map(|case| &case.lines);
+        let status = lines.filter(|line| line.field == "Status");
+        let mut values = Vec::new();
+        for (is, becomes) in status.flat_map(|line| &line.values) {
+            let Some(value) = becomes.as_str().map(str::to_owned) else {
+                continue;
+            };
+            if is == "new" {
+                values.retain(|known| *known != value);
+                values.insert(0, value);
+            } else if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        values
+    }
+
+    /// The values that cases get in picklists that the mapping chooses for, but for Status, which is a process's.
+    pub(crate) fn case_values(&self) -> BTreeMap<String, Vec<String>> {
+        let lines = self.object("Case").into_iter().flat_map(|case| &case.lines);
+        let mut all = BTreeMap::new();
+        for line in lines.filter(|line| line.field != "Status" && !line.values.is_empty()) {
+            let mut values: Vec<String> = Vec::new();
+            for value in line.values.values().filter_map(Value::as_str) {
+                if !values.iter().any(|known| known == value) {
+                    values.push(value.to_owned());
+                }
+            }
+            all.insert(line.field.clone(), values);
+        }
+        all
+    }
+
+    /// The record type that a conversation gets; nothing for one that is left to the org.
+    pub(crate) fn record_type(&self, conversation: &Conversation) -> Option<&str> {
+        self.record_types.as_ref()?.of(conversation)
+    }
+
+    /// Whether the mapping gives record types, and which; nothing where it leaves them to the org.
+    pub(crate) fn record_types(&self) -> Option<BTreeSet<&str>> {
+        self.record_types.as_ref().map(RecordTypes::names)
+    }
+
+    /// Where the mapping says by what record types are given.
+    pub(crate) const fn record_types_line(&self) -> usize {
+        self.record_types_line
     }
 
     pub(crate) fn object(&self, name: &str) -> Option<&ObjectMapping> {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deskferry_core::error::Result;
 use deskferry_core::model::Category;
 
-use crate::mapping::{FieldSpec, Mapping};
+use crate::mapping::{FieldSpec, Mapping, ObjectSpec, RecordTypeSpec};
 
 /// The API name of the permission set.
 pub const PERMISSION_SET: &str = "Deskferry_Migration";
@@ -49,32 +49,80 @@ pub fn package_with(mapping: &Mapping, categories: &[Category]) -> Result<Vec<Pa
     Ok(whole(mapping, categories::group(mapping, categories)?))
 }
 
-fn whole(mapping: &Mapping, group: Option<(String, PackageFile)>) -> Vec<PackageFile> {
-    let fields = mapping.required_fields();
-    let made = mapping.required_objects();
-    let mut objects: BTreeMap<&str, Vec<&FieldSpec>> = BTreeMap::new();
-    for field in &fields {
-        objects.entry(&field.object).or_default().push(field);
+/// What a package is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// Fields that are made, or made anew.
+    pub(crate) fields: Vec<FieldSpec>,
+    /// Objects that are made.
+    pub(crate) objects: Vec<ObjectSpec>,
+    pub(crate) types: Vec<RecordTypeSpec>,
+    /// Which values of each picklist of Case its types show.
+    pub(crate) shown: BTreeMap<String, Vec<String>>,
+    /// Fields that the permission set shows.
+    pub(crate) granted: Vec<FieldSpec>,
+    /// Objects of our own that it lets write.
+    pub(crate) own: Vec<String>,
+    /// Objects of the platform's that it lets write.
+    pub(crate) writes: Vec<&'static str>,
+    /// Whole files of other types: type, member, file.
+    pub(crate) others: Vec<(&'static str, String, PackageFile)>,
+}
+
+impl Contents {
+    /// Everything that a mapping needs, whatever an org has.
+    fn all(mapping: &Mapping) -> Self {
+        let fields = mapping.required_fields();
+        let objects = mapping.required_objects();
+        Self {
+            granted: fields.clone(),
+            own: objects.iter().map(|object| object.name.clone()).collect(),
+            fields,
+            objects,
+            types: mapping.required_record_types(),
+            shown: mapping.case_values(),
+            writes: mapping.objects().collect(),
+            others: Vec::new(),
+        }
     }
-    let file = |path: String, content: String| PackageFile { path, content };
-    let (groups, group): (Vec<String>, Vec<PackageFile>) = group.into_iter().unzip();
-    let mut files = vec![file(
-        "package.xml".into(),
-        xml::manifest(&fields, &made, groups),
-    )];
-    files.extend(group);
-    for (object, fields) in &objects {
+
+    /// The files, `package.xml` first.
+    pub(crate) fn files(&self) -> Vec<PackageFile> {
+        let mut objects: BTreeMap<&str, Vec<&FieldSpec>> = BTreeMap::new();
+        for field in &self.fields {
+            objects.entry(&field.object).or_default().push(field);
+        }
+        for made in &self.objects {
+            objects.entry(&made.name).or_default();
+        }
+        for known in &self.types {
+            objects.entry(&known.object).or_default();
+        }
+        let file = |path: String, content: String| PackageFile { path, content };
+        let mut files = vec![file("package.xml".into(), xml::manifest(self))];
+        files.extend(self.others.iter().map(|(_, _, file)| file.clone()));
+        for (object, fields) in &objects {
+            let types: Vec<&RecordTypeSpec> =
+                self.types.iter().filter(|t| t.object == *object).collect();
+            let made = self.objects.iter().find(|made| made.name == *object);
+            files.push(file(
+                format!("objects/{}.object", xml::place_of(object)),
+                xml::object(fields, made, &types, &self.shown),
+            ));
+        }
         files.push(file(
-            format!("objects/{}.object", xml::place_of(object)),
-            xml::object(fields, made.iter().find(|made| made.name == *object)),
+            format!("permissionsets/{PERMISSION_SET}.permissionset"),
+            xml::permission_set(self),
         ));
+        files
     }
-    let writes: Vec<&str> = mapping.objects().collect();
-    files.push(file(
-        format!("permissionsets/{PERMISSION_SET}.permissionset"),
-        xml::permission_set(&fields, &writes, &made),
-    ));
-    files
+}
+
+fn whole(mapping: &Mapping, group: Option<(String, PackageFile)>) -> Vec<PackageFile> {
+    let mut contents = Contents::all(mapping);
+    let group = group.map(|(name, file)| ("DataCategoryGroup", name, file));
+    contents.others.extend(group);
+    contents.files()
 }
 
 /// The same package as one zip file, without compression and with fixed times: the same package is the same bytes.

@@ -45,7 +45,7 @@ fn each_type_carries_what_the_metadata_api_demands_of_it() {
             &["<type>Date</type>", "<label>Some &amp; Field</label>"],
         ),
     ] {
-        let text = xml::object(&[&field(kind)], None);
+        let text = xml::object(&[&field(kind)], None, &[], &BTreeMap::new());
         for wanted in wanted {
             assert!(text.contains(wanted), "{kind} lacks {wanted}:\n{text}");
         }
@@ -57,7 +57,7 @@ fn what_a_type_must_not_say_is_left_out() {
     let mut checkbox = field("Checkbox");
     checkbox.unique = true;
     checkbox.external_id = true;
-    let text = xml::object(&[&checkbox], None);
+    let text = xml::object(&[&checkbox], None, &[], &BTreeMap::new());
     for refused in ["unique", "externalId", "length", "required"] {
         assert!(!text.contains(refused), "{refused} in:\n{text}");
     }
@@ -149,4 +149,37 @@ fn a_zip_holds_each_file_and_says_where() {
         0xCBF4_3926,
         "the standard check value"
     );
+}
+
+#[test]
+fn record_types_come_with_their_process_and_are_given_to_the_migration_user() {
+    let text = Mapping::default_text().replacen(
+        "[policy]\n",
+        "[policy]\nrecord_type_by = \"type\"\nrecord_types = { Question = \"Question\", \"Bug\" = \"Trouble\" }\n",
+        1,
+    );
+    let files = package(&Mapping::parse(&text).unwrap());
+    let text = |path: &str| &files.iter().find(|f| f.path == path).unwrap().content;
+    let manifest = text("package.xml");
+    for member in ["Case.Question", "Case.Trouble", "Case.Migrated_Cases"] {
+        assert!(
+            manifest.contains(&format!("<members>{member}</members>")),
+            "{manifest}"
+        );
+    }
+    let object = text("objects/Case.object");
+    let flat: String = object.split_whitespace().collect();
+    for wanted in [
+        "<businessProcesses><fullName>Migrated_Cases</fullName><isActive>true</isActive>\
+         <values><fullName>New</fullName><default>true</default></values>",
+        "<values><fullName>Closed</fullName><default>false</default></values>",
+        "<recordTypes><fullName>Trouble</fullName><active>true</active>\
+         <businessProcess>Migrated_Cases</businessProcess><label>Bug</label>",
+        "<picklistValues><picklist>Origin</picklist><values><fullName>Email</fullName>",
+    ] {
+        assert!(flat.contains(wanted), "{wanted} in:\n{object}");
+    }
+    assert_eq!(object.matches("<businessProcesses>").count(), 1);
+    let granted = text("permissionsets/Deskferry_Migration.permissionset");
+    assert!(granted.contains("<recordType>Case.Question</recordType>"));
 }

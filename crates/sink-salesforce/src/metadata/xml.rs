@@ -1,12 +1,15 @@
 //! The files' texts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::config::API_VERSION;
 use crate::mapping::facts::CALLS;
-use crate::mapping::{FieldSpec, ObjectSpec};
+use crate::mapping::{FieldSpec, ObjectSpec, RecordTypeSpec};
 
-use super::PERMISSION_SET;
+use super::{Contents, PERMISSION_SET};
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const SPACE: &str = "xmlns=\"http://soap.sforce.com/2006/04/metadata\"";
@@ -57,24 +60,28 @@ fn escaped(text: &str) -> String {
     out
 }
 
-pub(super) fn manifest(
-    fields: &[FieldSpec],
-    objects: &[ObjectSpec],
-    groups: Vec<String>,
-) -> String {
-    let mut names: Vec<String> = fields.iter().map(full_name).collect();
-    names.sort();
+pub(super) fn manifest(contents: &Contents) -> String {
+    let mut members: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |kind, name: String| _ = members.entry(kind).or_default().insert(name);
+    for field in &contents.fields {
+        add("CustomField", full_name(field));
+    }
+    for object in &contents.objects {
+        add("CustomObject", object.name.clone());
+    }
+    for known in &contents.types {
+        add(
+            "BusinessProcess",
+            format!("{}.{}", known.object, known.business_process),
+        );
+        add("RecordType", format!("{}.{}", known.object, known.name));
+    }
+    for (kind, name, _) in &contents.others {
+        add(kind, name.clone());
+    }
+    add("PermissionSet", PERMISSION_SET.to_owned());
     let mut xml = Xml::new("Package");
-    let objects: Vec<String> = objects.iter().map(|object| object.name.clone()).collect();
-    for (members, name) in [
-        (names, "CustomField"),
-        (objects, "CustomObject"),
-        (groups, "DataCategoryGroup"),
-        (vec![PERMISSION_SET.to_owned()], "PermissionSet"),
-    ] {
-        if members.is_empty() {
-            continue;
-        }
+    for (name, members) in members {
         xml.line(1, "<types>");
         for member in members {
             xml.value(2, "members", member);
@@ -88,8 +95,14 @@ pub(super) fn manifest(
 
 /// A file that names some fields of an object changes these only.
 /// One of our own is described whole.
-pub(super) fn object(fields: &[&FieldSpec], made: Option<&ObjectSpec>) -> String {
+pub(super) fn object(
+    fields: &[&FieldSpec],
+    made: Option<&ObjectSpec>,
+    types: &[&RecordTypeSpec],
+    shown: &BTreeMap<String, Vec<String>>,
+) -> String {
     let mut xml = Xml::new("CustomObject");
+    processes(&mut xml, types);
     if made.is_some() {
         xml.value(1, "deploymentStatus", "Deployed");
     }
@@ -113,6 +126,7 @@ pub(super) fn object(fields: &[&FieldSpec], made: Option<&ObjectSpec>) -> String
         xml.value(2, "type", kind);
         xml.line(1, "</nameField>");
         xml.value(1, "pluralLabel", label(&made.plural_label));
+        record_types(&mut xml, types, shown);
         // Rows of a detail are seen by whoever sees their master.
         let detail = fields.iter().any(|field| field.kind == MASTER);
         let sharing = if detail {
@@ -121,8 +135,72 @@ pub(super) fn object(fields: &[&FieldSpec], made: Option<&ObjectSpec>) -> String
             "ReadWrite"
         };
         xml.value(1, "sharingModel", sharing);
+    } else {
+        record_types(&mut xml, types, shown);
     }
     xml.end("CustomObject")
+}
+
+/// The processes of these types, each once; a Case's type has none without (Salesforce objects, section 9.3).
+fn processes(xml: &mut Xml, types: &[&RecordTypeSpec]) {
+    let mut written = BTreeSet::new();
+    for known in types {
+        if !written.insert(&known.business_process) {
+            continue;
+        }
+        xml.line(1, "<businessProcesses>");
+        xml.value(2, "fullName", &known.business_process);
+        xml.value(2, "isActive", true);
+        for (n, status) in known.statuses.iter().enumerate() {
+            xml.line(2, "<values>");
+            xml.value(3, "fullName", name_of_value(status));
+            xml.value(3, "default", n == 0);
+            xml.line(2, "</values>");
+        }
+        xml.line(1, "</businessProcesses>");
+    }
+}
+
+/// Values that a type does not list are hidden from its records' pages.
+fn record_types(xml: &mut Xml, types: &[&RecordTypeSpec], shown: &BTreeMap<String, Vec<String>>) {
+    for known in types {
+        xml.line(1, "<recordTypes>");
+        xml.value(2, "fullName", &known.name);
+        xml.value(2, "active", true);
+        xml.value(2, "businessProcess", &known.business_process);
+        xml.value(2, "label", known.label.chars().take(80).collect::<String>());
+        for (picklist, values) in shown {
+            xml.line(2, "<picklistValues>");
+            xml.value(3, "picklist", picklist);
+            for value in values {
+                xml.line(3, "<values>");
+                xml.value(4, "fullName", name_of_value(value));
+                xml.value(4, "default", false);
+                xml.line(3, "</values>");
+            }
+            xml.line(2, "</picklistValues>");
+        }
+        xml.line(1, "</recordTypes>");
+    }
+}
+
+/// Inside types and processes values are spelt as in an address: `%2D` for a hyphen and the like.
+fn name_of_value(value: &str) -> String {
+    const KEPT: &AsciiSet = &CONTROLS
+        .add(b'%')
+        .add(b'/')
+        .add(b'-')
+        .add(b'(')
+        .add(b')')
+        .add(b'&')
+        .add(b'+')
+        .add(b'\'')
+        .add(b'"')
+        .add(b',')
+        .add(b'.')
+        .add(b':')
+        .add(b';');
+    utf8_percent_encode(value, KEPT).to_string()
 }
 
 fn one_field(xml: &mut Xml, field: &FieldSpec) {
@@ -210,11 +288,7 @@ fn values(xml: &mut Xml, values: &[String]) {
 
 /// Fields that the API makes are invisible to everybody, to their maker too, until somebody is given them
 /// (Salesforce reference, section 11.3).
-pub(super) fn permission_set(
-    fields: &[FieldSpec],
-    objects: &[&str],
-    made: &[ObjectSpec],
-) -> String {
+pub(super) fn permission_set(contents: &Contents) -> String {
     let mut xml = Xml::new("PermissionSet");
     xml.value(
         1,
@@ -222,7 +296,8 @@ pub(super) fn permission_set(
         "What Deskferry needs to load: the fields of its mapping, and the objects that carry them. Take it from the user when the migration is over.",
     );
     // What every row must have is seen by everybody, and may not be named.
-    let mut fields: Vec<&FieldSpec> = fields.iter().filter(|f| f.kind != MASTER).collect();
+    let fields = contents.granted.iter();
+    let mut fields: Vec<&FieldSpec> = fields.filter(|f| f.kind != MASTER).collect();
     fields.sort_by_key(|f| full_name(f));
     for field in fields {
         xml.line(1, "<fieldPermissions>");
@@ -233,8 +308,10 @@ pub(super) fn permission_set(
     }
     xml.value(1, "hasActivationRequired", false);
     xml.value(1, "label", PERMISSION_SET.replace('_', " "));
-    let grantable = GRANTABLE.into_iter().filter(|o| objects.contains(o));
-    for object in grantable.chain(made.iter().map(|made| made.name.as_str())) {
+    let grantable = GRANTABLE
+        .into_iter()
+        .filter(|o| contents.writes.contains(o));
+    for object in grantable.chain(contents.own.iter().map(String::as_str)) {
         xml.line(1, "<objectPermissions>");
         for (name, granted) in [
             ("allowCreate", true),
@@ -248,6 +325,12 @@ pub(super) fn permission_set(
         xml.value(2, "object", object);
         xml.value(2, "viewAllRecords", false);
         xml.line(1, "</objectPermissions>");
+    }
+    for known in &contents.types {
+        xml.line(1, "<recordTypeVisibilities>");
+        xml.value(2, "recordType", format!("{}.{}", known.object, known.name));
+        xml.value(2, "visible", true);
+        xml.line(1, "</recordTypeVisibilities>");
     }
     xml.end("PermissionSet")
 }

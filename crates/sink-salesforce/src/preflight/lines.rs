@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::picklists;
 use crate::mapping::facts::CALLS;
-use crate::mapping::{FieldLine, Mapping, ObjectMapping};
+use crate::mapping::{ARTICLES, FieldLine, Mapping, ObjectMapping};
 use crate::schema::Schema;
 
 /// How many names a line shows.
@@ -88,14 +88,28 @@ const KNOWLEDGE: [(&str, &str, Level, &str); 2] = [
     ),
 ];
 
-pub(super) fn rights(sets: Option<&[Value]>, mapping: &Mapping) -> Vec<Finding> {
+/// `describes` as far as the org has the objects: articles are skipped where it has no Knowledge, or hides it.
+pub(super) fn rights(
+    sets: Option<&[Value]>,
+    mapping: &Mapping,
+    describes: &BTreeMap<String, Value>,
+) -> Vec<Finding> {
     // Hidden rights have a line of their own.
     let Some(sets) = sets else {
         return Vec::new();
     };
-    let articles = mapping.objects().any(|object| object == "Knowledge__kav");
+    let articles = mapping.objects().any(|object| object == ARTICLES);
     let wanted = RIGHTS.iter().chain(KNOWLEDGE.iter().filter(|_| articles));
+    let skipped = articles && describes.get(ARTICLES).is_none_or(Value::is_null);
     let finding = |(right, label, level, without): &(&str, &str, Level, &str)| {
+        let of_articles = KNOWLEDGE.iter().any(|(known, ..)| known == right);
+        let (level, without) = match of_articles && skipped {
+            true => (
+                &Level::Warning,
+                &"the org has no Knowledge, or hides it: articles are skipped (no-knowledge)",
+            ),
+            false => (level, without),
+        };
         let about = format!("right: {label}");
         let column = format!("Permissions{right}");
         if sets.iter().any(|set| set[&column] == true) {
@@ -241,6 +255,16 @@ pub(super) fn features(mapping: &Mapping, describes: &BTreeMap<String, Value>) -
             "`rehearse` names the rows; map the names to those of the org",
         ));
     }
+    if let Some(names) = mapping.record_types().filter(|names| !names.is_empty()) {
+        let names: Vec<&str> = names.into_iter().collect();
+        found.push(Finding::fine(
+            "record types",
+            format!(
+                "cases get {} by what the source calls them",
+                names.join(", ")
+            ),
+        ));
+    }
     for (object, describe) in describes {
         let infos = describe["recordTypeInfos"].as_array().into_iter().flatten();
         let default = infos
@@ -248,7 +272,8 @@ pub(super) fn features(mapping: &Mapping, describes: &BTreeMap<String, Value>) -
             .find_map(|info| info["name"].as_str());
         let line = mapping
             .object(object)
-            .is_some_and(|o| fills(o, "RecordTypeId"));
+            .is_some_and(|o| fills(o, "RecordTypeId"))
+            || (object == "Case" && mapping.record_types().is_some_and(|all| !all.is_empty()));
         if let (Some(name), false) = (default, line) {
             found.push(Finding::of(
                 Level::Warning,

@@ -96,7 +96,11 @@ pub(super) fn judged(answers: &Answers, mapping: &Mapping) -> Result<Vec<Finding
         schema.add_describe(describe)?;
     }
     let mut found = vec![lines::org(&answers.organization)];
-    found.extend(lines::rights(answers.rights.as_deref(), mapping));
+    found.extend(lines::rights(
+        answers.rights.as_deref(),
+        mapping,
+        &answers.describes,
+    ));
     found.extend(lines::mapping(mapping, &schema));
     found.extend(lines::audit(mapping, &schema));
     found.extend(lines::features(mapping, &answers.describes));

@@ -54,10 +54,18 @@ fn lacking(org: &Org, mapping: &Mapping) -> Vec<String> {
         object.is_some_and(|object| object.field(field).is_some())
     };
     let needed = mapping.required_fields().into_iter();
-    needed
+    let fields = needed
         .filter(|field| !has(&field.object, &field.name))
-        .map(|field| format!("{}.{}", field.object, field.name))
-        .collect()
+        .map(|field| format!("{}.{}", field.object, field.name));
+    let case = org.schema.object("Case");
+    let types = mapping.record_types().unwrap_or_default().into_iter();
+    let types = types
+        .filter(|name| {
+            let known = case.and_then(|case| case.record_type(name));
+            known.is_none_or(|known| !known.available)
+        })
+        .map(|name| format!("record type Case.{name}"));
+    fields.chain(types).collect()
 }
 
 /// What to do: fields that are missing can be installed, anything else is wrong in the mapping itself.
@@ -151,6 +159,13 @@ fn warnings(org: &Org, mapping: &Mapping) -> Vec<String> {
             "the org has no Knowledge, or hides it from us: articles and their files are skipped (no-knowledge). An administrator turns it on \
              (it cannot be turned off again) and gives the migration user the feature licence \"Knowledge User\", \"Manage Articles\", \
              \"Publish Articles\" and \"View Draft Articles\""
+                .into(),
+        );
+    }
+    if mapping.record_types().is_some_and(|types| types.is_empty()) {
+        warnings.push(
+            "record_type_by is said, and no record type is named: all cases get the org's default one. `plan` lists the source's words in \
+             record-types.toml; add those that are to have a type to mapping.toml"
                 .into(),
         );
     }

@@ -61,11 +61,15 @@ fn each_right_is_there_or_missing_or_not_offered() {
     let every: Vec<(&str, bool)> = all.iter().map(|right| (*right, true)).collect();
     // What one set denies another may grant.
     let none: Vec<(&str, bool)> = all.iter().map(|right| (*right, false)).collect();
-    let found = lines::rights(Some(&[set(&none), set(&every)]), &mapping());
+    let found = lines::rights(
+        Some(&[set(&none), set(&every)]),
+        &mapping(),
+        &BTreeMap::new(),
+    );
     assert_eq!(found.len(), all.len());
     assert!(found.iter().all(|f| f.level == Level::Fine), "{found:#?}");
 
-    let found = lines::rights(Some(&[set(&none)]), &mapping());
+    let found = lines::rights(Some(&[set(&none)]), &mapping(), &BTreeMap::new());
     for (label, level) in [
         ("API Enabled", Level::Blocking),
         ("Modify All Data", Level::Warning),
@@ -79,11 +83,33 @@ fn each_right_is_there_or_missing_or_not_offered() {
         assert!(line.advice.contains(label), "{}", line.advice);
     }
 
-    let found = lines::rights(Some(&[json!({"PermissionsApiEnabled": true})]), &mapping());
+    let found = lines::rights(
+        Some(&[json!({"PermissionsApiEnabled": true})]),
+        &mapping(),
+        &BTreeMap::new(),
+    );
     let audit = one(&found, "right: Set Audit Fields upon Record Creation");
     assert!(audit.said.contains("does not offer"), "{}", audit.said);
     assert!(audit.advice.contains("User Interface"), "{}", audit.advice);
-    assert!(lines::rights(None, &mapping()).is_empty());
+    assert!(lines::rights(None, &mapping(), &BTreeMap::new()).is_empty());
+}
+
+#[test]
+fn a_right_for_articles_blocks_only_where_they_would_be_written() {
+    let text =
+        Mapping::default_text().replacen("articles = \"leave\"", "articles = \"knowledge\"", 1);
+    let mapping = Mapping::parse(&text).unwrap();
+    let sets = [json!({"PermissionsEditKnowledge": false, "PermissionsPublishArticles": false})];
+    let level = |articles: Value| {
+        let describes = BTreeMap::from([("Knowledge__kav".to_owned(), articles)]);
+        let found = lines::rights(Some(&sets), &mapping, &describes);
+        one(&found, "right: Manage Salesforce Knowledge").level
+    };
+    assert_eq!(
+        level(json!({"name": "Knowledge__kav", "fields": []})),
+        Level::Blocking
+    );
+    assert_eq!(level(Value::Null), Level::Warning);
 }
 
 fn field(name: &str, more: Value) -> Value {

@@ -45,6 +45,17 @@ impl Schema {
             fields,
             spelling,
             labels,
+            record_types: wire
+                .record_type_infos
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|info| !info.master)
+                .map(|info| RecordType {
+                    name: info.developer_name,
+                    id: info.record_type_id,
+                    available: info.available && info.active.unwrap_or(true),
+                })
+                .collect(),
         };
         self.objects.insert(wire.name, object);
         Ok(())
@@ -69,6 +80,19 @@ pub struct Object {
     spelling: BTreeMap<String, String>,
     /// What people see of each field.
     labels: BTreeMap<String, String>,
+    /// Kinds of its rows, without the one that stands for none.
+    record_types: Vec<RecordType>,
+}
+
+/// A kind of row that an object has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordType {
+    /// API name.
+    pub name: String,
+    /// What rows name it by.
+    pub id: String,
+    /// Whether we may give it to new rows.
+    pub available: bool,
 }
 
 impl Object {
@@ -86,6 +110,13 @@ impl Object {
     #[must_use]
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
+    }
+
+    /// A record type by API name, case ignored.
+    #[must_use]
+    pub fn record_type(&self, name: &str) -> Option<&RecordType> {
+        let mut types = self.record_types.iter();
+        types.find(|known| known.name.eq_ignore_ascii_case(name))
     }
 
     /// Its fields, by name.
@@ -193,6 +224,23 @@ mod wire {
         #[serde(default)]
         pub(super) createable: bool,
         pub(super) fields: Vec<DescribedField>,
+        #[serde(default, rename = "recordTypeInfos")]
+        pub(super) record_type_infos: Option<Vec<RecordTypeInfo>>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct RecordTypeInfo {
+        #[serde(default)]
+        pub(super) developer_name: String,
+        pub(super) record_type_id: String,
+        #[serde(default)]
+        pub(super) available: bool,
+        /// Not told by older versions.
+        #[serde(default)]
+        pub(super) active: Option<bool>,
+        #[serde(default)]
+        pub(super) master: bool,
     }
 
     #[derive(Deserialize)]

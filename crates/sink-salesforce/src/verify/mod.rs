@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::bulk::query::stretches;
 use crate::client::query::RETRIEVED;
-use crate::load::{Run, articles, calls, files, mails, rows};
+use crate::load::{Run, articles, calls, cases, files, mails, rows};
 use crate::mapping::build::is_id_list;
 use crate::mapping::{BATCH_MARK, of_one_target};
 use expected::{Expected, Wanted};
@@ -286,10 +286,16 @@ fn readable(run: &Run<'_>, object: &str) -> Result<BTreeSet<String>> {
         .chain((object == files::OBJECT).then_some("Checksum"))
         .chain((object == articles::OBJECT).then_some("PublishStatus"));
     let beside = beside.chain((object == files::OBJECT).then_some("ContentSize"));
+    let beside = beside.chain(by_policy(run, object));
     let wanted = lines
         .chain(beside)
         .filter(|name| described.field(name).is_some() && !is_id_list(name));
     Ok(wanted.map(str::to_owned).collect())
+}
+
+/// A field that the mapping fills without a line for it.
+fn by_policy(run: &Run<'_>, object: &str) -> Option<&'static str> {
+    (object == cases::OBJECT && run.mapping.record_types().is_some()).then_some("RecordTypeId")
 }
 
 fn compare(
@@ -342,8 +348,9 @@ fn compare(
         return Ok(());
     }
     let described = run.org.object(object)?;
-    for line in &run.lines(object)?.lines {
-        let name = line.field.as_str();
+    let lines = run.lines(object)?.lines.iter();
+    let names = lines.map(|line| line.field.as_str());
+    for name in names.chain(by_policy(run, object)) {
         let sent = expected.fields.get(name).unwrap_or(&Value::Null);
         if is_id_list(name) {
             checked.push(finding(

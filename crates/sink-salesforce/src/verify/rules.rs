@@ -133,6 +133,8 @@ fn unsent(found: &Value, place: Place<'_>) -> Option<Rule> {
             | "MessageDate",
         ) => Some(Rule::Stamped),
         ("Case", "ClosedDate") => Some(Rule::Stamped),
+        // That of the migration user's profile.
+        (_, "RecordTypeId") => Some(Rule::Default),
         (_, "OwnerId") if same_id(&place.me.into(), found) => Some(Rule::Default),
         _ if defaulted(field, found) => Some(Rule::Default),
         _ => None,

@@ -13,5 +13,6 @@ mod landing;
 mod matching;
 mod objects;
 mod refusals;
+mod schema;
 mod signing;
 mod verifying;
