@@ -36,6 +36,12 @@ pub trait Journal: Send + Sync {
     /// Who claimed these values, in order.
     async fn claimed(&self, space: &str, values: &[String]) -> Result<Vec<Option<RecordId>>>;
 
+    /// Whether each of these people asked for something: is the requester of a conversation that was read. Everybody did, as far as
+    /// nobody can tell.
+    async fn asked(&self, people: &[RecordKey]) -> Result<Vec<bool>> {
+        Ok(vec![true; people.len()])
+    }
+
     /// The rows that belong to the winners of claims: shorthand for look-ups by record id.
     async fn rows(&self, records: &[RecordId]) -> Result<Vec<Known>>;
 }

@@ -61,7 +61,8 @@ pub struct SalesforceConfig {
     /// newest.
     #[serde(default = "api_version")]
     pub api_version: String,
-    /// Who owns what an agent without a User had: a username or a User's id. The running user when not given.
+    /// Who owns what an agent without a User had: a username or a User's id, or several with commas between them, who then have a
+    /// share each. The running user when not given.
     #[serde(default)]
     pub legacy_owner: Option<String>,
     /// Seconds after which a request whose answer was lost can no longer take effect. Default 600: the platform ends every
@@ -375,7 +376,7 @@ impl SalesforceConfigBuilder {
         self
     }
 
-    /// Gives what an agent without a User had to this user (username or id).
+    /// Gives what an agent without a User had to this user (username or id), or in shares to several with commas between them.
     #[must_use]
     pub fn legacy_owner(mut self, user: impl Into<String>) -> Self {
         self.config.legacy_owner = Some(user.into());

@@ -10,6 +10,7 @@ use deskferry_core::context::Context;
 use deskferry_core::error::{Error, ErrorKind, Result};
 use deskferry_core::model::Agent;
 use deskferry_core::owners::Decision;
+use md5::{Digest, Md5};
 use serde_json::Value;
 
 use crate::auth::Identity;
@@ -28,7 +29,8 @@ pub(crate) struct Org {
     pub(crate) product: String,
     pub(crate) sandbox: bool,
     pub(crate) schema: Schema,
-    pub(crate) legacy_owner: String,
+    /// Who own what nobody of the org owned: at least one.
+    legacy_owners: Vec<String>,
     closed_statuses: HashSet<String>,
     /// The user whom we are.
     me: String,
@@ -79,9 +81,19 @@ impl Org {
             .iter()
             .filter(|s| s["IsClosed"] == true)
             .filter_map(|s| s["ApiName"].as_str());
-        let legacy_owner = match &api.config().legacy_owner {
-            Some(wanted) => users.named(wanted)?,
-            None => identity.user.clone(),
+        let legacy_owners = match &api.config().legacy_owner {
+            Some(wanted) => {
+                let wanted = wanted.split(',').map(str::trim);
+                let wanted = wanted.filter(|name| !name.is_empty());
+                wanted
+                    .map(|name| users.named(name))
+                    .collect::<Result<Vec<_>>>()?
+            }
+            None => Vec::new(),
+        };
+        let legacy_owners = match legacy_owners.as_slice() {
+            [] => vec![identity.user.clone()],
+            _ => legacy_owners,
         };
         Ok(Self {
             id: identity.org,
@@ -92,7 +104,7 @@ impl Org {
             product: product(&organization, api.version()),
             sandbox,
             schema,
-            legacy_owner,
+            legacy_owners,
             closed_statuses: closed.map(str::to_lowercase).collect(),
             me: identity.user,
             users,
@@ -113,6 +125,18 @@ impl Org {
                 format!("the org has no object {name}, or hides it from us"),
             )
         })
+    }
+
+    /// Who owns the row of this key, where nobody of the org did: the same at every look, each of several as many as the others
+    /// (Salesforce objects, section 10.6).
+    pub(crate) fn legacy_owner(&self, key: &str) -> &str {
+        let hash = Md5::digest(key);
+        let first = u64::from_le_bytes(hash[..8].try_into().unwrap_or_default());
+        let share = first % self.legacy_owners.len().max(1) as u64;
+        let share = usize::try_from(share).unwrap_or_default();
+        self.legacy_owners
+            .get(share)
+            .map_or(&self.me, |owner| owner)
     }
 
     pub(crate) fn is_closed(&self, status: &str) -> bool {
@@ -150,6 +174,9 @@ impl Org {
                     let _ = self.queues.set(Queues::ask(cx, api).await?);
                 }
                 Decision::User(name) if self.users.is_inactive(name) => {
+                    self.ask_for_inactive(cx, api).await?;
+                }
+                Decision::CreateInactive => {
                     self.ask_for_inactive(cx, api).await?;
                 }
                 _ => {}
@@ -205,6 +232,9 @@ impl Org {
                     object: "Group",
                     id: queue.id.clone(),
                 }))
+            }
+            Decision::CreateInactive if self.inactive_may_own.get() != Some(&true) => {
+                Err("we may not give records to inactive users (\"Update Records with Inactive Owners\")".into())
             }
             _ => Ok(None),
         }

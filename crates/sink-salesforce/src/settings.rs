@@ -60,7 +60,7 @@ pub static SETTINGS: Section = Section::new(
             "legacy_owner",
             Holds::Text,
             "the running user",
-            "who owns what nobody in the org owned: a username or a User's id",
+            "who owns what nobody in the org owned: a username or a User's id; several with commas between them have a share each (a user should own less than 10,000 cases)",
         ),
         Setting::new(
             "landing_window",

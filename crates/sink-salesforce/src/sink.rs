@@ -121,7 +121,7 @@ impl Sink for Salesforce {
             "agents" => load::agents::write(&run).await,
             "values" => Ok(load::values::write(&run)),
             "accounts" => load::accounts::write(&run).await,
-            "contacts" => load::contacts::write(&run).await,
+            "contacts" => load::leads::people(&run).await,
             "cases" => load::cases::write(&run).await,
             "statistics" => load::statistics::write(&run).await,
             "files" => load::files::write(&run).await,

@@ -8,6 +8,8 @@ use super::Ledger;
 use crate::error::Result;
 use crate::journal::{Effect, Intent, Journal, Known};
 use crate::key::{RecordId, RecordKey};
+use crate::stage::Stage;
+use crate::stage::askers::Askers;
 use crate::stage::index::Index;
 
 /// The journal of one pass over one target.
@@ -15,6 +17,7 @@ use crate::stage::index::Index;
 pub struct LedgerJournal {
     ledger: Arc<dyn Ledger>,
     index: Arc<dyn Index>,
+    askers: Option<Arc<Askers>>,
     mark: String,
 }
 
@@ -32,8 +35,16 @@ impl LedgerJournal {
         Self {
             ledger,
             index,
+            askers: None,
             mark: mark.into(),
         }
+    }
+
+    /// The same, able to say who of the people of this stage asked for something.
+    #[must_use]
+    pub fn knowing(mut self, stage: &Stage) -> Self {
+        self.askers = Some(Arc::new(Askers::of(stage.clone())));
+        self
     }
 
     async fn known(&self, records: &[RecordId]) -> Result<Vec<Known>> {
@@ -73,6 +84,13 @@ impl Journal for LedgerJournal {
 
     async fn settle(&self, effects: Vec<Effect>) -> Result<()> {
         self.ledger.settle(effects).await
+    }
+
+    async fn asked(&self, people: &[RecordKey]) -> Result<Vec<bool>> {
+        match &self.askers {
+            Some(askers) => askers.asked(people).await,
+            None => Ok(vec![true; people.len()]),
+        }
     }
 
     async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>> {

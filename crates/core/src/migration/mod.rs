@@ -119,7 +119,7 @@ impl Opened {
 
     fn journal(&self) -> Arc<LedgerJournal> {
         let index = Arc::clone(self.stage.index());
-        Arc::new(LedgerJournal::new(self.ledger(), index, self.mark()))
+        Arc::new(LedgerJournal::new(self.ledger(), index, self.mark()).knowing(&self.stage))
     }
 
     /// The first load of a target is its pass 0, each delta one more.

@@ -478,7 +478,11 @@ async fn unknown_agents(walk: &Walk, tally: &Tally, given: &Given) -> Result<Vec
 /// Lines whose decision the target cannot do.
 async fn impossible(cx: &Context, owners: &dyn Owners, given: &Given) -> Result<Vec<Problem>> {
     let asked = |row: &&Row| {
-        row.by_person && matches!(row.decision, Decision::User(_) | Decision::Queue(_))
+        row.by_person
+            && matches!(
+                row.decision,
+                Decision::User(_) | Decision::Queue(_) | Decision::CreateInactive
+            )
     };
     let rows: Vec<&Row> = given.rows.values().filter(asked).collect();
     if rows.is_empty() {

@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::Agent;
 
 /// What stands in the column `decision`.
-pub(crate) const ALLOWED: &str = "`user:` with a username, address, federation id or record id; `queue:` with a developer name; `legacy`; `name-only`; or nothing, to leave it open";
+pub(crate) const ALLOWED: &str = "`user:` with a username, address, federation id or record id; `queue:` with a developer name; `create-inactive`; `legacy`; `name-only`; or nothing, to leave it open";
 
 /// Who owns, in the target, what an agent of the source had.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub enum Decision {
     User(String),
     /// A queue of the target, by developer name.
     Queue(String),
+    /// A user of the agent's own, made for the purpose, who cannot log in.
+    CreateInactive,
     /// The user whom the configuration names for what nobody of the target owned.
     Legacy,
     /// No owner is set; the agent's name stands in the row's text field.
@@ -49,6 +51,7 @@ impl fmt::Display for Decision {
             Self::Undecided => Ok(()),
             Self::User(name) => write!(f, "user:{name}"),
             Self::Queue(name) => write!(f, "queue:{name}"),
+            Self::CreateInactive => f.write_str("create-inactive"),
             Self::Legacy => f.write_str("legacy"),
             Self::NameOnly => f.write_str("name-only"),
         }
@@ -67,6 +70,7 @@ impl FromStr for Decision {
         };
         match (word.as_str(), name) {
             ("", "") => Ok(Self::Undecided),
+            ("create-inactive", "") => Ok(Self::CreateInactive),
             ("legacy", "") => Ok(Self::Legacy),
             ("name-only", "") => Ok(Self::NameOnly),
             ("user", name) if !name.is_empty() => Ok(Self::User(name.to_owned())),
@@ -169,6 +173,7 @@ mod tests {
             ("  ", ""),
             ("Legacy", "legacy"),
             (" NAME-ONLY ", "name-only"),
+            ("Create-Inactive", "create-inactive"),
             ("User: Ann@example.org ", "user:Ann@example.org"),
             ("queue:First_Line", "queue:First_Line"),
             ("user:a:b", "user:a:b"),

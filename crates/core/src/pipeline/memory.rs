@@ -1,6 +1,6 @@
 //! A journal in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -29,6 +29,7 @@ struct State {
     verdicts: HashMap<RecordId, Verdict>,
     claims: HashMap<(String, String), RecordId>,
     people: Related,
+    askers: HashSet<RecordKey>,
 }
 
 impl MemoryJournal {
@@ -61,6 +62,9 @@ impl MemoryJournal {
                     Record::Agent(_) | Record::Contact(_) | Record::Team(_)
                 ) {
                     state.people.insert(record.key().clone(), record.clone());
+                }
+                if let Record::Conversation(conversation) = &record {
+                    state.askers.extend(conversation.requester.clone());
                 }
                 related::fill(&mut record, &state.people);
                 let facts = Facts::of(&record);
@@ -217,6 +221,14 @@ impl Journal for MemoryJournal {
         Ok(values
             .iter()
             .map(|v| state.claims.get(&(space.to_owned(), v.clone())).copied())
+            .collect())
+    }
+
+    async fn asked(&self, people: &[RecordKey]) -> Result<Vec<bool>> {
+        let state = self.state();
+        Ok(people
+            .iter()
+            .map(|key| state.askers.contains(key))
             .collect())
     }
 

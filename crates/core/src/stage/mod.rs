@@ -4,6 +4,7 @@
 //! index writes its records, rejects and the shard's cursor. When the stage is opened, every segment is cut back to the
 //! last frame end that the index knows. Pages of several shards that arrive together share one commit.
 
+pub(crate) mod askers;
 mod blobs;
 mod frames;
 pub mod index;

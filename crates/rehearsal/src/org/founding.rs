@@ -29,6 +29,13 @@ pub(crate) fn found(ctx: &Ctx<'_>) -> Result<(), Refusal> {
         "Profile",
         json!({"Name": "System Administrator", "UserType": "Standard"}),
     )?;
+    for name in ["Standard User", "Minimum Access - Salesforce"] {
+        add(
+            ctx,
+            "Profile",
+            json!({"Name": name, "UserType": "Standard"}),
+        )?;
+    }
     let own = |username: &str, name: &str| NewUser {
         email: username.to_owned(),
         username: username.to_owned(),

@@ -1,4 +1,4 @@
-//! Agents are matched with users of the org, never made; what they had goes to whom people or rules decided.
+//! Agents are matched with users of the org, made only where people decided so; what they had goes to whom people or rules decided.
 //!
 //! Row 0 of an agent is the user whom the address shows to be the agent: messages are by that user. Row 1 is the user or the
 //! queue who owns the cases: that may be somebody else, and says nothing of who wrote what.
@@ -9,19 +9,20 @@ use deskferry_core::model::Record;
 use deskferry_core::owners::Decision;
 use deskferry_core::sink::{Loaded, Outcome, Verdict};
 
-use super::{Run, outcome, strange};
+use super::{Landed, Run, outcome, strange, users};
 use crate::org::UserMatch;
 
 /// The space in which agents claim the addresses of their users.
 pub(crate) const USER_EMAIL: &str = "user-email";
 
 /// The row that says who the agent is.
-const SELF: u32 = 0;
+pub(super) const SELF: u32 = 0;
 /// The row that says who owns the agent's cases.
 const OWNER: u32 = 1;
 
 pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let (mut effects, mut claims, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut made = users::made(run).await?;
     for loaded in &run.batch.records {
         let Record::Agent(agent) = &loaded.record else {
             return Err(strange(loaded, "agents"));
@@ -33,6 +34,27 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         }
         let verdict = match &loaded.owner {
             None => undecided(&found),
+            Some(Decision::CreateInactive) => {
+                let owner = match (&found, made.remove(&loaded.id)) {
+                    (UserMatch::One { id, .. }, _) => Ok((id.clone(), false)),
+                    (_, Some(Landed::Stands { id, ours })) => Ok((id, ours)),
+                    (_, Some(Landed::Refused { code, message })) => {
+                        Err(Verdict::Failed { code, message })
+                    }
+                    (_, None) => Err(Verdict::failed("NO_USER", "no user could be made")),
+                };
+                match owner {
+                    Ok((id, ours)) => {
+                        effects.push(matched(loaded, OWNER, "User", &id));
+                        if ours {
+                            Verdict::Created
+                        } else {
+                            Verdict::Unchanged("matched".into())
+                        }
+                    }
+                    Err(verdict) => verdict,
+                }
+            }
             Some(decision) => match run.org.owner_of(decision) {
                 Ok(owner) => {
                     effects.extend(owner.map(|o| matched(loaded, OWNER, o.object, &o.id)));

@@ -7,8 +7,8 @@ use deskferry_core::model::{Conversation, Record};
 use deskferry_core::owners::Decision;
 use deskferry_core::sink::{Loaded, Outcome, Verdict};
 
-use super::agents;
 use super::{Lookup, Needed, Planned, Run, needed, strange};
+use super::{agents, leads};
 use crate::mapping::build::{self, Fields, Leftovers};
 use crate::mapping::facts::{CaseFacts, CaseLinks, Common};
 
@@ -84,7 +84,9 @@ fn link(
     links.also_assigned = c.also_assigned.iter().map(named).collect();
     links.also_teams = c.also_teams.iter().map(named).collect();
     if let Some(requester) = &c.requester {
-        if requester.record_kind() == Some(RecordKind::Agent) {
+        let known = others.get(requester);
+        let lead = known.id_of("Contact").is_none() && known.id_of(leads::OBJECT).is_some();
+        if requester.record_kind() == Some(RecordKind::Agent) || lead {
             links.requester_name = name_of(run, requester);
             links.requester_email = address_of(run, requester);
         } else {
@@ -112,7 +114,7 @@ fn owner(
     c: &Conversation,
     others: &Lookup,
 ) -> Result<Option<String>, Verdict> {
-    let legacy = Some(run.org.legacy_owner.clone());
+    let legacy = Some(run.org.legacy_owner(c.meta.key.as_str()).to_owned());
     let Some(known) = c.assignee.as_ref().map(|agent| others.get(agent)) else {
         return Ok(legacy);
     };
@@ -133,6 +135,8 @@ fn owner(
                 Err(_) => Err(Verdict::Held("owner-unknown".into())),
             },
         },
+        // An agent whom the source did not show has no record for which a user could be made.
+        Some(Decision::CreateInactive) => Ok(agents::owner(known).map(str::to_owned).or(legacy)),
         Some(_) => Ok(legacy),
     }
 }
@@ -150,6 +154,7 @@ fn name_of(run: &Run<'_>, key: &RecordKey) -> Option<String> {
 fn address_of(run: &Run<'_>, key: &RecordKey) -> Option<String> {
     match run.batch.related.get(key)? {
         Record::Agent(agent) => agent.emails.first().map(|email| email.address.clone()),
+        Record::Contact(contact) => contact.emails.first().map(|email| email.address.clone()),
         _ => None,
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Identity {
     Comment,
     /// By its key, which nothing keeps unique: rows of one parent are looked through, archived ones too.
     Task,
+    /// By the name with which users log in.
+    Username,
     /// By its key among the main texts of articles, whatever their status.
     Article,
 }
@@ -38,9 +40,29 @@ pub(super) async fn find(
 ) -> Result<Vec<Option<(String, bool)>>> {
     match writer.identity {
         Identity::Key | Identity::Article => by_key(writer, rows).await,
+        Identity::Username => by_username(writer, rows).await,
         Identity::Comment => by_contents(writer, rows, known).await,
         Identity::Task => among_archived(writer, rows).await,
     }
+}
+
+async fn by_username(
+    writer: &Writer<'_>,
+    rows: &[&Outgoing],
+) -> Result<Vec<Option<(String, bool)>>> {
+    let name = |row: &Outgoing| Some(row.fields.get("Username")?.as_str()?.to_lowercase());
+    let names: Vec<String> = rows.iter().filter_map(|row| name(row)).collect();
+    let select = "SELECT Id, Username FROM User WHERE Username IN";
+    let found = writer.api.query_in(writer.cx, select, &names).await?;
+    let one = |row: &&Outgoing| {
+        let name = name(row)?;
+        let same = |found: &&Value| {
+            let known = found["Username"].as_str();
+            known.is_some_and(|known| known.to_lowercase() == name)
+        };
+        Some((found.iter().find(same)?["Id"].as_str()?.to_owned(), true))
+    };
+    Ok(rows.iter().map(one).collect())
 }
 
 async fn by_key(writer: &Writer<'_>, rows: &[&Outgoing]) -> Result<Vec<Option<(String, bool)>>> {
@@ -183,6 +205,7 @@ pub(super) fn fingerprint(
     let mut hash = Md5::new();
     match identity {
         Identity::Key | Identity::Article | Identity::Task => hash.update(cell(SOURCE_KEY)?),
+        Identity::Username => hash.update(cell("Username")?.to_lowercase()),
         Identity::Comment => {
             let text = |name: &str| cell(name).unwrap_or_default();
             let id = |name: &str| text(name).chars().take(15).collect::<String>();

@@ -10,12 +10,14 @@ pub(crate) mod comments;
 pub(crate) mod contacts;
 pub(crate) mod files;
 pub(crate) mod find;
+pub(crate) mod leads;
 pub(crate) mod mails;
 pub(crate) mod messages;
 pub(crate) mod objects;
 pub(crate) mod people;
 pub(crate) mod rows;
 pub(crate) mod statistics;
+mod users;
 pub(crate) mod values;
 mod writer;
 
@@ -64,7 +66,11 @@ pub(crate) fn phases(bulk_from: usize, mapping: &Mapping) -> Vec<Phase> {
     let agents = Phase::new("agents", &[Agent])
         .needing(&[Agent, Team, Conversation])
         .strictly();
-    let contacts = Phase::new("contacts", &[Contact]).needing(&[Account, Contact]);
+    // Who asked for something stays a contact: that is known once all conversations were read.
+    let contacts = match mapping.leads() {
+        None => Phase::new("contacts", &[Contact]).needing(&[Account, Contact]),
+        Some(_) => Phase::new("contacts", &[Contact]).needing(&[Account, Contact, Conversation]),
+    };
     let cases = Phase::new("cases", &[Conversation])
         .needing(&[Conversation, Agent, Team, Contact, Account])
         .ordered(Order::Waves);

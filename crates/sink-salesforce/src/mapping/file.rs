@@ -9,6 +9,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::articles::{ARTICLES, Articles, LEFT, plain};
+use super::leads::Leads;
 use super::policy::{Route, Routes};
 use super::record_types::RecordTypes;
 use super::required::{Create, CreateObject};
@@ -45,6 +46,8 @@ struct File {
     account: Option<Spanned<Table>>,
     #[serde(rename = "Contact")]
     contact: Option<Spanned<Table>>,
+    #[serde(rename = "Lead")]
+    lead: Option<Spanned<Table>>,
     #[serde(rename = "Case")]
     case: Option<Spanned<Table>>,
     #[serde(rename = "ContentVersion")]
@@ -74,6 +77,7 @@ struct Policy {
     chat: Option<Spanned<String>>,
     notes: Option<Spanned<String>>,
     calls: Option<Spanned<String>>,
+    leads: Option<Spanned<Conditions>>,
     agent_statistics: Option<Spanned<String>>,
     articles: Option<Spanned<String>>,
     article_categories: Option<Spanned<String>>,
@@ -87,6 +91,14 @@ struct Policy {
     record_type_by: Option<Spanned<String>>,
     #[serde(default)]
     record_types: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+/// One condition, or several of which one is enough.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Conditions {
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -145,9 +157,11 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
     let file: File = read(text)?;
     let routes = read_policy(text, &file.policy)?;
     let statistics = read_statistics(text, &file.policy)?;
+    let leads = read_leads(text, &file.policy)?;
     let tables = [
         ("Account", file.account),
         ("Contact", file.contact),
+        (facts::LEADS, file.lead),
         ("Case", file.case),
         ("ContentVersion", file.content_version),
         ("EmailMessage", file.email_message),
@@ -165,6 +179,7 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         facts::CALLS => routes.uses(Route::Task),
         facts::POSTS => routes.uses(Route::Post),
         facts::STATISTICS => statistics,
+        facts::LEADS => leads.is_some(),
         ARTICLES => articles.is_some(),
         _ => true,
     };
@@ -193,7 +208,13 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         objects.insert(object, read_table(text, object, table)?);
     }
     let record_types = read_record_types(text, &file.policy, &objects)?;
-    let hash = hash(&objects, &routes, articles.as_ref(), record_types.as_ref());
+    let hash = hash(
+        &objects,
+        &routes,
+        articles.as_ref(),
+        record_types.as_ref(),
+        leads.as_ref(),
+    );
     let by = file.policy.record_type_by.as_ref();
     Ok(Mapping {
         objects,
@@ -201,6 +222,7 @@ pub(super) fn parse(text: &str) -> Result<Mapping> {
         articles,
         record_types,
         record_types_line: by.map_or(0, |by| place(text, by.span().start).0),
+        leads,
         hash,
     })
 }
@@ -255,6 +277,28 @@ fn read_policy(text: &str, policy: &Policy) -> Result<Routes> {
         routes.channels.insert(name.clone(), route(said, &CHATS)?);
     }
     Ok(routes)
+}
+
+/// Who becomes a Lead; nothing where nobody does.
+fn read_leads(text: &str, policy: &Policy) -> Result<Option<Leads>> {
+    let Some(said) = &policy.leads else {
+        return Ok(None);
+    };
+    let conditions = match said.get_ref() {
+        Conditions::One(one) if one == "never" => return Ok(None),
+        Conditions::One(one) => std::slice::from_ref(one),
+        Conditions::Several(several) => several.as_slice(),
+    };
+    let mut leads = Leads::default();
+    for condition in conditions {
+        if !leads.or(condition) {
+            let said_ = format!(
+                "`{condition}` is no condition; `never`, `no-company`, `type:<word>`, `group:<name>` and `tag:<name>` are"
+            );
+            return Err(wrong(text, said.span().start, said_));
+        }
+    }
+    Ok((leads != Leads::default()).then_some(leads))
 }
 
 /// Whether figures of agents become rows.
@@ -472,6 +516,7 @@ fn hash(
     routes: &Routes,
     articles: Option<&Articles>,
     record_types: Option<&RecordTypes>,
+    leads: Option<&Leads>,
 ) -> [u8; 16] {
     let mut sorted = objects.clone();
     for object in sorted.values_mut() {
@@ -483,7 +528,10 @@ fn hash(
         (Some(articles), None) => serde_json::to_vec(&(&sorted, routes, articles)),
         (articles, Some(types)) => serde_json::to_vec(&(&sorted, routes, articles, types)),
     };
-    let text = text.unwrap_or_default();
+    let mut text = text.unwrap_or_default();
+    if let Some(leads) = leads {
+        text.extend(serde_json::to_vec(leads).unwrap_or_default());
+    }
     Md5::digest(text).into()
 }
 

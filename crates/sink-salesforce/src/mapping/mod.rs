@@ -8,6 +8,7 @@ pub(crate) mod facts;
 mod file;
 mod generate;
 pub(crate) mod html;
+mod leads;
 pub(crate) mod people;
 mod policy;
 mod record_types;
@@ -19,6 +20,7 @@ use articles::Articles;
 pub(crate) use articles::{ARTICLES, Language, category_name};
 pub use check::Problem;
 pub use generate::{objects_text, record_types_text};
+pub(crate) use leads::Leads;
 pub(crate) use policy::Route;
 use policy::Routes;
 pub use record_types::RecordTypeSpec;
@@ -65,6 +67,7 @@ pub struct Mapping {
     record_types: Option<RecordTypes>,
     /// Where that is said.
     record_types_line: usize,
+    leads: Option<Leads>,
     hash: [u8; 16],
 }
 
@@ -258,6 +261,11 @@ impl Mapping {
     /// What a message becomes.
     pub(crate) fn route(&self, message: &Message) -> Route {
         self.routes.of(message)
+    }
+
+    /// Who becomes a Lead, if anybody does.
+    pub(crate) fn leads(&self) -> Option<&Leads> {
+        self.leads.as_ref()
     }
 
     /// How articles are loaded, if they are.

@@ -15,7 +15,7 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const SPACE: &str = "xmlns=\"http://soap.sforce.com/2006/04/metadata\"";
 
 /// Objects whose rights a permission set can give; the others follow from these or from nothing.
-const GRANTABLE: [&str; 4] = ["Account", "Case", "Contact", "Knowledge__kav"];
+const GRANTABLE: [&str; 5] = ["Account", "Case", "Contact", "Knowledge__kav", "Lead"];
 
 /// The type of a field that points at the row without which its own cannot be.
 const MASTER: &str = "MasterDetail";

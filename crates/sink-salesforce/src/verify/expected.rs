@@ -10,7 +10,8 @@ use crate::load::articles;
 use crate::load::files::{self, FilePlan};
 use crate::load::messages::{self, Surroundings};
 use crate::load::{
-    Needed, Run, accounts, calls, cases, comments, contacts, mails, objects, rows, statistics,
+    Needed, Run, accounts, calls, cases, comments, contacts, leads, mails, objects, rows,
+    statistics,
 };
 use crate::mapping::Route;
 use crate::mapping::build::Fields;
@@ -82,11 +83,29 @@ async fn people<'a>(
     now: DateTime<Utc>,
 ) -> Result<Vec<Wanted<'a>>> {
     let accounts = contacts::accounts(run).await?;
+    let is_lead = |loaded: &Loaded| {
+        let row = run.prior(loaded, 0);
+        row.is_some_and(|effect| effect.object == leads::OBJECT)
+    };
+    let companies = match records.iter().any(|loaded| is_lead(loaded)) {
+        true => Some(leads::Companies::of(run).await?),
+        false => None,
+    };
     let mut wanted = Vec::new();
     for loaded in records.iter().copied() {
         let Record::Contact(contact) = &loaded.record else {
             continue;
         };
+        if let Some(companies) = companies.as_ref().filter(|_| is_lead(loaded)) {
+            wanted.push(match companies.name(contact) {
+                Ok(company) => {
+                    let fields = leads::fields(run, loaded, company, now)?;
+                    one(loaded, leads::OBJECT, fields)
+                }
+                Err(verdict) => Wanted::Unbuildable(loaded, leads::OBJECT, verdict),
+            });
+            continue;
+        }
         let account = match contacts::account_of(contact, &accounts) {
             Needed::Stands(id) => Some(id),
             Needed::None => None,

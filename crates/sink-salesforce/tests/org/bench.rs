@@ -380,6 +380,9 @@ impl Journal for TestJournal {
     async fn look(&self, keys: &[RecordKey]) -> Result<Vec<Known>> {
         self.memory.look(keys).await
     }
+    async fn asked(&self, people: &[RecordKey]) -> Result<Vec<bool>> {
+        self.memory.asked(people).await
+    }
     async fn claim(&self, space: &str, claims: &[(String, RecordId)]) -> Result<Vec<RecordId>> {
         self.memory.claim(space, claims).await
     }

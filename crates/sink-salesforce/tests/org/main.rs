@@ -12,6 +12,7 @@ mod figures;
 mod landing;
 mod matching;
 mod objects;
+mod people;
 mod refusals;
 mod schema;
 mod signing;

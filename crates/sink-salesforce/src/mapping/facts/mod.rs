@@ -7,6 +7,7 @@ mod case;
 pub(crate) mod comment;
 mod contact;
 mod file;
+mod lead;
 mod mail;
 mod message;
 mod object;
@@ -19,6 +20,7 @@ pub(crate) use case::{CaseFacts, CaseLinks};
 pub(crate) use comment::{CommentFacts, CommentLinks, comment_text};
 pub(crate) use contact::{ContactFacts, contact_email};
 pub(crate) use file::{FileFacts, file_key, file_name};
+pub(crate) use lead::LeadFacts;
 pub(crate) use mail::{Bodies, MailFacts, MailLinks, Recipients};
 pub(crate) use message::{MessageFacts, MessageLinks};
 pub(crate) use object::{ObjectFacts, PairFacts};
@@ -197,6 +199,30 @@ const CONTACT: &[(&str, Shape)] = &[
     ("address.country", Shape::Text),
     ("addresses.other", Shape::Text),
 ];
+/// What a Contact can take, but for the row of its company.
+const LEAD: &[(&str, Shape)] = &[
+    ("name", Shape::Text),
+    ("name.first", Shape::Text),
+    ("name.last", Shape::Text),
+    ("company", Shape::Text),
+    ("email", Shape::Text),
+    ("email.raw", Shape::Text),
+    ("emails.other", Shape::Text),
+    ("phone", Shape::Text),
+    ("handles", Shape::Text),
+    ("title", Shape::Text),
+    ("tags", Shape::Text),
+    ("locale", Shape::Text),
+    ("time-zone", Shape::Text),
+    ("type", Shape::Text),
+    ("groups", Shape::Text),
+    ("address.street", Shape::Text),
+    ("address.city", Shape::Text),
+    ("address.state", Shape::Text),
+    ("address.postal-code", Shape::Text),
+    ("address.country", Shape::Text),
+    ("addresses.other", Shape::Text),
+];
 const CASE: &[(&str, Shape)] = &[
     ("subject", Shape::Text),
     ("status", STATUS),
@@ -356,6 +382,9 @@ pub(crate) const OWN: &str = "object-record";
 /// The custom object whose rows are messages.
 pub(crate) const MESSAGES: &str = "Conversation_Message__c";
 
+/// The object of people who asked for nothing, by choice.
+pub(crate) const LEADS: &str = "Lead";
+
 /// The object of calls.
 pub(crate) const CALLS: &str = "Task";
 
@@ -379,7 +408,7 @@ pub(crate) fn channels() -> impl Iterator<Item = &'static str> + Clone {
 pub(crate) fn kind_of(object: &str) -> &'static str {
     match object {
         "Account" => "account",
-        "Contact" => "contact",
+        "Contact" | LEADS => "contact",
         "Case" => "conversation",
         "ContentVersion" => "attachment",
         "EmailMessage" | "CaseComment" | MESSAGES | CALLS | POSTS => "message",
@@ -393,6 +422,7 @@ fn own(object: &str) -> &'static [(&'static str, Shape)] {
     match object {
         "Account" => ACCOUNT,
         "Contact" => CONTACT,
+        LEADS => LEAD,
         "Case" => CASE,
         "ContentVersion" => FILE,
         "EmailMessage" => MAIL,
