@@ -415,6 +415,13 @@ fn with_owners(
                 id_of(&users, &names, name)
             }
             Decision::Queue(name) => id_of(&groups, &["DeveloperName"], name),
+            Decision::CreateInactive => {
+                let people = &world.lists().people;
+                let member = agents.get(agent.as_str());
+                let member = people.iter().find(|person| Some(&person.id) == member);
+                let address = member.and_then(|member| member.emails.first());
+                address.and_then(|address| id_of(&users, &["Email"], address))
+            }
             _ => Some(options.legacy_owner.clone()),
         };
         if let (Some(member), Some(owner)) = (agents.get(agent.as_str()), owner) {

@@ -134,6 +134,13 @@ impl OrgOptions {
         self
     }
 
+    /// Whether rows may be given to inactive users.
+    #[must_use]
+    pub fn inactive_owners(mut self, allowed: bool) -> Self {
+        self.settings.inactive_owners = allowed;
+        self
+    }
+
     /// Whether the user may set who wrote a post, and when.
     #[must_use]
     pub fn feed_system_fields(mut self, allowed: bool) -> Self {
