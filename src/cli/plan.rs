@@ -216,6 +216,20 @@ impl Fits {
     }
 }
 
+/// A line for each language of articles that the target lacks.
+async fn lacking(cx: &Context, workspace: &Workspace, sink: &dyn Sink) -> Result<Vec<String>> {
+    let languages = migration::languages_read(cx, workspace).await?;
+    let locales: Vec<String> = languages.keys().cloned().collect();
+    let lacking = sink.lacking_languages(cx, &locales).await?;
+    let lines = lacking.iter().map(|locale| {
+        let articles = languages.get(locale).copied().unwrap_or_default();
+        format!(
+            "{articles} articles have a text in {locale}, which the target lacks: they are held until it has that language, or until the mapping says what becomes of it"
+        )
+    });
+    Ok(lines.collect())
+}
+
 /// Makes the plan: prints it, and writes it and the package for the administrator into `plan/`.
 #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
 pub(super) async fn make(
@@ -237,7 +251,10 @@ pub(super) async fn make(
     let definitions = migration::definitions(&cx, workspace).await?;
     let package = (kit.package)(&mapping, &definitions)?;
     let estimate = migration::estimate(&cx, workspace, sink, &fresh.path("scratch")).await?;
-    let (fits, mut info) = Fits::ask(&cx, sink).await?;
+    let (mut fits, mut info) = Fits::ask(&cx, sink).await?;
+    if let Fits::Yes { to_decide, .. } = &mut fits {
+        to_decide.extend(lacking(&cx, workspace, sink).await?);
+    }
     if let (Some(info), Some(name)) = (&mut info, &choices.target_name) {
         info.name.clone_from(name);
     }
@@ -304,7 +321,7 @@ pub(super) async fn make(
     let confirmable = match &info {
         Some(info) => {
             let of = &found.source;
-            Some(standing::plan_of(choices, info, workspace, of, undecided)?)
+            Some(standing::plan_of(choices, info, workspace, of, undecided).await?)
         }
         None => None,
     };

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use deskferry_core::audit::Trail;
 use deskferry_core::consent::{self, Plan, SignOff, Told};
-use deskferry_core::migration::Workspace;
+use deskferry_core::migration::{self, Workspace};
 use deskferry_core::owners::Undecided;
 use deskferry_core::report::{Report, UndoReport};
 use deskferry_core::sink::TargetInfo;
-use deskferry_core::{Context, Error, ErrorKind, Result};
+use deskferry_core::{Context, Error, ErrorKind, Result, Source};
 use serde_json::{Value, json};
 
 use super::choices::Choices;
@@ -59,7 +59,7 @@ fn is_loopback(address: &str) -> bool {
 }
 
 /// What a plan is made of, for a target as it is now.
-pub(super) fn plan_of(
+pub(super) async fn plan_of(
     choices: &Choices,
     info: &TargetInfo,
     workspace: &Workspace,
@@ -76,6 +76,9 @@ pub(super) fn plan_of(
     }
     for (name, said) in info.shape.iter() {
         inputs.add(format!("target {name}"), said);
+    }
+    for (name, said) in migration::fields_read(&Context::new(), workspace).await? {
+        inputs.add(format!("source field {name}"), said);
     }
     Ok(Plan {
         target_id: info.id.clone(),
@@ -100,7 +103,7 @@ impl Standing {
             info.name.clone_from(name);
         }
         // The workspace's own stage knows the source; a run refuses another one by itself.
-        let now = plan_of(choices, &info, workspace, "", undecided)?;
+        let now = plan_of(choices, &info, workspace, "", undecided).await?;
         let folder = workspace.make_place_of(&info)?;
         Ok(Self {
             folder,
@@ -122,17 +125,50 @@ impl Standing {
         Trail::of(&self.folder)
     }
 
-    /// Writes down that a verb begins; before one that loads, looks whether it may.
-    pub(super) fn begin(
+    /// Before a load that people confirmed: whether the source has custom fields that nobody has looked at.
+    async fn look_at_fields(
+        &self,
+        cx: &Context,
+        source: &dyn Source,
+        workspace: &Workspace,
+    ) -> Result<()> {
+        if self.exempt.is_some() {
+            return Ok(());
+        }
+        let now = migration::fields_now(cx, source, workspace).await?;
+        if now.is_as_read() {
+            return Ok(());
+        }
+        let lines: Vec<String> = now.new.into_iter().chain(now.other).collect();
+        Err(Error::new(
+            ErrorKind::Interactive,
+            "load",
+            format!(
+                "the source has custom fields that nobody has looked at, since they were made or changed after it was read:\n  {}\n",
+                lines.join("\n  ")
+            ),
+        )
+        .advise("`discover` reads them, and nothing else again; then `plan` shows what becomes of them, and `confirm --as NAME` says that you looked"))
+    }
+
+    /// Writes down that a verb begins; before one that loads what a workspace has of a source, looks whether it may.
+    pub(super) async fn begin(
         &self,
         cx: &Context,
         verb: &str,
-        loads: bool,
+        loads: Option<(&dyn Source, &Workspace)>,
         choices: &Choices,
     ) -> Result<()> {
         let mut what = self.hashes();
-        if loads {
-            match self.consent(choices) {
+        if let Some((source, workspace)) = loads {
+            let consent = match self.consent(choices) {
+                Ok(by) => self
+                    .look_at_fields(cx, source, workspace)
+                    .await
+                    .map(|()| by),
+                refused => refused,
+            };
+            match consent {
                 Ok(by) => what["consent"] = by,
                 Err(error) => {
                     what["because"] = error.message().into();

@@ -387,7 +387,9 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     let undecided = undecided(choices, &ends);
     let standing = Standing::of(&cx, choices, &ends, &workspace, undecided).await?;
     let name = go.name();
-    standing.begin(&cx, name, !matches!(go, Go::Verify), choices)?;
+    let loads = !matches!(go, Go::Verify);
+    let of = loads.then_some((ends.source.as_ref(), &workspace));
+    standing.begin(&cx, name, of, choices).await?;
     let shown = Shown::new(choices.quiet, &cx, &ends.sink.phases());
     let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink))
         .gate(Gate {
@@ -438,7 +440,7 @@ async fn roll_back(app: &App, choices: &Choices, folder: &Path, how: &Rollback) 
     let undecided = choices.undecided.unwrap_or_default();
     let standing = Standing::of(&cx, choices, &ends, &workspace, undecided).await?;
     if !how.trial {
-        standing.begin(&cx, "rollback", false, choices)?;
+        standing.begin(&cx, "rollback", None, choices).await?;
     }
     let migration = Migration::new(workspace, Arc::clone(&ends.source), Arc::clone(&ends.sink));
     let migration = match &choices.target_name {

@@ -47,6 +47,12 @@ pub trait Sink: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Those of these languages, as a source writes them, whose articles would be held, since the target does not have them and
+    /// nobody decided about them. Reads only.
+    async fn lacking_languages(&self, _cx: &Context, _locales: &[String]) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// What people build there instead of configuration of a source that cannot migrate; `raw` is the source's own word for
     /// it. Asks nobody.
     fn counterpart(&self, _kind: InventoryKind, _raw: &str) -> Option<Counterpart> {

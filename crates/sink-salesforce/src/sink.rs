@@ -110,6 +110,14 @@ impl Sink for Salesforce {
         preflight::target(&*self.org(cx).await?, &self.mapping, self.lenient)
     }
 
+    async fn lacking_languages(&self, cx: &Context, locales: &[String]) -> Result<Vec<String>> {
+        if self.mapping.articles().is_none() {
+            return Ok(Vec::new());
+        }
+        let org = self.org(cx).await?;
+        Ok(load::articles::lacking(&self.mapping, &org, locales))
+    }
+
     fn phases(&self) -> Vec<Phase> {
         load::phases(self.api.config().bulk_from, &self.mapping)
     }

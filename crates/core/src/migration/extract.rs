@@ -24,7 +24,7 @@ const TOGETHER: usize = 500;
 const NOTES: usize = 50;
 
 /// Reads a source to its end into the workspace's stage and loads nothing: `run` then finds everything there. What was
-/// read before is not read again.
+/// read before is not read again, but for the definitions of custom fields once all was read: people may have made more.
 ///
 /// # Errors
 /// `Mismatch` when the workspace belongs to another tenant, and what can go wrong on the way. Whatever was read is durable.
@@ -36,6 +36,16 @@ pub async fn extract(
 ) -> Result<()> {
     let readiness = super::asked(cx, workspace, source.as_ref()).await?;
     let stage = super::stage_of(workspace, &readiness.tenant).await?;
+    let index = stage.index();
+    if index.is_whole().await? {
+        let mut known = Vec::new();
+        for part in super::fields::parts(cx, source.as_ref()).await? {
+            if !index.shards(&[&part.id]).await?.is_empty() {
+                known.push(part);
+            }
+        }
+        index.renew_shards(&known).await?;
+    }
     let (state, _watched) = watch::channel(ReadState::unknown());
     let reader = Reader {
         odd_sizes: AtomicUsize::new(0),

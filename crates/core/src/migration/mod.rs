@@ -15,6 +15,7 @@ mod belonging;
 mod delta;
 mod estimating;
 mod extract;
+mod fields;
 mod gate;
 mod handing;
 mod late;
@@ -42,6 +43,7 @@ use tokio::sync::watch;
 
 pub use estimating::{estimate, owners_to_decide};
 pub use extract::{Definitions, definitions, discover, extract};
+pub use fields::{FieldsNow, fields_now, fields_read, languages_read};
 pub use gate::Gate;
 pub use handing::inventory;
 pub use owning::decided_by_people;

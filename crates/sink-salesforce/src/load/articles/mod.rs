@@ -171,6 +171,20 @@ pub(crate) fn plan<'a>(
     }))
 }
 
+/// Languages that the org lacks and nobody decided about; none where it has no articles at all.
+pub(crate) fn lacking(
+    mapping: &crate::mapping::Mapping,
+    org: &crate::org::Org,
+    locales: &[String],
+) -> Vec<String> {
+    let (Some(how), Ok(object)) = (mapping.articles(), org.object(OBJECT)) else {
+        return Vec::new();
+    };
+    let active = object.field("Language").map_or(&[][..], |f| &f.values);
+    let unknown = |locale: &&String| matches!(how.language(locale, active), Language::Unknown);
+    locales.iter().filter(unknown).cloned().collect()
+}
+
 /// The texts that are loaded, with their languages in the org.
 fn languages<'a>(
     how: &Articles,
