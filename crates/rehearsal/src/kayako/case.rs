@@ -30,6 +30,9 @@ impl Ink<'_> {
         fields: &Fields,
     ) -> Value {
         let include = self.include;
+        let beside = self.world.beside(case);
+        let brand = beside.as_ref().map_or(1, |beside| beside.brand);
+        let form = beside.as_ref().and_then(|beside| beside.form);
         let requester = self.world.person(case.requester);
         let mut json = json!({
             "id": case.id, "legacy_id": null, "subject": case.subject, "portal": "PRIMARY",
@@ -40,11 +43,11 @@ impl Ink<'_> {
             "assigned_team": case.team.map(|id| self.nested_team(id)),
             "last_assigned_by": null, "last_replier": null, "last_replier_identity": null, "last_updated_by": null,
             "last_completed_by": null, "last_closed_by": null,
-            "brand": reference("brand", 1), "status": self.nested_status(case.status),
+            "brand": reference("brand", brand), "status": self.nested_status(case.status),
             "priority": case.priority.map(|id| self.nested_priority(id)), "type": case.case_type.map(|id| self.nested_type(id)),
         });
         let rest = json!({
-            "form": null, "sla_version": null, "read_marker": null, "sla_metrics": [],
+            "form": form.map(|form| reference("case_form", form)), "sla_version": null, "read_marker": null, "sla_metrics": [],
             "custom_fields": self.custom(FieldOwner::Conversation, &case.custom),
             "state": match case.state { ConversationState::Active => "ACTIVE", ConversationState::Suspended => "SUSPENDED", ConversationState::Trash => "TRASH" },
             "post_count": case.messages.len(), "pinned_notes_count": 0,

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::changes::Fates;
 use super::setup::identities;
 use super::{CaseAccess, Content, KayakoOptions};
-use crate::world::{Conversation, ConversationState, Message, World};
+use crate::world::{Conversation, ConversationState, Message, SpentTime, World};
 
 /// The member of staff as whom a restricted account sees things.
 const RESTRICTED_TO: u64 = 3;
@@ -30,6 +31,19 @@ struct Changes {
     touched: BTreeMap<u64, DateTime<Utc>>,
     vanished: BTreeSet<u64>,
     added: BTreeMap<u64, Vec<Message>>,
+    #[serde(default)]
+    fates: Fates,
+}
+
+/// Cases by the time of their last change, the last first.
+type Order = Vec<(DateTime<Utc>, u64)>;
+
+/// Cases that lists show, those in the trash, those held back.
+#[derive(Debug, Default)]
+struct Orders {
+    active: Order,
+    trash: Order,
+    suspended: Order,
 }
 
 #[derive(Debug)]
@@ -42,8 +56,10 @@ pub(super) struct Desk {
     /// Teams of the member of staff as whom a restricted account sees things.
     teams: Vec<u64>,
     changes: Mutex<Changes>,
-    /// Cases that lists show, last changed first.
-    order: Mutex<Vec<(DateTime<Utc>, u64)>>,
+    order: Mutex<Orders>,
+    /// Which case went into which; made once, since a look at all cases is long.
+    merges: OnceLock<Vec<(u64, u64)>>,
+    times: OnceLock<Vec<(u64, SpentTime)>>,
 }
 
 impl Desk {
@@ -71,7 +87,9 @@ impl Desk {
             folder: options.folder.clone(),
             access: options.access(),
             changes: Mutex::new(changes.unwrap_or_default()),
-            order: Mutex::new(Vec::new()),
+            order: Mutex::default(),
+            merges: OnceLock::new(),
+            times: OnceLock::new(),
         };
         desk.sort();
         Ok(desk)
@@ -79,21 +97,50 @@ impl Desk {
 
     fn sort(&self) {
         let changes = lock(&self.changes).clone();
-        *lock(&self.order) = self.in_order(ConversationState::Active, &changes);
+        *lock(&self.order) = self.in_order(&changes);
     }
 
-    /// Cases of a state that the account sees, last changed first.
-    fn in_order(&self, state: ConversationState, changes: &Changes) -> Vec<(DateTime<Utc>, u64)> {
-        let shown = |case: &Conversation| {
-            case.state == state && !changes.vanished.contains(&case.id) && self.sees(case)
-        };
-        let rows = self.world.conversations().filter(|case| shown(case));
-        let changed = |case: &Conversation| changes.touched.get(&case.id).copied();
-        let mut order: Vec<_> = rows
-            .map(|case| (changed(&case).unwrap_or(case.updated), case.id))
-            .collect();
-        order.sort_unstable_by(|a, b| b.cmp(a));
-        order
+    /// Cases that the account sees, last changed first.
+    fn in_order(&self, changes: &Changes) -> Orders {
+        let mut orders = Orders::default();
+        for case in self.world.conversations() {
+            if changes.vanished.contains(&case.id) || !self.sees(&case) {
+                continue;
+            }
+            let changed = changes.touched.get(&case.id).copied();
+            let lot = match case.state {
+                ConversationState::Active => &mut orders.active,
+                ConversationState::Trash => &mut orders.trash,
+                ConversationState::Suspended => &mut orders.suspended,
+            };
+            lot.push((changed.unwrap_or(case.updated), case.id));
+        }
+        for lot in [&mut orders.active, &mut orders.trash, &mut orders.suspended] {
+            lot.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        orders
+    }
+
+    /// Which case went into which.
+    pub(super) fn merges(&self) -> &[(u64, u64)] {
+        self.merges.get_or_init(|| {
+            let all = self.world.conversations();
+            all.filter_map(|case| Some((case.id, case.merged_into?)))
+                .collect()
+        })
+    }
+
+    /// Times that agents spent, with their cases.
+    pub(super) fn times(&self) -> &[(u64, SpentTime)] {
+        self.times.get_or_init(|| {
+            let mut times = Vec::new();
+            for case in self.world.conversations() {
+                let beside = self.world.beside(&case);
+                let spent = beside.iter().flat_map(|beside| &beside.times);
+                times.extend(spent.map(|time| (case.id, *time)));
+            }
+            times
+        })
     }
 
     fn sees(&self, case: &Conversation) -> bool {
@@ -106,18 +153,23 @@ impl Desk {
 
     /// Ids of the cases of a state that no usual list shows, last changed first.
     pub(super) fn set_aside(&self, state: ConversationState) -> Vec<u64> {
-        let order = self.in_order(state, &lock(&self.changes));
-        order.into_iter().map(|(_, id)| id).collect()
+        let orders = lock(&self.order);
+        let order = match state {
+            ConversationState::Active => &orders.active,
+            ConversationState::Trash => &orders.trash,
+            ConversationState::Suspended => &orders.suspended,
+        };
+        order.iter().map(|(_, id)| *id).collect()
     }
 
     /// Ids of the cases that lists show, last changed first.
     pub(super) fn listed(&self) -> Vec<u64> {
-        lock(&self.order).iter().map(|(_, id)| *id).collect()
+        self.set_aside(ConversationState::Active)
     }
 
     /// Part of that list, and how long the whole is.
     pub(super) fn listed_part(&self, begin: usize, limit: usize) -> (Vec<u64>, usize) {
-        let order = lock(&self.order);
+        let order = &lock(&self.order).active;
         let part = order.iter().skip(begin).take(limit);
         (part.map(|(_, id)| *id).collect(), order.len())
     }
@@ -173,12 +225,28 @@ impl Desk {
         })
     }
 
+    pub(super) fn with_fates<T>(&self, look: impl FnOnce(&Fates) -> T) -> T {
+        look(&lock(&self.changes).fates)
+    }
+
+    /// A change that leaves the order of cases as it is.
+    pub(super) fn change_fates(&self, make: impl FnOnce(&mut Fates)) -> io::Result<()> {
+        let mut changes = lock(&self.changes);
+        make(&mut changes.fates);
+        self.keep(&changes)
+    }
+
+    fn keep(&self, changes: &Changes) -> io::Result<()> {
+        match &self.folder {
+            Some(folder) => write_json(&folder.join("changes.json"), changes),
+            None => Ok(()),
+        }
+    }
+
     fn change(&self, make: impl FnOnce(&mut Changes)) -> io::Result<()> {
         let mut changes = lock(&self.changes);
         make(&mut changes);
-        if let Some(folder) = &self.folder {
-            write_json(&folder.join("changes.json"), &*changes)?;
-        }
+        self.keep(&changes)?;
         drop(changes);
         self.sort();
         Ok(())

@@ -35,7 +35,13 @@ impl Call<'_> {
             "slas" => ("sla", slas(include), is_admin),
             "businesshours" => ("business_hour", business_hours(), is_admin),
             "cases/macros" => ("macro", macros(), is_agent),
-            "cases/forms" => ("case_form", forms(), true),
+            "cases/forms" => {
+                let mut rows = forms();
+                if self.shared.desk.world.beside_seed().is_some() {
+                    rows.extend(super::beside::more_forms());
+                }
+                ("case_form", rows, true)
+            }
             "twitter/accounts" => ("twitter_account", twitter_accounts(), is_admin),
             "facebook/pages" => ("facebook_page", facebook_pages(), is_admin),
             "endpoints" => ("endpoint", endpoints(), is_admin),
@@ -86,6 +92,17 @@ fn triggers(include: &Include) -> Vec<Value> {
                 "attributes": [{"name": "Authorization", "value": "Bearer bearer-of-the-trigger"}],
             }],
             "is_enabled": false, "last_triggered_at": null,
+        }),
+        json!({
+            "id": 3, "title": "Whose machines these are", "channel": "SYSTEM", "event": "CONVERSATION_CREATED", "execution_order": 3,
+            "predicate_collections": [conditions(
+                include,
+                "predicate_proposition",
+                6,
+                &[("cases.customfield.product_area", "comparison_equalto", "101"), ("cases.assignedagentid", "comparison_not_equalto", "4")],
+            )],
+            "actions": [{"name": "assignedagent", "option": "CHANGE", "value": "3", "attributes": {}}],
+            "is_enabled": true, "last_triggered_at": null,
         }),
     ]
 }

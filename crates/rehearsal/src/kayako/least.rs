@@ -21,6 +21,14 @@ pub struct LeastOptions {
     pub suspended: bool,
     /// Merged cases: their posts, and into which other case each was merged.
     pub merged: bool,
+    /// The history of each case.
+    pub history: bool,
+    /// What was said of ratings.
+    pub ratings: bool,
+    /// Booked times.
+    pub time_tracking: bool,
+    /// Notes on people and companies.
+    pub notes: bool,
 }
 
 impl Default for LeastOptions {
@@ -31,6 +39,10 @@ impl Default for LeastOptions {
             trashed: false,
             suspended: false,
             merged: true,
+            history: false,
+            ratings: false,
+            time_tracking: false,
+            notes: false,
         }
     }
 }
@@ -56,13 +68,16 @@ pub struct LeastRequests {
     pub email_originals: u64,
     /// Attachments that are not empty, and pictures: one each, a picture once per conversation or article.
     pub files: u64,
+    /// What stands beside: one per case for its history, one per rated case, one per started hundred of booked times, one per
+    /// customer and company.
+    pub beside: u64,
 }
 
 impl LeastRequests {
     /// All of them.
     pub fn total(&self) -> u64 {
         let once = self.setup + self.lists + self.inventory + self.help_centre;
-        once + self.merges + self.posts + self.email_originals + self.files
+        once + self.merges + self.posts + self.email_originals + self.files + self.beside
     }
 }
 
@@ -84,8 +99,13 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
             .map(|article| article.images.len() as u64)
             .sum::<u64>();
     }
-    let (mut cases, mut trashed, mut suspended) = (0, 0, 0);
+    if options.notes {
+        let customers = lists.people.iter().filter(|person| !person.role.is_staff());
+        least.beside += (customers.count() + lists.companies.len()) as u64;
+    }
+    let (mut cases, mut trashed, mut suspended, mut times) = (0, 0, 0, 0);
     for case in world.conversations() {
+        times += world.beside(&case).map_or(0, |beside| beside.times.len());
         let wanted = match case.state {
             ConversationState::Active => {
                 cases += 1;
@@ -105,6 +125,8 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
         }
         least.merges += u64::from(case.merged_into.is_some());
         least.posts += pages(case.messages.len());
+        least.beside += u64::from(options.history);
+        least.beside += u64::from(options.ratings && case.rating.is_some());
         if options.email_originals {
             least.email_originals += case
                 .messages
@@ -130,6 +152,9 @@ pub(super) fn count(world: &World, options: LeastOptions) -> LeastRequests {
             tokens.dedup();
             least.files += (files + tokens.len()) as u64;
         }
+    }
+    if options.time_tracking {
+        least.beside += pages(times);
     }
     least.lists = 3
         + 1

@@ -4,7 +4,7 @@
 //! Written from the Kayako reference, sections 1 to 16, and from nothing that the connector contains. What it answers:
 //! `/session`, `/me`, `/settings`, `/locales`, `/brands`, `/mailboxes`, `/roles`, `/teams`, `/organizations`, `/users` and
 //! single ones of both, the three lists of custom fields, `/cases` (with `ids=` and `status=`), single cases, their posts,
-//! `email_original` and activities, `/views` with the cases of each, triggers, monitors, SLAs, business hours, macros, forms,
+//! `email_original` and activities, ratings, `/timetracking`, notes on people and organizations, `/views` with the cases of each, triggers, monitors, SLAs, business hours, macros, forms,
 //! accounts of networks and endpoints, categories, sections and articles with their number and (`POST /articles/list`) drafts, downloads of attachments, and `/media/url/TOKEN`. The flat form (`_flat`) and other spellings of keys
 //! (`_case`) are not offered.
 //!
@@ -27,7 +27,9 @@
 
 mod answer;
 mod auth;
+mod beside;
 mod case;
+mod changes;
 mod desk;
 mod include;
 mod inventory;
@@ -49,12 +51,13 @@ use axum::http::{HeaderMap, header};
 use chrono::Utc;
 
 use self::auth::Guard;
+pub use self::changes::Thing;
 use self::desk::Desk;
 pub use self::least::{LeastOptions, LeastRequests};
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
 pub use crate::world::Content;
-use crate::world::{Message, Role, World, WorldSpec};
+use crate::world::{FieldDefinition, Message, Role, World, WorldSpec};
 
 /// What a session that is over is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -349,6 +352,38 @@ impl Kayako {
     /// When the change cannot be kept in the state folder.
     pub fn vanish(&self, case: u64) -> io::Result<()> {
         self.shared.desk.vanish(case)
+    }
+
+    /// It is gone from lists and answers 404.
+    ///
+    /// # Errors
+    /// When the change cannot be kept in the state folder.
+    pub fn erase(&self, thing: Thing) -> io::Result<()> {
+        self.shared.desk.erase(thing)
+    }
+
+    /// It is there again.
+    ///
+    /// # Errors
+    /// When the change cannot be kept in the state folder.
+    pub fn restore(&self, thing: Thing) -> io::Result<()> {
+        self.shared.desk.restore(thing)
+    }
+
+    /// It has another name, or title, from now on.
+    ///
+    /// # Errors
+    /// When the change cannot be kept in the state folder.
+    pub fn rename(&self, thing: Thing, name: &str) -> io::Result<()> {
+        self.shared.desk.rename(thing, name)
+    }
+
+    /// A custom field that somebody made.
+    ///
+    /// # Errors
+    /// When the change cannot be kept in the state folder.
+    pub fn add_field(&self, field: FieldDefinition) -> io::Result<()> {
+        self.shared.desk.add_field(field)
     }
 
     /// A new message, which moves its case to where its time belongs.

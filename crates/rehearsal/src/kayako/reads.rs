@@ -1,5 +1,7 @@
 //! What is read where: one arm per address, lists by offset, posts by cursor.
 
+use std::collections::HashSet;
+
 use axum::http::Method;
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -7,6 +9,8 @@ use serde_json::{Value, json};
 use super::CaseAccess;
 use super::answer::{Denied, Place, address, all, one, page, place};
 use super::auth::Pass;
+use super::beside;
+use super::desk::Desk;
 use super::include::{Fields, Include, reference};
 use super::knowledge;
 use super::routes::{Answer, Call};
@@ -33,40 +37,42 @@ impl Call<'_> {
             ["locales"] => Ok(all("locale", locales())),
             ["brands"] => self
                 .for_admins()
-                .and_then(|()| self.list("brand", &[self.brand()], Clone::clone)),
+                .and_then(|()| self.list("brand", &self.brands(), Clone::clone)),
             ["mailboxes"] => self.for_admins().and_then(|()| {
                 self.list("mailbox", &lists.mailboxes, |mailbox| ink.mailbox(mailbox))
             }),
             ["roles"] => self.list("role", &ROLES, |role| ink.role(*role)),
             ["teams"] => self.list("team", &lists.teams, |team| ink.team(team)),
-            ["organizations"] => {
-                let newest_first: Vec<_> = lists.companies.iter().rev().collect();
-                self.list("organization", &newest_first, |company| {
-                    ink.organization(company)
-                })
-            }
+            ["organizations"] => self.list("organization", &desk.companies(), |company| {
+                ink.organization(company)
+            }),
             ["organizations", "fields"] => Ok(all(
                 "organization_field",
-                field_list(&ink, FieldOwner::Company),
+                field_list(&ink, desk, FieldOwner::Company),
             )),
             ["organizations", id] => {
-                let company = desk.world.company(number(id)?).ok_or(Denied::NotFound)?;
+                let id = number(id)?;
+                let all = desk.companies();
+                let company = all.iter().find(|one| one.id == id);
+                let company = company.ok_or(Denied::NotFound)?;
                 Ok(one("organization", ink.organization(company)))
             }
-            ["users"] => {
-                let newest_first: Vec<_> = lists.people.iter().rev().collect();
-                self.list("user", &newest_first, |person| {
-                    fields.apply(ink.user(person))
-                })
-            }
-            ["users", "fields"] => Ok(all("user_field", field_list(&ink, FieldOwner::Person))),
+            ["users"] => self.list("user", &desk.people(), |person| {
+                fields.apply(ink.user(person))
+            }),
+            ["users", "fields"] => Ok(all(
+                "user_field",
+                field_list(&ink, desk, FieldOwner::Person),
+            )),
             ["users", id] => {
-                let person = desk.world.person(number(id)?).ok_or(Denied::NotFound)?;
-                Ok(one("user", ink.user(person)))
+                let id = number(id)?;
+                let all = desk.people();
+                let person = all.iter().find(|one| one.id == id);
+                Ok(one("user", ink.user(person.ok_or(Denied::NotFound)?)))
             }
             ["cases", "fields"] => {
                 let mut rows = ink.system_fields();
-                rows.extend(field_list(&ink, FieldOwner::Conversation));
+                rows.extend(field_list(&ink, desk, FieldOwner::Conversation));
                 Ok(all("case_field", rows))
             }
             ["cases", "statuses"] => {
@@ -106,19 +112,37 @@ impl Call<'_> {
             }),
             ["articles"] => {
                 let hides = self.shared.options.hides_drafts;
-                let shown = knowledge::articles(&desk.world).iter();
+                let shown: Vec<_> = desk.articles();
                 let shown: Vec<_> = shown
+                    .into_iter()
                     .filter(|one| !hides || knowledge::is_published(one))
                     .collect();
                 self.list("article", &shown, |one| ink.article(one))
             }
             ["articles", "count"] => {
-                let count = knowledge::articles(&desk.world).len();
+                let count = desk.articles().len();
                 Ok(json!({"status": 200, "data": [], "resource": "article", "total_count": count}))
             }
-            ["articles", "list"] => self.list("article", knowledge::articles(&desk.world), |one| {
-                ink.article(one)
-            }),
+            ["articles", "list"] => {
+                self.list("article", &desk.articles(), |article| ink.article(article))
+            }
+            ["articles", id] => {
+                let id = number(id)?;
+                let all = desk.articles();
+                let article = all.iter().find(|one| one.id == id);
+                Ok(one(
+                    "article",
+                    ink.article(article.ok_or(Denied::NotFound)?),
+                ))
+            }
+            ["timetracking"] => self.time_logs(),
+            ["conversations", id, "ratings"] => {
+                let (case, _) = desk.case(number(id)?).ok_or(Denied::NotFound)?;
+                self.ratings(&case)
+            }
+            [path @ ("users" | "organizations"), id, "notes"] => {
+                self.notes_on(&ink, path, number(id)?)
+            }
             ["views"] => self.list("view", &self.views(), Clone::clone),
             ["views", id, "cases"] => self.cases_of_view(&ink, &fields, number(id)?),
             ["cases", id, "posts"] => {
@@ -139,7 +163,7 @@ impl Call<'_> {
         format!("{}/api/v1/{}", self.base, self.path)
     }
 
-    fn list<T>(&self, kind: &str, rows: &[T], render: impl Fn(&T) -> Value) -> Answer {
+    pub(super) fn list<T>(&self, kind: &str, rows: &[T], render: impl Fn(&T) -> Value) -> Answer {
         let place = self.repeated(place(self.query)?);
         let items = rows
             .iter()
@@ -203,7 +227,7 @@ impl Call<'_> {
         let mut ids = desk.listed();
         if let Some(wanted) = self.query.get("ids") {
             let wanted = wanted.split(',').map(|id| id.trim().parse());
-            let wanted: Vec<u64> = wanted
+            let wanted: HashSet<u64> = wanted
                 .collect::<Result<_, _>>()
                 .map_err(|_| Denied::field("ids"))?;
             ids.retain(|id| wanted.contains(id));
@@ -340,6 +364,12 @@ impl Call<'_> {
         }
     }
 
+    fn brands(&self) -> Vec<Value> {
+        let second = self.shared.desk.world.beside_seed();
+        let second = second.map(|_| beside::second_brand());
+        std::iter::once(self.brand()).chain(second).collect()
+    }
+
     fn brand(&self) -> Value {
         json!({
             "id": 1, "name": self.shared.desk.instance, "sub_domain": self.shared.desk.instance, "domain": null, "alias": null,
@@ -376,14 +406,9 @@ const ROLES: [Role; 5] = [
     Role::Owner,
 ];
 
-fn field_list(ink: &Ink<'_>, owner: FieldOwner) -> Vec<Value> {
-    ink.world
-        .lists()
-        .fields
-        .iter()
-        .filter(|field| field.owner == owner)
-        .map(|field| ink.field(field))
-        .collect()
+fn field_list(ink: &Ink<'_>, desk: &Desk, owner: FieldOwner) -> Vec<Value> {
+    let fields = desk.fields(owner);
+    fields.iter().map(|field| ink.field(field)).collect()
 }
 
 fn locales() -> Vec<Value> {

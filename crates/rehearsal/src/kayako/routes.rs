@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::answer::{Denied, error, json_response, refused, set};
 use super::auth::Pass;
 use super::case::message_of_original;
-use super::{Shared, oauth};
+use super::{Shared, Thing, oauth};
 use crate::fault::Action;
 use crate::serve::RouteLabel;
 
@@ -111,15 +111,23 @@ fn media(shared: &Shared, token: &str) -> Response {
     }
 }
 
-/// `POST /rehearsal/touch/{case}` and `POST /rehearsal/vanish/{case}`, for a helpdesk in a process of its own.
+/// `POST /rehearsal/touch/{case}`, `POST /rehearsal/vanish/{case}` and `POST /rehearsal/erase/{person|company|article}/{id}`, for a
+/// helpdesk in a process of its own.
 fn hook(shared: &Shared, method: &Method, rest: &str) -> Response {
     let (word, id) = rest.split_once('/').unwrap_or((rest, ""));
+    let (id, sort) = match id.split_once('/') {
+        Some((sort, id)) => (id, sort),
+        None => (id, ""),
+    };
     let (&Method::POST, Ok(id)) = (method, id.parse()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let done = match word {
-        "touch" => shared.desk.touch(id, Utc::now()),
-        "vanish" => shared.desk.vanish(id),
+    let done = match (word, sort) {
+        ("touch", "") => shared.desk.touch(id, Utc::now()),
+        ("vanish", "") => shared.desk.vanish(id),
+        ("erase", "person") => shared.desk.erase(Thing::Person(id)),
+        ("erase", "company") => shared.desk.erase(Thing::Company(id)),
+        ("erase", "article") => shared.desk.erase(Thing::Article(id)),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     match done {

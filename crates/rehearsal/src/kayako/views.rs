@@ -70,20 +70,17 @@ impl Call<'_> {
     /// What happened to a case. Only its creation and merges are told here.
     pub(super) fn activities(&self, ink: &Ink<'_>, case: &Conversation) -> Answer {
         let limit = place(self.query)?.limit;
-        let merges = self
-            .shared
-            .desk
-            .world
-            .conversations()
-            .filter_map(|other| {
-                Some(Merge {
-                    secondary: other.id,
-                    primary: other.merged_into?,
-                })
-            })
-            .filter(|merge| merge.secondary == case.id || merge.primary == case.id);
+        let merges = self.shared.desk.merges().iter();
+        let merges = merges
+            .filter(|(secondary, primary)| *secondary == case.id || *primary == case.id)
+            .map(|(secondary, primary)| Merge {
+                secondary: *secondary,
+                primary: *primary,
+            });
         let mut rows: Vec<Value> = merges.map(|merge| merged(ink, case, &merge)).collect();
         rows.insert(0, created(ink, case));
+        let beside = self.shared.desk.world.beside(case);
+        rows.extend(beside.iter().flat_map(|beside| ink.past(case, beside)));
         if self
             .query
             .get("sort_order")

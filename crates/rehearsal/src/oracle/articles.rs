@@ -20,7 +20,13 @@ impl OracleOptions {
     /// The same where articles are loaded, into an org with these languages.
     #[must_use]
     pub fn knowledge(mut self) -> Self {
-        let languages = [("en", "en_US"), ("nl", "nl_NL"), ("de", "de")];
+        let languages = [
+            ("en", "en_US"),
+            ("nl", "nl_NL"),
+            ("de", "de"),
+            ("fr", "fr"),
+            ("es", "es"),
+        ];
         self.languages = Some(
             languages
                 .map(|(is, code)| (is.to_owned(), code.to_owned()))
@@ -200,14 +206,17 @@ pub(super) fn compare(
                 out,
             );
         }
-        let wanted = format!("{GROUP}.{}", category_name(&article.category));
+        let places = std::iter::once(&article.category).chain(&article.further);
+        let wanted: BTreeSet<String> = places
+            .map(|place| format!("{GROUP}.{}", category_name(place)))
+            .collect();
         let stands = main.and_then(|id| selected.remove(&id)).unwrap_or_default();
-        if stands != BTreeSet::from([wanted.clone()]) {
+        if stands != wanted {
             out.add(super::Difference::new(
                 SELECTION,
                 &key,
                 "row",
-                &wanted,
+                &format!("{wanted:?}"),
                 &format!("{stands:?}"),
             ));
         }
@@ -306,6 +315,29 @@ fn sheet(
     sheet
 }
 
+/// The HTML with links to other articles as they must be.
+fn with_links(ground: &Ground<'_>, centre: &Centre<'_>, text: &SeenText) -> String {
+    let (mut html, mut rest) = (String::with_capacity(text.html.len()), text.html.as_str());
+    while let Some(at) = rest.find("article:") {
+        let digits = rest[at + 8..]
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count();
+        let number = &rest[at + 8..at + 8 + digits];
+        let known = number.parse().unwrap_or(0);
+        let link = ground.options.platform.article_link(number);
+        let new = match link.as_str() {
+            // A platform whose links say nothing of their place keeps them.
+            same if same == format!("article:{number}") => same.to_owned(),
+            _ => centre.address(known, centre.language(text)).unwrap_or(link),
+        };
+        html.push_str(&rest[..at]);
+        html.push_str(&new);
+        rest = &rest[at + 8 + digits..];
+    }
+    html + rest
+}
+
 /// The text as a tree: pictures by what they show, links by where they lead.
 fn body(
     ground: &Ground<'_>,
@@ -314,21 +346,7 @@ fn body(
     text: &SeenText,
     shown: &Shown,
 ) -> Want {
-    let mut html = text.html.clone();
-    if let Some(at) = html.find("article:") {
-        let number: String = html[at + 8..]
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .collect();
-        let known = number.parse().unwrap_or(0);
-        let link = ground.options.platform.article_link(&number);
-        let new = match link.as_str() {
-            // A platform whose links say nothing of their place keeps them.
-            same if same == format!("article:{number}") => same.to_owned(),
-            _ => centre.address(known, centre.language(text)).unwrap_or(link),
-        };
-        html = html.replace(&format!("article:{number}"), &new);
-    }
+    let html = with_links(ground, centre, text);
     let pictures: HashMap<String, String> = article
         .images
         .iter()

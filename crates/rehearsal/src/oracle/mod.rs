@@ -88,7 +88,7 @@ impl OracleOptions {
     /// Kayako; audit fields set, no sandbox, originals read, nothing of the trash or of spam, merges told.
     pub fn new(tenant: impl Into<String>, legacy_owner: impl Into<String>) -> Self {
         Self {
-            platform: Arc::new(Kayako),
+            platform: Arc::new(Kayako::default()),
             tenant: tenant.into(),
             audit_fields: true,
             sandbox: false,

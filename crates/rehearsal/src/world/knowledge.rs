@@ -115,6 +115,16 @@ pub struct ArticleText {
 impl Knowledge {
     /// A picture of an article by its token.
     pub fn image(&self, token: &str) -> Option<&InlineImage> {
+        // Tokens of made articles begin with their number.
+        let numbered = || token.strip_prefix("kb")?.split_once('_')?.0.parse().ok();
+        let article = |id: u64| {
+            let place = self.articles.binary_search_by_key(&id, |one| one.id).ok()?;
+            let mut images = self.articles[place].images.iter();
+            images.find(|image| image.token == token)
+        };
+        if let Some(image) = numbered().and_then(article) {
+            return Some(image);
+        }
         let images = self.articles.iter().flat_map(|article| &article.images);
         images.into_iter().find(|image| image.token == token)
     }

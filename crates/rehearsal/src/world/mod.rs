@@ -14,12 +14,14 @@
 //! assert_eq!(world.conversation_by_id(1), Some(first));
 //! ```
 
+mod beside;
 mod channels;
 mod content;
 mod dice;
 mod files;
 mod generate;
 mod knowledge;
+mod library;
 mod mail_dir;
 mod model;
 mod objects;
@@ -38,6 +40,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::beside::{
+    Beside, FORMS, PastEvent, SECOND_BRAND, SpentTime, StandingNote, notes_on_company,
+    notes_on_person,
+};
 pub use self::content::Content;
 pub use self::files::{FileContent, Look};
 use self::generate::Cast;
@@ -81,6 +87,12 @@ pub struct WorldSpec {
     /// Files keep their kinds and numbers, and are small: for worlds of many conversations on little room.
     #[serde(default)]
     pub light: bool,
+    /// Makes the help centre one of so many articles in five languages, where it is more than the usual few.
+    #[serde(default)]
+    pub articles: u64,
+    /// Adds what stands beside conversations and people: forms, brands, words of ratings, booked times, histories, notes.
+    #[serde(default)]
+    pub beside: bool,
 }
 
 impl WorldSpec {
@@ -94,6 +106,8 @@ impl WorldSpec {
             objects: false,
             channels: false,
             light: false,
+            articles: 0,
+            beside: false,
         }
     }
 
@@ -101,6 +115,20 @@ impl WorldSpec {
     #[must_use]
     pub fn knowledge(mut self) -> Self {
         self.knowledge = true;
+        self
+    }
+
+    /// The same with a help centre of so many articles in five languages.
+    #[must_use]
+    pub fn articles(mut self, articles: u64) -> Self {
+        self.articles = articles;
+        self.knowledge()
+    }
+
+    /// The same with what stands beside conversations and people.
+    #[must_use]
+    pub fn beside(mut self) -> Self {
+        self.beside = true;
         self
     }
 
@@ -215,7 +243,12 @@ impl World {
             companies: people::companies(spec.seed, companies),
             people: people::people(spec.seed, customers, companies),
             knowledge: match spec.knowledge {
-                true => knowledge::made(spec.seed),
+                true => {
+                    let mut made = knowledge::made(spec.seed);
+                    let more = spec.articles.saturating_sub(made.articles.len() as u64);
+                    library::stock(spec.seed, more, &mut made);
+                    made
+                }
                 false => Knowledge::default(),
             },
             ..Lists::default()

@@ -15,6 +15,8 @@ pub struct SeenArticle {
     pub id: String,
     /// The id in keys of the category that it stands in.
     pub category: String,
+    /// The ids of further ones.
+    pub further: Vec<String>,
     /// The member of staff who wrote it.
     pub author: Option<u64>,
     /// Who may read it.
@@ -64,6 +66,7 @@ fn seen(article: &KnowledgeArticle, id: String, category: String) -> SeenArticle
         number: article.id,
         id,
         category,
+        further: Vec::new(),
         author: article.author,
         readers: article.readers,
         readers_raw: "",
@@ -153,6 +156,58 @@ pub(super) fn kayako_categories(knowledge: &Knowledge) -> Vec<SeenCategory> {
         }
     }
     places
+}
+
+/// The knowledge base of a Classic: one text, and categories beside the article's own that say who may read it.
+pub(super) fn kayako_classic(knowledge: &Knowledge) -> Vec<SeenArticle> {
+    let articles = knowledge.articles.iter();
+    articles
+        .map(|article| {
+            let mut seen = seen(
+                article,
+                article.id.to_string(),
+                article.category.to_string(),
+            );
+            seen.further = match article.readers {
+                Readers::Everybody => Vec::new(),
+                Readers::Customers => vec![CLASSIC_FOR_USERS.to_owned()],
+                Readers::Staff => vec![CLASSIC_FOR_STAFF.to_owned()],
+            };
+            seen.tags = Vec::new();
+            seen.texts.truncate(1);
+            for text in &mut seen.texts {
+                text.locale = "en-us".to_owned();
+                text.slug = text.title.clone();
+                (text.state, text.state_raw) = match text.state {
+                    TextState::Published => (TextState::Published, "1"),
+                    TextState::Draft => (TextState::Draft, "2"),
+                    TextState::Archived => (TextState::Draft, "3"),
+                };
+                text.published = (text.state == TextState::Published).then_some(article.created);
+            }
+            seen
+        })
+        .collect()
+}
+
+const CLASSIC_FOR_STAFF: &str = "9001";
+const CLASSIC_FOR_USERS: &str = "9002";
+
+pub(super) fn kayako_classic_categories(knowledge: &Knowledge) -> Vec<SeenCategory> {
+    let more = [
+        (CLASSIC_FOR_STAFF, "Internal"),
+        (CLASSIC_FOR_USERS, "Customers"),
+    ];
+    let more = more.map(|(id, name)| (id.to_owned(), None, name.to_owned()));
+    let own = knowledge.categories.iter().map(|one| {
+        let name = one.names.values().next().cloned().unwrap_or_default();
+        let parent = one.parent.map(|parent| parent.to_string());
+        (one.id.to_string(), parent, name)
+    });
+    match knowledge.articles.is_empty() {
+        true => own.collect(),
+        false => more.into_iter().chain(own).collect(),
+    }
 }
 
 /// Authors are not told; who logged in is no reader of its own.

@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
-use super::{Platform, Urgency};
+use super::{Platform, SeenArticle, SeenCategory, Urgency, help};
 use crate::kayako_classic::held;
-use crate::world::{Conversation, FieldDefinition, Lists, Person, Priority};
+use crate::world::{Conversation, FieldDefinition, Knowledge, Lists, Person, Priority};
 
 /// Kayako Classic: tickets of departments, with posts of one text, notes, and custom values as text. What a conversation loses
 /// there is said where the stand-in says it.
@@ -55,6 +55,14 @@ impl Platform for KayakoClassic {
 
     fn group(&self, _: &Person) -> &'static str {
         "Registered"
+    }
+
+    fn articles(&self, knowledge: &Knowledge) -> Vec<SeenArticle> {
+        help::kayako_classic(knowledge)
+    }
+
+    fn categories(&self, knowledge: &Knowledge) -> Vec<SeenCategory> {
+        help::kayako_classic_categories(knowledge)
     }
 
     /// Whether a user may still log in.
