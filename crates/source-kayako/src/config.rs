@@ -68,6 +68,16 @@ pub struct KayakoConfigBuilder {
     #[serde(default = "default_merged")]
     merged: Take,
     #[serde(default)]
+    activities: Take,
+    #[serde(default)]
+    ratings: Take,
+    #[serde(default)]
+    time_tracking: Take,
+    #[serde(default)]
+    person_notes: Take,
+    #[serde(default)]
+    sweep: bool,
+    #[serde(default)]
     allow_plain_http: bool,
     #[serde(default)]
     allow_private_hosts: bool,
@@ -283,6 +293,11 @@ impl KayakoConfig {
             trashed: Take::Skip,
             suspended: Take::Skip,
             merged: default_merged(),
+            activities: Take::Skip,
+            ratings: Take::Skip,
+            time_tracking: Take::Skip,
+            person_notes: Take::Skip,
+            sweep: false,
             allow_plain_http: false,
             allow_private_hosts: false,
             root_certificate: None,
@@ -385,6 +400,26 @@ impl KayakoConfig {
         self.settings.merged
     }
 
+    pub(crate) fn activities(&self) -> Take {
+        self.settings.activities
+    }
+
+    pub(crate) fn ratings(&self) -> Take {
+        self.settings.ratings
+    }
+
+    pub(crate) fn time_tracking(&self) -> Take {
+        self.settings.time_tracking
+    }
+
+    pub(crate) fn person_notes(&self) -> Take {
+        self.settings.person_notes
+    }
+
+    pub(crate) fn sweep(&self) -> bool {
+        self.settings.sweep
+    }
+
     pub(crate) fn allow_plain_http(&self) -> bool {
         self.settings.allow_plain_http
     }
@@ -451,6 +486,46 @@ impl KayakoConfigBuilder {
     #[must_use]
     pub fn merged(mut self, take: Take) -> Self {
         self.merged = take;
+        self
+    }
+
+    /// Whether the history of each case is taken along as internal messages: who changed what when. One request more per case.
+    /// Default [`Take::Skip`].
+    #[must_use]
+    pub fn activities(mut self, take: Take) -> Self {
+        self.activities = take;
+        self
+    }
+
+    /// Whether the words and the time of ratings are read: one request more per rated case. The rating itself stands on the
+    /// case. Default [`Take::Skip`].
+    #[must_use]
+    pub fn ratings(mut self, take: Take) -> Self {
+        self.ratings = take;
+        self
+    }
+
+    /// Whether booked times are read, and summed up on their cases as `seconds_worked`: one list more, a request per hundred
+    /// entries. Default [`Take::Skip`].
+    #[must_use]
+    pub fn time_tracking(mut self, take: Take) -> Self {
+        self.time_tracking = take;
+        self
+    }
+
+    /// Whether notes on people and organisations are read, and kept with them as `notes`: one request more per customer and
+    /// organisation. Default [`Take::Skip`].
+    #[must_use]
+    pub fn person_notes(mut self, take: Take) -> Self {
+        self.person_notes = take;
+        self
+    }
+
+    /// Whether a read of changes asks for what was read before and was not met again: cases (a request per hundred), customers,
+    /// organisations and articles that no list shows any more. Default no.
+    #[must_use]
+    pub fn sweep(mut self, sweep: bool) -> Self {
+        self.sweep = sweep;
         self
     }
 

@@ -16,11 +16,13 @@
 //! | links | next pages and files of the API are asked for at the configured host; other hosts get no credentials, and private addresses are refused unless allowed |
 //! | moving lists | overlap, catch-up, gap-fill by id; cases, people or companies that no page shows and posts that are refused are named |
 //! | help centre | categories, sections and articles with the texts of all languages, who may read them, author, tags, files and images; drafts that the list hides are taken from the agents' own; what is not called published is a draft, what is not known to be for customers is for agents alone |
-//! | inventory | triggers, monitors, SLAs with targets, business hours, macros, views, forms, mailboxes, accounts of networks, endpoints, how teams work, brands, custom fields of odd types; numbers in conditions and actions with the names of what they stand for; without secrets. A list that the account may not read is a note |
+//! | forms, brands | a case names its form, and its brand where there are several: custom values `form` and `brand` |
+//! | by choice | what was said of ratings and when; booked times as `seconds_worked`; the history of cases as internal messages; notes on people and organisations as `notes`; each for requests of its own |
+//! | inventory | triggers, monitors, SLAs with targets, business hours, macros, views, forms, mailboxes, accounts of networks, endpoints, how teams work, brands, custom fields of odd types; numbers in conditions and actions with the names of what they stand for, agents, custom fields and their options too; without secrets. A list that the account may not read is a note |
 //! | bad rows | rejected one by one, with JSON path, reason and the row itself |
 //! | limit | found out while reading, from 60 requests a minute, unless configured; `Retry-After` holds all workers |
-//! | changes only | cases, from a watermark; the other lists are short and read whole; the inventory only where it is asked for |
-//! | not read | activities (but merges), suspended mails that became no case, side conversations, time tracking, ratings' comments, comments on articles |
+//! | changes only | cases, from a watermark; the other lists are short and read whole; the inventory only where it is asked for. By choice (`sweep`) it is asked what is gone |
+//! | not read | suspended mails that became no case, side conversations (they stand beside a case; no documentation shows their shape), comments on articles |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
@@ -130,10 +132,11 @@
 //! |---|---|
 //! | probe, login, `/me` | one request each; `/me` by [`check`] alone |
 //! | default language | `/settings` once; `/locales` only where the setting is a number |
-//! | brands, roles | brands for the inventory; roles only if one comes unexpanded |
+//! | brands, roles | brands once, for cases and inventory; roles only if one comes unexpanded |
 //! | three lists of field definitions | once per process, by whoever needs them first |
 //! | organisations, users, cases | hundreds, with one row of overlap: a page more in a hundred |
-//! | statuses, priorities, types, forms | not asked for: each case carries them; forms have no place in the model |
+//! | statuses, priorities, types | not asked for by the read of cases: each carries them; once for the inventory |
+//! | forms | once, for cases and inventory |
 //! | trash and suspended | `/views`, then their cases in hundreds; single cases only where a view leaves fields out |
 //! | posts | hundreds, at least one request per case: nothing tells beforehand that a case has none |
 //! | attachments, inline images | one each, an image once per conversation, an empty file none |
@@ -141,7 +144,8 @@
 //! | merged cases | one each, beyond the budget of the reference |
 //! | inventory | one per list, mailboxes in hundreds; statuses, priorities, types, teams and brands once, for their names; views are read once for it and for what was set aside |
 //! | help centre | categories, sections and articles in hundreds, at least one request each, and one for their number; where the list hides drafts, all of them once more by the agents' list |
-//! | ratings, time tracking | not read |
+//! | ratings, time tracking, histories, notes on people | by choice: one per rated case; one per hundred entries, all of them before the first case; one per case; one per customer and organisation |
+//! | what is gone | by choice, in a read of changes: one per hundred cases that did not change, and one for each that no list shows |
 //! | checkpoints | per page of a list and per case; a read of changes takes the posts of changed cases only |
 //! | watermark | `Date-ISO` of the first answer, before the walk begins |
 

@@ -105,6 +105,36 @@ pub static SETTINGS: Section = Section::new(
             "cases that were merged into another one: `include` or `skip`",
         ),
         Setting::new(
+            "activities",
+            Holds::OneOf(&["include", "skip"]),
+            "skip",
+            "the history of each case as internal messages, for one request more per case: `include` or `skip`",
+        ),
+        Setting::new(
+            "ratings",
+            Holds::OneOf(&["include", "skip"]),
+            "skip",
+            "words and time of ratings, for one request more per rated case: `include` or `skip`. The rating itself always comes",
+        ),
+        Setting::new(
+            "time_tracking",
+            Holds::OneOf(&["include", "skip"]),
+            "skip",
+            "booked times, summed up on their cases, for a request per hundred entries: `include` or `skip`",
+        ),
+        Setting::new(
+            "person_notes",
+            Holds::OneOf(&["include", "skip"]),
+            "skip",
+            "notes on people and organisations, kept with them, for one request more per customer and organisation: `include` or `skip`",
+        ),
+        Setting::new(
+            "sweep",
+            Holds::Switch,
+            "false",
+            "whether a delta asks what is gone: cases for a request per hundred, customers, organisations and articles that no list shows any more",
+        ),
+        Setting::new(
             "allow_private_hosts",
             Holds::Switch,
             "false",

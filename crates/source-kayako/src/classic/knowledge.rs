@@ -1,6 +1,6 @@
 //! The knowledge base: its tree and its articles, which come in one answer each, and the files of the articles.
 
-use deskferry_core::model::{Article, Record};
+use deskferry_core::model::{Article, MessageFile, Record};
 use deskferry_core::source::{Page, Reject};
 use deskferry_core::{Context, ErrorKind, RecordKind, Result};
 
@@ -9,6 +9,7 @@ use super::client::{Whole, is_absent};
 use super::convert::{self, File, Readers};
 use super::lists::rejected;
 use super::xml::Row;
+use crate::convert::shown_cids;
 
 impl Classic {
     /// All of it at once: neither list can be asked for in parts that every version understands.
@@ -115,12 +116,23 @@ impl Classic {
         {
             match File::read(row) {
                 Ok(file) => {
-                    let record = file.article_record(&self.tenant, id);
-                    article.files.push(deskferry_core::model::MessageFile {
-                        key: record.meta.key.clone(),
-                        name: record.name.clone(),
-                        shown_as: None,
-                    });
+                    let html = article.translations.first().map(|text| text.html.clone());
+                    let html = html.unwrap_or_default();
+                    let shown = shown_cids(&html);
+                    let sources = shown.iter().filter(|(_, cid)| file.answers_to(cid));
+                    let mut sources: Vec<Option<String>> =
+                        sources.map(|(src, _)| Some((*src).to_owned())).collect();
+                    let record = file.article_record(&self.tenant, id, !sources.is_empty());
+                    if sources.is_empty() {
+                        sources.push(None);
+                    }
+                    for shown_as in sources {
+                        article.files.push(MessageFile {
+                            key: record.meta.key.clone(),
+                            name: record.name.clone(),
+                            shown_as,
+                        });
+                    }
                     page.records.push(Record::from(record));
                 }
                 Err(defect) => page

@@ -453,6 +453,26 @@ impl Client {
             .await
     }
 
+    /// `GET /cases?ids=`: which of these cases lists show; nothing is written out.
+    pub(crate) async fn cases_named(&self, cx: &Context, ids: &[u64]) -> Result<Listed> {
+        let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+        let request = Request::get("cases", "cases")
+            .query("ids", ids.join(","))
+            .query("limit", PAGE);
+        let listed = self
+            .listed(cx, "look whether cases are still there", request)
+            .await;
+        needed(cx, "sweep", 1.0);
+        listed
+    }
+
+    /// `GET /articles/:id`: none when there is no such article any more.
+    pub(crate) async fn article(&self, cx: &Context, id: u64) -> Result<Option<Raw>> {
+        let request =
+            Request::get("article", format!("articles/{id}")).query("include", ARTICLE_PARTS);
+        Ok(found(self.one(cx, "look up an article", request).await)?.map(|(raw, _)| raw))
+    }
+
     /// `GET /cases/:id`: one case with all that belongs to it; none when it is gone.
     pub(crate) async fn case(&self, cx: &Context, id: u64) -> Result<Option<Raw>> {
         let request = Request::get("case", format!("cases/{id}"))
@@ -508,6 +528,89 @@ impl Client {
         let listed = self.listed(cx, READ, request).await?;
         needed(cx, "activities", 1.0);
         Ok(listed.rows)
+    }
+
+    /// `GET /cases/:id/activities`: a page of what happened to a case, last first.
+    pub(crate) async fn history(
+        &self,
+        cx: &Context,
+        case: u64,
+        about: RecordKey,
+        place: &Place,
+    ) -> Result<Listed> {
+        let mut request = Request::get("activities", format!("cases/{case}/activities"))
+            .about(about)
+            .query("sort_order", "DESC");
+        request = match place {
+            Place::Offset(0) => request,
+            Place::Offset(offset) => request.query("offset", offset),
+            Place::After(id) => request.query("after_id", id),
+        };
+        let listed = self
+            .listed(
+                cx,
+                "read the history of a case",
+                request.query("limit", PAGE),
+            )
+            .await;
+        needed(cx, "history", 1.0);
+        listed
+    }
+
+    /// `GET /timetracking`: a page of booked times.
+    pub(crate) async fn time_logs(&self, cx: &Context, place: &Place) -> Result<Listed> {
+        let mut request = Request::get("timetracking", "timetracking");
+        request = match place {
+            Place::Offset(0) => request,
+            Place::Offset(offset) => request.query("offset", offset),
+            Place::After(id) => request.query("after_id", id),
+        };
+        self.listed(cx, "list booked times", request.query("limit", PAGE))
+            .await
+    }
+
+    /// `GET /conversations/:id/ratings`: how a case was rated.
+    pub(crate) async fn ratings(
+        &self,
+        cx: &Context,
+        case: u64,
+        about: RecordKey,
+    ) -> Result<Vec<Raw>> {
+        let request = Request::get("ratings", format!("conversations/{case}/ratings"))
+            .about(about)
+            .query("limit", PAGE);
+        let listed = self
+            .listed(cx, "read what was said of a rating", request)
+            .await;
+        needed(cx, "ratings", 1.0);
+        Ok(listed?.rows)
+    }
+
+    /// `GET /users/:id/notes` or `GET /organizations/:id/notes`, to the end.
+    pub(crate) async fn notes_on(
+        &self,
+        cx: &Context,
+        path: &'static str,
+        about: &RecordKey,
+    ) -> Result<Vec<Raw>> {
+        let mut rows: Vec<Raw> = Vec::new();
+        loop {
+            let mut request = Request::get("notes", format!("{path}/{}/notes", about.id()))
+                .about(about.clone())
+                .query("include", "note,user_minimal,attachment")
+                .query("limit", PAGE);
+            if !rows.is_empty() {
+                request = request.query("offset", rows.len());
+            }
+            let listed = self.listed(cx, "read notes on people", request).await;
+            needed(cx, "notes", 1.0);
+            let mut listed = listed?;
+            let is_last = listed.next.is_none() || listed.rows.is_empty();
+            rows.append(&mut listed.rows);
+            if is_last || rows.len() as u64 >= MOST_CONFIGURED {
+                return Ok(rows);
+            }
+        }
     }
 
     /// `GET /cases/:id/posts`: one page of a timeline, newest first. None when the case is gone.

@@ -67,6 +67,11 @@ impl Definitions {
         decoded
     }
 
+    /// The text of an option, if it is known.
+    pub(crate) fn option_text(&self, id: u64) -> Option<String> {
+        self.options.get(&id).cloned()
+    }
+
     fn decode(&self, kind: &str, raw: &str) -> CustomValue {
         let text = || CustomValue::Text(raw.to_owned());
         let trimmed = raw.trim();

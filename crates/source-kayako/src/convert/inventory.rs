@@ -1,6 +1,6 @@
 //! What people set up and build again in the target: told as it is, without secrets (Kayako reference, section 14).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deskferry_core::model::{InventoryItem, InventoryKind, InventoryPart, Meta, Named};
 use deskferry_core::{RecordKind, Tenant};
@@ -21,7 +21,7 @@ pub(crate) struct Item {
 }
 
 /// What numbers in conditions and actions stand for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Names(BTreeMap<(&'static str, String), String>);
 
 impl Names {
@@ -32,6 +32,53 @@ impl Names {
         if let (Some(id), Some(name)) = (id_of(row), name) {
             self.0.insert((of, id), name);
         }
+    }
+
+    /// Takes note of a user.
+    pub(crate) fn learn_user(&mut self, id: u64, name: &str) {
+        if !name.trim().is_empty() {
+            self.0
+                .insert(("user", id.to_string()), name.trim().to_owned());
+        }
+    }
+
+    /// Takes note of a custom field and its options: rules name fields by number or key, and options by number.
+    pub(crate) fn learn_field(&mut self, field: &Field, option: impl Fn(u64) -> Option<String>) {
+        for name in [field.id.to_string(), field.key.to_lowercase()] {
+            if !name.is_empty() {
+                self.0.insert(("custom", name), field.title.clone());
+            }
+        }
+        for one in &field.options {
+            if let Some(text) = option(one.id) {
+                self.0.insert(("option", one.id.to_string()), text);
+            }
+        }
+    }
+
+    /// The custom field that a rule's word means: `cases.customfield.colour`, `casecustomfields.12`.
+    fn custom_field(&self, about: &str) -> Option<&String> {
+        let (before, last) = about.rsplit_once(['.', '_', '-'])?;
+        before
+            .to_ascii_lowercase()
+            .contains("field")
+            .then_some(())?;
+        // A key may have dots of its own.
+        self.get("custom", &last.to_lowercase())
+            .or_else(|| self.custom_key(about))
+    }
+
+    fn custom_key(&self, about: &str) -> Option<&String> {
+        let about = about.to_lowercase();
+        let mut fields = self.0.iter().filter(|((of, _), _)| *of == "custom");
+        let ends = |key: &String| {
+            about
+                .strip_suffix(key.as_str())
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        fields
+            .find(|((_, key), _)| ends(key))
+            .map(|(_, title)| title)
     }
 
     fn get(&self, of: &str, id: &str) -> Option<&String> {
@@ -57,6 +104,16 @@ impl Names {
                     told.entry("label").or_insert_with(|| name.as_str().into());
                 }
                 let about = text("field").or_else(|| text("name"));
+                if let (Some(field), Some(title)) = (
+                    text("field"),
+                    about.as_deref().and_then(|about| self.custom_field(about)),
+                ) {
+                    told.insert("field".to_owned(), format!("{field} ({title})").into());
+                    if let Some(value) = text("value") {
+                        told.insert("value".to_owned(), self.named("option", &value).into());
+                    }
+                    return Value::Object(told);
+                }
                 if let (Some(of), Some(value)) =
                     (about.and_then(|about| meant(&about)), text("value"))
                 {
@@ -89,10 +146,48 @@ fn meant(about: &str) -> Option<&'static str> {
         ("typeid", "case_type"),
         ("team", "team"),
         ("brand", "brand"),
+        ("agent", "user"),
+        ("assignee", "user"),
+        ("requester", "user"),
+        ("creator", "user"),
     ];
     let found = words.iter().find(|(word, _)| about.contains(word));
     let whole = (about == "type").then_some("case_type");
     found.map(|(_, of)| *of).or(whole)
+}
+
+/// Users whom conditions, actions and references of a row name by number.
+pub(crate) fn users_in(row: &Value) -> BTreeSet<u64> {
+    let mut users = BTreeSet::new();
+    collect_users(row, &mut users);
+    users
+}
+
+fn collect_users(value: &Value, users: &mut BTreeSet<u64>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| collect_users(one, users)),
+        Value::Object(object) => {
+            let text = |name: &str| object.get(name).and_then(said);
+            let is_user = text("resource_type").is_some_and(|of| of == "user");
+            if is_user && text("full_name").is_none() {
+                users.extend(text("id").and_then(|id| id.parse::<u64>().ok()));
+            }
+            let about = text("field").or_else(|| text("name"));
+            if about.as_deref().and_then(meant) == Some("user")
+                && let Some(value) = text("value")
+            {
+                users.extend(
+                    value
+                        .split(',')
+                        .filter_map(|id| id.trim().parse::<u64>().ok()),
+                );
+            }
+            object
+                .values()
+                .for_each(|member| collect_users(member, users));
+        }
+        _ => {}
+    }
 }
 
 /// An item of a list: `sort` is the platform's word for it, and stands in its key.

@@ -1,5 +1,6 @@
 //! Kayako's JSON to canonical records: pure functions, no I/O.
 
+mod beside;
 mod case;
 mod centre;
 mod email;
@@ -12,12 +13,13 @@ mod merge;
 mod people;
 mod post;
 
+pub(crate) use beside::{Event, Note, event, notes};
 pub(crate) use case::{CasePeople, conversation};
 pub(crate) use centre::{Centre, Readers};
 pub(crate) use fields::{Definitions, definition};
 pub(crate) use files::{Located, locate, shown_cids};
 pub(crate) use headers::Threading;
-pub(crate) use inventory::{Names, item, odd_field};
+pub(crate) use inventory::{Names, item, odd_field, users_in};
 pub(crate) use merge::merged_into;
 pub(crate) use people::{Person, account, departed, person, team, unexpanded};
 pub(crate) use post::{Converted, Place, message, users_of, wants_original};

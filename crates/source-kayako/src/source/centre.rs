@@ -12,7 +12,7 @@ use super::walk::{Step, Walk};
 use super::{Kayako, cursor, id_of, read_place, watermark};
 use crate::client::{Configuration, PAGE, needed};
 use crate::convert::{self, Centre, Readers};
-use crate::wire::{self, Category, Raw};
+use crate::wire::{self, Article, Category, Raw};
 
 const ARTICLES: &str = "list articles";
 
@@ -200,7 +200,27 @@ impl Kayako {
         }
     }
 
-    /// A page of the list that shows drafts; what was read before is passed over.
+    /// Articles that were asked for one by one.
+    pub(super) async fn articles_of(&self, cx: &Context, rows: &[Raw]) -> Result<Page> {
+        let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
+        if rows.is_empty() {
+            return Ok(page);
+        }
+        let tenant = self.client.tenant(cx).await?;
+        let (tree, definitions) = (self.tree(cx).await?, self.definitions(cx).await?);
+        let centre = Centre {
+            tenant: &tenant,
+            root: self.client.root(),
+            language: definitions.language(),
+            readers: &tree.readers,
+        };
+        for raw in rows {
+            self.article(&centre, raw, &mut page);
+        }
+        Ok(page)
+    }
+
+    /// A page of the list that shows drafts. What is published was read before; a draft may have changed since.
     async fn drafts(&self, cx: &Context, centre: &Centre<'_>, shown: u64) -> Result<Page> {
         let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
         let listed = match self.client.all_articles(cx, shown).await {
@@ -215,8 +235,14 @@ impl Kayako {
             .map(|id| centre.tenant.key(RecordKind::Article, id))
             .collect();
         let seen = cx.seen(&keys).await?;
-        for (raw, _) in listed.rows.iter().zip(seen).filter(|(_, seen)| !seen) {
-            self.article(centre, raw, &mut page);
+        let is_draft = |raw: &Raw| {
+            let article: Option<Article> = wire::decode(raw).ok();
+            article.is_some_and(|one| !one.status.eq_ignore_ascii_case("PUBLISHED"))
+        };
+        for (raw, seen) in listed.rows.iter().zip(seen) {
+            if !seen || is_draft(raw) {
+                self.article(centre, raw, &mut page);
+            }
         }
         let shown = shown + listed.rows.len() as u64;
         let over = listed.rows.is_empty() || listed.total.is_some_and(|all| shown >= all);

@@ -1,5 +1,6 @@
 //! Configuration that cannot migrate: rules, agreements on times, macros, views, ways in, forms, endpoints.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use deskferry_core::model::{InventoryKind, Record};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::{Kayako, cursor, id_of, read_place, watermark};
 use crate::client::Configuration;
 use crate::convert::{self, Names};
-use crate::wire::{self, Raw, View};
+use crate::wire::{self, Raw, User, View};
 
 /// What is listed, what its items are, and their word in keys.
 const LISTS: [(Configuration, InventoryKind, &str); 13] = [
@@ -71,19 +72,23 @@ struct Reading {
 }
 
 impl Kayako {
-    /// The views, read once per process: the cases that were set aside stand in some of them.
-    pub(super) async fn view_rows(&self, cx: &Context) -> Result<Arc<Vec<Raw>>> {
-        let mut kept = self.views.lock().await;
-        if let Some(rows) = kept.as_ref() {
+    /// A list of configuration, read once per process: several parts need some of them.
+    pub(super) async fn configured(
+        &self,
+        cx: &Context,
+        list: Configuration,
+    ) -> Result<Arc<Vec<Raw>>> {
+        let mut kept = self.configured.lock().await;
+        if let Some((_, rows)) = kept.iter().find(|(known, _)| *known == list) {
             return Ok(Arc::clone(rows));
         }
-        let rows = Arc::new(self.client.configuration(cx, Configuration::Views).await?);
-        *kept = Some(Arc::clone(&rows));
+        let rows = Arc::new(self.client.configuration(cx, list).await?);
+        kept.push((list, Arc::clone(&rows)));
         Ok(rows)
     }
 
     pub(super) async fn views(&self, cx: &Context) -> Result<Vec<View>> {
-        let rows = self.view_rows(cx).await?;
+        let rows = self.configured(cx, Configuration::Views).await?;
         Ok(rows
             .iter()
             .filter_map(|row| wire::decode(row).ok())
@@ -98,23 +103,53 @@ impl Kayako {
         }
         let mut named = Named::default();
         for (list, of) in NAMES {
-            let rows = match self.client.configuration(cx, list).await {
+            let rows = match self.configured(cx, list).await {
                 Err(error) if is_closed(error.kind()) => {
                     named.notes.push(closed(list));
-                    Vec::new()
+                    Arc::default()
                 }
                 rows => rows?,
             };
-            for row in &rows {
+            for row in rows.iter() {
                 if let Ok(row) = wire::decode::<Value>(row) {
                     named.names.learn(of, &row);
                 }
             }
-            named.rows.push((list, Arc::new(rows)));
+            named.rows.push((list, rows));
+        }
+        let definitions = self.definitions(cx).await?;
+        for (_, field) in definitions.own() {
+            let text = |option: u64| definitions.values.option_text(option);
+            named.names.learn_field(field, text);
         }
         let named = Arc::new(named);
         *kept = Some(Arc::clone(&named));
         Ok(named)
+    }
+
+    /// The names with those of users whom rules name: as the list of users told them, else each asked for once.
+    async fn with_users(&self, cx: &Context, rows: &[Raw], names: &Names) -> Result<Names> {
+        let mut names = names.clone();
+        let values = rows
+            .iter()
+            .filter_map(|row| wire::decode::<Value>(row).ok());
+        let users: BTreeSet<u64> = values.flat_map(|row| convert::users_in(&row)).collect();
+        for id in users {
+            let told = self.agents().get(&id).cloned();
+            let name = match told {
+                Some(name) => name,
+                None => match self.client.user(cx, id).await {
+                    Ok(Some(raw)) => wire::decode::<User>(&raw)
+                        .map_or_else(|_| String::new(), |user| user.full_name),
+                    Ok(None) => String::new(),
+                    Err(error) if is_closed(error.kind()) => String::new(),
+                    Err(error) => return Err(error),
+                },
+            };
+            self.agents().insert(id, name.clone());
+            names.learn_user(id, &name);
+        }
+        Ok(names)
     }
 
     /// One list of the inventory; custom fields without a counterpart come with the last one.
@@ -132,8 +167,7 @@ impl Kayako {
         let known = named.rows.iter().find(|(known, _)| known == list);
         let rows = match (known, list) {
             (Some((_, rows)), _) => Ok(Arc::clone(rows)),
-            (None, Configuration::Views) => self.view_rows(cx).await,
-            (None, list) => self.client.configuration(cx, *list).await.map(Arc::new),
+            (None, list) => self.configured(cx, *list).await,
         };
         let rows = match rows {
             Err(error) if is_closed(error.kind()) => {
@@ -142,10 +176,11 @@ impl Kayako {
             }
             rows => rows?,
         };
+        let names = self.with_users(cx, &rows, &named.names).await?;
         let mut bare = 0;
         for raw in rows.iter() {
             let made = wire::decode::<Value>(raw)
-                .and_then(|row| convert::item(&tenant, *kind, sort, &row, &named.names));
+                .and_then(|row| convert::item(&tenant, *kind, sort, &row, &names));
             match made {
                 Ok(item) => {
                     bare += item.bare;

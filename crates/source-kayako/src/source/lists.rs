@@ -288,7 +288,13 @@ impl Kayako {
     }
 
     /// Rows as records, bad ones as rejects.
-    async fn rows(&self, cx: &Context, tenant: &Tenant, list: List, rows: &[Raw]) -> Result<Page> {
+    pub(super) async fn rows(
+        &self,
+        cx: &Context,
+        tenant: &Tenant,
+        list: List,
+        rows: &[Raw],
+    ) -> Result<Page> {
         let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
         let mut unexpanded = 0;
         for raw in rows {
@@ -300,6 +306,7 @@ impl Kayako {
                 Err(reject) => page.rejects.push(reject),
             }
         }
+        self.add_notes(cx, &mut page).await?;
         if unexpanded > 0 {
             page.notes.push(format!(
                 "{}: {unexpanded} addresses and numbers came as bare references and are missing",

@@ -1,15 +1,17 @@
 //! What is read in which order, with which cursor.
 
+mod beside;
 mod cases;
 mod centre;
 mod inventory;
 mod lists;
 mod people;
 mod posts;
+mod sweep;
 mod take;
 mod walk;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -28,11 +30,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::client::{Client, List, Me};
+use crate::client::{Client, Configuration, List, Me};
 use crate::config::KayakoConfig;
 use crate::convert::{self, Located};
 use crate::wire::{self, Raw, Stub};
 
+use beside::{Booked, Labels};
 use centre::Tree;
 use inventory::Named;
 use lists::Loaded;
@@ -61,10 +64,14 @@ pub struct Kayako {
     config: KayakoConfig,
     definitions: Mutex<Option<Arc<Loaded>>>,
     roles: Mutex<Option<HashMap<u64, String>>>,
-    views: Mutex<Option<Arc<Vec<Raw>>>>,
+    /// Lists of configuration that several parts need.
+    configured: Mutex<Vec<(Configuration, Arc<Vec<Raw>>)>>,
+    labels: Mutex<Option<Arc<Labels>>>,
+    booked: Mutex<Option<Arc<Booked>>>,
     named: Mutex<Option<Arc<Named>>>,
     centre: Mutex<Option<Arc<Tree>>>,
     strangers: Strangers,
+    agents: std::sync::Mutex<BTreeMap<u64, String>>,
     /// Cases in a row whose posts were refused.
     denials: AtomicU32,
 }
@@ -89,10 +96,13 @@ impl Kayako {
             config,
             definitions: Mutex::new(None),
             roles: Mutex::new(None),
-            views: Mutex::new(None),
+            configured: Mutex::new(Vec::new()),
+            labels: Mutex::new(None),
+            booked: Mutex::new(None),
             named: Mutex::new(None),
             centre: Mutex::new(None),
             strangers: Strangers::default(),
+            agents: std::sync::Mutex::default(),
             denials: AtomicU32::new(0),
         })
     }
@@ -103,6 +113,28 @@ impl Kayako {
     /// The platform could not be reached.
     pub async fn log_out(&self, cx: &Context) -> Result<()> {
         self.client.log_out(cx).await
+    }
+
+    /// A page of a part, without regard to what vanished.
+    async fn usual_page(&self, cx: &Context, shard: &Shard, after: Option<Cursor>) -> Result<Page> {
+        match shard.id.as_str() {
+            "definitions" => self.definitions_page(cx).await,
+            "teams" => self.list_page(cx, List::Teams, after).await,
+            "organizations" => self.list_page(cx, List::Organizations, after).await,
+            "people" => self.list_page(cx, List::Users, after).await,
+            "help-centre" => self.centre_page(cx, after).await,
+            "inventory" => self.inventory_page(cx, after).await,
+            "cases" => self.cases_page(cx, shard, after).await,
+            id if id.starts_with(posts::PREFIX) => self.posts_page(cx, shard, after).await,
+            id => Err(Error::new(
+                ErrorKind::Mismatch,
+                "read a part of Kayako",
+                format!("there is no part `{id}`"),
+            )
+            .advise(
+                "The workspace was made by another version: use that one, or start a new workspace",
+            )),
+        }
     }
 
     fn keep_raw(&self, record: &mut Record, raw: &Raw) {
@@ -180,7 +212,8 @@ impl Source for Kayako {
             RecordKind::Contact,
         ]);
         // What is set up is told as a whole: a read of changes, which nobody reads as a list, leaves it out unless asked.
-        let is_whole = since.is_none() || scope.kinds.contains(&RecordKind::InventoryItem);
+        let is_changes = since.is_some();
+        let is_whole = !is_changes || scope.kinds.contains(&RecordKind::InventoryItem);
         let shards = [
             Shard::new("definitions", [RecordKind::FieldDefinition]),
             Shard::new("teams", [RecordKind::Team]),
@@ -198,7 +231,8 @@ impl Source for Kayako {
                     RecordKind::Attachment,
                 ],
             ),
-            Shard::new("inventory", [RecordKind::InventoryItem]),
+            // Its rules name agents.
+            Shard::new("inventory", [RecordKind::InventoryItem]).needing([RecordKind::Agent]),
         ];
         // Messages and files are found on the way through the cases.
         let leads_to = |shard: &Shard, kind: &RecordKind| {
@@ -206,34 +240,25 @@ impl Source for Kayako {
                 || (shard.id == "cases"
                     && matches!(kind, RecordKind::Message | RecordKind::Attachment))
         };
+        let sweeps = is_changes && self.config.sweep();
         let wanted = |shard: &Shard| {
             if shard.id == "inventory" && !is_whole {
                 return false;
             }
             scope.kinds.is_empty() || scope.kinds.iter().any(|kind| leads_to(shard, kind))
         };
-        Ok(shards.into_iter().filter(wanted).collect())
+        let shards = shards.into_iter().filter(wanted);
+        Ok(match sweeps {
+            true => shards.map(sweep::swept).collect(),
+            false => shards.collect(),
+        })
     }
 
     async fn page(&self, cx: &Context, shard: &Shard, after: Option<Cursor>) -> Result<Page> {
-        match shard.id.as_str() {
-            "definitions" => self.definitions_page(cx).await,
-            "teams" => self.list_page(cx, List::Teams, after).await,
-            "organizations" => self.list_page(cx, List::Organizations, after).await,
-            "people" => self.list_page(cx, List::Users, after).await,
-            "help-centre" => self.centre_page(cx, after).await,
-            "inventory" => self.inventory_page(cx, after).await,
-            "cases" => self.cases_page(cx, shard, after).await,
-            id if id.starts_with(posts::PREFIX) => self.posts_page(cx, shard, after).await,
-            id => Err(Error::new(
-                ErrorKind::Mismatch,
-                "read a part of Kayako",
-                format!("there is no part `{id}`"),
-            )
-            .advise(
-                "The workspace was made by another version: use that one, or start a new workspace",
-            )),
+        if sweep::is_swept(shard) {
+            return self.swept_page(cx, shard, after).await;
         }
+        self.usual_page(cx, shard, after).await
     }
 
     async fn open(&self, cx: &Context, file: &Attachment, from: u64) -> Result<ByteStream> {

@@ -1,7 +1,7 @@
 //! Who a user is: agent, contact, or gone.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deskferry_core::model::Record;
 use deskferry_core::source::Reject;
@@ -156,6 +156,11 @@ impl Kayako {
         }
     }
 
+    /// Names of agents who were met.
+    pub(super) fn agents(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A row of the users as the record that its role makes of it, and how many of its identities came without values.
     pub(super) async fn user(
         &self,
@@ -178,6 +183,10 @@ impl Kayako {
         let kind = self.role_kind(cx, row.role.as_ref()).await?;
         let is = Person::of_role(&kind, !row.teams.is_empty());
         let mut record = convert::person(tenant, &definitions.values, &row, is);
+        if is == Person::Agent {
+            // Rules name agents by number.
+            self.agents().insert(row.id, row.full_name.clone());
+        }
         self.keep_raw(&mut record, raw);
         Ok(Ok((is, record, convert::unexpanded(&row))))
     }

@@ -94,6 +94,7 @@ impl Kayako {
             .posts(cx, case.id, key.clone(), reading.after.as_deref())
             .await;
         let mut page = Page::new(Vec::new(), Next::End(watermark(cx.now())));
+        let is_there = matches!(listed, Ok(Some(_)));
         let more = match listed {
             Err(error) if is_denied(&error) => {
                 if self.denials.fetch_add(1, Ordering::Relaxed) >= DENIALS {
@@ -124,6 +125,10 @@ impl Kayako {
                 further(&reading, &listed, &key)?
             }
         };
+        // With its last posts, since there is no other place for it.
+        if more.is_none() && is_there {
+            self.add_history(cx, &tenant, case.id, &mut page).await?;
+        }
         let next = more.unwrap_or_else(|| {
             page.complete.push(key);
             Reading {

@@ -167,6 +167,7 @@ impl Kayako {
                 "{bare} cases came with a bare reference in place of their status: only its number is known"
             ));
         }
+        self.add_beside(cx, tenant, rows, page).await?;
         page.records.extend(found.records);
         page.rejects.extend(found.rejects);
         Ok(())

@@ -28,6 +28,10 @@ pub(crate) struct Case {
     pub(crate) assigned_team: Option<Ref>,
     #[serde(default, deserialize_with = "reference")]
     pub(crate) organization: Option<Ref>,
+    #[serde(default, deserialize_with = "reference")]
+    pub(crate) brand: Option<Ref>,
+    #[serde(default, deserialize_with = "reference")]
+    pub(crate) form: Option<Ref>,
     #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) status: Option<Label>,
     #[serde(default, deserialize_with = "lenient::object")]
@@ -54,6 +58,44 @@ pub(crate) struct Case {
     pub(crate) last_closed_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "lenient::some_text")]
     pub(crate) resource_url: Option<String>,
+}
+
+/// How a case was rated, in words.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Rating {
+    #[serde(default, deserialize_with = "lenient::some_text")]
+    pub(crate) comment: Option<String>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) created_at: Option<DateTime<Utc>>,
+}
+
+/// Time that an agent spent on a case (Kayako reference, section 16).
+#[derive(Debug, Deserialize)]
+pub(crate) struct TimeLog {
+    #[serde(deserialize_with = "lenient::id")]
+    pub(crate) id: u64,
+    #[serde(deserialize_with = "owner")]
+    pub(crate) case: u64,
+    #[serde(default, deserialize_with = "lenient::text")]
+    log_type: String,
+    #[serde(default, rename = "time_spent", deserialize_with = "seconds")]
+    pub(crate) seconds: u64,
+}
+
+impl TimeLog {
+    /// Whether it was work: that somebody looked at the case is logged too.
+    pub(crate) fn is_work(&self) -> bool {
+        !self.log_type.eq_ignore_ascii_case("VIEWED")
+    }
+}
+
+fn owner<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let case = reference(d)?.as_ref().and_then(Ref::number);
+    case.ok_or_else(|| serde::de::Error::custom("it names no case"))
+}
+
+fn seconds<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    Ok(lenient::count(d)?.unwrap_or_default())
 }
 
 /// Why usual lists do not show a case.

@@ -40,6 +40,26 @@ pub(crate) struct View {
     pub(crate) kind: String,
 }
 
+/// Something that others name by its number: a form, a brand.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Named {
+    #[serde(deserialize_with = "lenient::id")]
+    pub(crate) id: u64,
+    #[serde(default, deserialize_with = "lenient::text")]
+    title: String,
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: String,
+}
+
+impl Named {
+    /// What people call it; its number where nobody does.
+    pub(crate) fn name(&self) -> String {
+        let names = [&self.title, &self.name];
+        let name = names.into_iter().find(|name| !name.trim().is_empty());
+        name.map_or_else(|| self.id.to_string(), |name| name.trim().to_owned())
+    }
+}
+
 /// One translation of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct LocaleField {

@@ -31,15 +31,29 @@ impl Clock for Hurried {
     }
 }
 
-/// Keys that were read, for `Context::seen`.
+/// Keys that were read, with the time of their last reading, for `Context::seen`.
 #[derive(Debug, Default)]
-struct Remembered(Mutex<BTreeSet<RecordKey>>);
+struct Remembered(Mutex<BTreeMap<RecordKey, DateTime<Utc>>>);
 
 #[async_trait]
 impl Seen for Remembered {
     async fn seen(&self, keys: &[RecordKey]) -> Result<Vec<bool>> {
         let read = self.0.lock().unwrap();
-        Ok(keys.iter().map(|key| read.contains(key)).collect())
+        Ok(keys.iter().map(|key| read.contains_key(key)).collect())
+    }
+
+    async fn not_read_since(
+        &self,
+        kind: RecordKind,
+        since: DateTime<Utc>,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>> {
+        let read = self.0.lock().unwrap();
+        let old = read.iter().filter(|(key, at)| {
+            key.record_kind() == Some(kind) && **at < since && after.is_none_or(|last| *key > last)
+        });
+        Ok(old.map(|(key, _)| key.clone()).take(limit).collect())
     }
 }
 
@@ -128,6 +142,33 @@ impl Reader {
         }
     }
 
+    /// A later read into the same stage.
+    pub(crate) fn after(earlier: &Self) -> Self {
+        let clock = Arc::new(Hurried(Mutex::new(
+            earlier.cx.now() + chrono::TimeDelta::hours(1),
+        )));
+        let mut later = Self::new();
+        later.seen = Arc::clone(&earlier.seen);
+        later.cx = Context::new()
+            .with_clock(clock)
+            .seeing(Arc::clone(&later.seen) as Arc<dyn Seen>);
+        later
+    }
+
+    /// Begins to read what changed, each part from where it ended.
+    pub(crate) async fn begin_after(&mut self, source: &dyn Source, earlier: &Read) -> Result<()> {
+        for part in source.shards(&self.cx, &Scope::default()).await? {
+            let mut scope = Scope::default();
+            scope.since = earlier.ends.get(&part.id).cloned();
+            let parts = source.shards(&self.cx, &scope).await?;
+            for shard in parts.into_iter().filter(|shard| shard.id == part.id) {
+                self.read.shards.insert(shard.id.clone());
+                self.todo.push_back((shard, None));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) async fn begin(&mut self, source: &dyn Source, scope: &Scope) -> Result<()> {
         let shards = source.shards(&self.cx, scope).await?;
         self.read
@@ -158,7 +199,12 @@ impl Reader {
                 shard.id,
                 record.key()
             );
-            self.seen.0.lock().unwrap().insert(record.key().clone());
+            let now = self.cx.now();
+            self.seen
+                .0
+                .lock()
+                .unwrap()
+                .insert(record.key().clone(), now);
             let newer = |known: &Record| {
                 known
                     .meta()

@@ -6,7 +6,7 @@ use deskferry_core::model::{InventoryItem, InventoryKind};
 use deskferry_core::source::Scope;
 use deskferry_core::{Record, RecordKind, Tenant};
 use deskferry_rehearsal::fault::{Action, Rule};
-use deskferry_rehearsal::world::Role;
+use deskferry_rehearsal::world::{Role, World, WorldSpec};
 
 use crate::harness::{Read, Reader, config, desk, options, source};
 
@@ -43,7 +43,7 @@ async fn what_is_set_up_is_read_with_its_conditions_and_without_secrets() {
         assert!(!item.name.is_empty(), "{}", item.meta.key);
     }
     for (kind, wanted) in [
-        (InventoryKind::Automation, 2),
+        (InventoryKind::Automation, 3),
         (InventoryKind::Schedule, 1),
         (InventoryKind::Sla, 1),
         (InventoryKind::BusinessHours, 1),
@@ -77,6 +77,37 @@ async fn what_is_set_up_is_read_with_its_conditions_and_without_secrets() {
         told("monitor-1", "actions"),
         ["status CHANGE 5 (Closed)"],
         "numbers have names"
+    );
+    let world = World::generate(WorldSpec::new(11, 20));
+    let person = |id: u64| world.person(id).unwrap().name.clone();
+    let field = world
+        .lists()
+        .fields
+        .iter()
+        .find(|field| field.key == "product_area")
+        .unwrap();
+    let option = field
+        .options
+        .iter()
+        .find(|option| option.id == 101)
+        .unwrap();
+    assert_eq!(
+        told("trigger-3", "conditions"),
+        [
+            format!(
+                "cases.customfield.product_area ({}) comparison_equalto 101 ({})",
+                field.title, option.label
+            ),
+            format!(
+                "cases.assignedagentid comparison_not_equalto 4 ({})",
+                person(4)
+            ),
+        ],
+        "custom fields, their options and people have names"
+    );
+    assert_eq!(
+        told("trigger-3", "actions"),
+        [format!("assignedagent CHANGE 3 ({})", person(3))]
     );
     assert_eq!(told("sla-1", "targets").len(), 2);
     assert!(told("sla-1", "targets")[0].starts_with("FIRST_REPLY_TIME within 14400 seconds"));

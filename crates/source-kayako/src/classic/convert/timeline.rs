@@ -54,7 +54,7 @@ impl File {
 
     /// Whether a text that names this content id means this file: Classic tells no content ids, but programs that write mails make them
     /// of the file's name.
-    fn answers_to(&self, cid: &str) -> bool {
+    pub(crate) fn answers_to(&self, cid: &str) -> bool {
         let local = cid.split('@').next().unwrap_or(cid);
         let stem = self.name.rsplit_once('.').map_or("", |(stem, _)| stem);
         !local.is_empty() && (local == self.name || local == stem)
@@ -72,11 +72,11 @@ impl File {
     }
 
     /// The file of an article as a record; its numbers are counted apart from those of tickets.
-    pub(crate) fn article_record(&self, tenant: &Tenant, article: u64) -> Attachment {
+    pub(crate) fn article_record(&self, tenant: &Tenant, article: u64, inline: bool) -> Attachment {
         let key = tenant.key(RecordKind::Attachment, format!("kb-{}", self.id));
         let of = tenant.key(RecordKind::Article, article);
         let place = format!("/Knowledgebase/Attachment/{article}/{}", self.id);
-        self.made_of(key, of, &place, false)
+        self.made_of(key, of, &place, inline)
     }
 
     fn made_of(&self, key: RecordKey, of: RecordKey, place: &str, inline: bool) -> Attachment {
