@@ -77,7 +77,9 @@ pub(crate) fn sink(task: &Task) -> Salesforce {
         config = config.bulk_from(from.parse().unwrap_or(0));
     }
     let config = config.build().expect("a configuration");
-    Salesforce::new(config, Mapping::parse(&mapping_text()).expect("a mapping")).expect("a sink")
+    let mapping = std::fs::read_to_string(task.folder.join("mapping.toml"));
+    let mapping = mapping.unwrap_or_else(|_| mapping_text());
+    Salesforce::new(config, Mapping::parse(&mapping).expect("a mapping")).expect("a sink")
 }
 
 /// A source without a limit of its own.

@@ -11,8 +11,8 @@
 //! | `stage` | a platform's JSON to the durable stage | `records` |
 //! | `ledger` | outcomes made durable, keys looked up | `rows` |
 //! | `mapping` | records written by the sink, by the form of their bodies | `mails` |
-//! | `requests` | requests of a full read against the least possible | `conversations` (a second world of that size) |
-//! | `run` | a whole migration: records a second, processor time and memory of the migrating process alone | `conversations` |
+//! | `requests` | requests of a full read against the least possible | `conversations` (a second world of that size), `articles` |
+//! | `run` | a whole migration: records a second, processor time and memory of the migrating process alone | `conversations`, `articles` (loaded into Knowledge) |
 //! | `memory` | its peak memory with large files | `files`, `megabytes` |
 //! | `pace` | clock time of a run against the slower platform, on a simulated clock | `conversations` |
 //! | `trengo` | a Trengo under its limit on a simulated clock: what was foretold, needed, taken | `conversations` |

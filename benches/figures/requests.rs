@@ -31,9 +31,15 @@ pub(crate) fn figure(settings: &Settings) {
             "s",
         ],
     );
+    let articles = settings.number("articles", 0);
     for conversations in [300, most] {
         for every in [None, Some(100)] {
-            runtime().block_on(read(&mut table, conversations, every));
+            let spec = WorldSpec::new(1, conversations);
+            let spec = match articles {
+                0 => spec,
+                articles => spec.light().articles(articles),
+            };
+            runtime().block_on(read(&mut table, spec, every));
         }
     }
     table.print();
@@ -58,8 +64,9 @@ impl Sink for Nowhere {
     }
 }
 
-async fn read(table: &mut Table, conversations: u64, every: Option<u64>) {
-    let kayako = helpdesk(Content::Made(WorldSpec::new(1, conversations))).await;
+async fn read(table: &mut Table, spec: WorldSpec, every: Option<u64>) {
+    let conversations = spec.conversations;
+    let kayako = helpdesk(Content::Made(spec)).await;
     let least = kayako.least_requests(LeastOptions::default()).total();
     if let Some(every) = every {
         for n in 0..(least / every) {

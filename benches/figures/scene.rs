@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use deskferry::rehearsal::kayako::{Content, Kayako, KayakoOptions};
 use deskferry::rehearsal::oracle::{Difference, Oracle, OracleOptions};
-use deskferry::rehearsal::org::{CustomField, NewUser, Org, OrgOptions};
+use deskferry::rehearsal::org::{CustomField, KnowledgeSettings, NewUser, Org, OrgOptions};
 use deskferry::rehearsal::world::World;
 use deskferry::salesforce::Mapping;
 use tempfile::TempDir;
@@ -25,7 +25,8 @@ impl Scene {
         let org = org(&folder.path().join("org"), Some(kayako.world())).await;
         let workspace = folder.path().join("workspace");
         std::fs::create_dir_all(&workspace).expect("a workspace");
-        std::fs::write(workspace.join("mapping.toml"), mapping_text()).expect("a mapping");
+        let mapping = mapping_of(Some(kayako.world()));
+        std::fs::write(workspace.join("mapping.toml"), mapping).expect("a mapping");
         Self {
             kayako,
             org,
@@ -73,6 +74,9 @@ impl Scene {
         options.audit_fields = self.org.settings().audit_fields;
         options.sandbox = self.org.settings().is_sandbox;
         options.tolerated_keys.insert("custom.legacy_id".to_owned());
+        if has_library(Some(self.kayako.world())) {
+            options = options.knowledge();
+        }
         Oracle::new(options)
             .compare(self.kayako.world(), &self.org)
             .expect("a comparison")
@@ -112,7 +116,7 @@ pub(crate) async fn helpdesk(content: Content) -> Kayako {
 
 /// An org that has the mapping's fields, and users for a world's people.
 pub(crate) async fn org(folder: &Path, world: Option<&World>) -> Org {
-    let fields = Mapping::parse(&mapping_text())
+    let fields = Mapping::parse(&mapping_of(world))
         .expect("a mapping")
         .required_fields();
     let fields: Vec<CustomField> =
@@ -120,6 +124,11 @@ pub(crate) async fn org(folder: &Path, world: Option<&World>) -> Org {
     let mut options = OrgOptions::new(folder)
         .audit_fields(true)
         .custom_fields(fields);
+    if let Some(world) = world.filter(|world| has_library(Some(world))) {
+        let group = OracleOptions::new("acme", String::new()).categories(world);
+        let languages = ["en_US", "nl_NL", "de", "fr", "es"];
+        options = options.knowledge(KnowledgeSettings::new(languages).group(group));
+    }
     for user in world.map(World::suggested_users).unwrap_or_default() {
         options = options.user(NewUser {
             username: format!("{}.rehearsal", user.email),
@@ -130,6 +139,21 @@ pub(crate) async fn org(folder: &Path, world: Option<&World>) -> Org {
         });
     }
     Org::start(options).await.expect("a local org")
+}
+
+/// Whether a world's articles are loaded: the few of a small help centre are not.
+fn has_library(world: Option<&World>) -> bool {
+    world
+        .and_then(World::spec)
+        .is_some_and(|spec| spec.articles > 0)
+}
+
+/// The mapping for a world.
+fn mapping_of(world: Option<&World>) -> String {
+    match has_library(world) {
+        true => mapping_text().replace("articles = \"leave\"", "articles = \"knowledge\""),
+        false => mapping_text(),
+    }
 }
 
 /// The shipped mapping with the world's custom fields.

@@ -13,8 +13,13 @@ use super::table::{Table, fine, whole};
 
 pub(crate) fn run(settings: &Settings) {
     let most = settings.number("conversations", 3_000);
+    let articles = settings.number("articles", 0);
     let moved = [300, most].map(|conversations| {
-        let content = Content::Made(WorldSpec::new(1, conversations));
+        let spec = WorldSpec::new(1, conversations);
+        let content = Content::Made(match articles {
+            0 => spec,
+            articles => spec.light().articles(articles * conversations / most),
+        });
         (conversations, runtime().block_on(migrate(content)))
     });
     let mut table = Table::new(

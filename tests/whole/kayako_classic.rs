@@ -179,3 +179,30 @@ async fn a_kayako_classic_is_taken_back_and_loaded_again() {
     let again = perform("run --conversations 24").await;
     assert!(again.contains("oracle: 0 differences"), "{again}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_knowledge_base_of_a_kayako_classic_is_moved_exactly() {
+    let mut options = ClassicOptions::default();
+    options.content = super::knowledge::content();
+    let desk = Desk::start(options).await.unwrap();
+    let config = ClassicConfig::builder(desk.url(), "rehearsal-key", "rehearsal-secret")
+        .instance("acme")
+        .dates(Dates::MonthFirst)
+        .requests_per_minute(600_000)
+        .build()
+        .unwrap();
+    let judged = |legacy: String| {
+        let mut options = OracleOptions::new("acme", legacy).platform(Judged);
+        options.email_originals = false;
+        options.merged = false;
+        options.merged_into = false;
+        options
+    };
+    super::knowledge::moved(
+        Arc::new(Classic::with_retry(config, patient()).unwrap()),
+        desk.world(),
+        Mapping::default_text(),
+        judged,
+    )
+    .await;
+}

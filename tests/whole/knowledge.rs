@@ -18,7 +18,7 @@ use deskferry::{Context, Source};
 
 use super::scene::{gate, mapping_text, org_options, patient};
 
-fn content() -> Content {
+pub(super) fn content() -> Content {
     Content::Made(WorldSpec::new(3, 12).knowledge())
 }
 
@@ -29,7 +29,7 @@ fn with_articles(mapping: &str) -> String {
 }
 
 /// Loads, asks the oracle, verifies, and looks what the package makes.
-async fn moved(
+pub(super) async fn moved(
     source: Arc<dyn Source>,
     world: &World,
     mapping: &str,

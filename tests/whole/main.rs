@@ -9,6 +9,7 @@ mod consent;
 mod delta;
 mod disk;
 mod extracted;
+mod kayako_cases;
 mod kayako_classic;
 mod kayako_input;
 mod kills;
