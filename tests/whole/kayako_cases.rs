@@ -227,11 +227,10 @@ async fn an_article_in_a_language_that_the_org_lacks_is_held_and_is_loaded_once_
         .find(|phase| phase.phase.contains("article"))
         .unwrap();
     assert_eq!(phase.held, held, "{}", report.summary());
-    let languages = deskferry::migration::languages_read(
-        &Context::new(),
-        &Workspace::open(&rich.workspace()).unwrap(),
-    );
-    assert_eq!(languages.await.unwrap()["de"], held, "what a plan tells");
+    let workspace = Workspace::open(&rich.workspace()).unwrap();
+    let languages = deskferry::migration::languages_read(&Context::new(), &workspace).await;
+    assert_eq!(languages.unwrap()["de"], held, "what a plan tells");
+    drop(workspace);
     let summary = report.summary();
     assert!(summary.contains("language-not-in-org"), "{summary}");
     let masters: BTreeSet<String> = rich
