@@ -203,7 +203,7 @@ fn intent(id: i64, batch: usize) -> Intent {
         request: format!("request-{batch}"),
         sent_at: Utc::now(),
         hash: [7; 16],
-        before: None,
+        image: None,
     }
 }
 

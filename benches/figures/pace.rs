@@ -468,7 +468,7 @@ impl Sink for Org {
             request: "figures".into(),
             sent_at: cx.now(),
             hash: [0; 16],
-            before: None,
+            image: None,
         };
         batch
             .journal

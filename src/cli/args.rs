@@ -120,6 +120,13 @@ pub(super) enum Verb {
         #[command(flatten)]
         policies: Policies,
     },
+    /// After the cut-over, daily: load what still came in at the source, and nothing that changed; verify what nobody works with by
+    /// now; keep the report of the day in the target's folder hypercare/.
+    Hypercare {
+        /// Do it again each day, until so many days have their report.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=365))]
+        days: Option<u32>,
+    },
     /// Show where a migration stands, and what waits for whom; works beside a run.
     Status,
     /// Make report.html and report.json again from what is on disk; works beside a run.
@@ -173,7 +180,11 @@ pub(super) enum Verb {
     /// Ask both platforms and this machine whether a run could begin, and say what to do. Only reads.
     Doctor,
     /// Read back everything that was loaded and compare it field by field.
-    Verify,
+    Verify {
+        /// Count differences in rows that others changed since they were loaded apart: people work in the org.
+        #[arg(long)]
+        untouched: bool,
+    },
     /// Log in to the org in a browser, once: the login is kept in the file that login_file of [salesforce] names.
     Login {
         /// The port of this machine that the app's callback address names; 0 takes a free one.
@@ -224,8 +235,9 @@ pub(super) enum Verb {
 /// What becomes of what was loaded and is otherwise now.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Policies {
-    /// Conversations that were loaded and changed at the source since: `leave` them as they are and name them, or `recreate`
-    /// them with all that is in them where nobody but us has touched any of it.
+    /// Conversations that were loaded and changed at the source since: `leave` them as they are and name them, `recreate`
+    /// them with all that is in them where nobody but us has touched any of it, or `update` them, and people and companies with
+    /// them, where they stand: the org's own dates of change are then those of this pass.
     #[arg(long, value_enum, default_value_t)]
     pub(super) changed: ChangedArg,
     /// Conversations that were loaded and are gone from the source: `leave` them, or `remove` them where nobody but us has
@@ -240,6 +252,7 @@ pub(super) enum ChangedArg {
     #[default]
     Leave,
     Recreate,
+    Update,
 }
 
 /// The words of `--gone`.
@@ -256,6 +269,7 @@ impl Policies {
         let on_change = match self.changed {
             ChangedArg::Leave => OnChange::Leave,
             ChangedArg::Recreate => OnChange::Recreate,
+            ChangedArg::Update => OnChange::Update,
         };
         let on_gone = match self.gone {
             GoneArg::Leave => OnGone::Leave,

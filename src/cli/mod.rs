@@ -23,6 +23,7 @@ mod confirm;
 mod doctor;
 mod exit;
 mod hand_over;
+mod hypercare;
 mod kits;
 #[cfg(feature = "rehearsal")]
 mod local;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use deskferry_core::audit::Trail;
 use deskferry_core::migration::{self, Gate, Migration, Refused, Workspace};
 use deskferry_core::owners::Undecided;
 use deskferry_core::report::{Allowance, Limits, Report};
@@ -133,6 +134,17 @@ pub(super) async fn rehearse(
     folder: &Path,
     anew: bool,
 ) -> Result<Done> {
+    let ended = rehearse_it(app, choices, folder, anew).await;
+    let result = ended.as_ref().map_or_else(|e| e.kind().name(), |_| "done");
+    let what = serde_json::json!({ "result": result });
+    let noted = Trail::of(folder).add(Utc::now(), &choices.who.name, "rehearse", "ended", what);
+    // A rehearsal that failed says why itself, on a full disk too.
+    let done = ended?;
+    noted?;
+    Ok(done)
+}
+
+async fn rehearse_it(app: &App, choices: &Choices, folder: &Path, anew: bool) -> Result<Done> {
     let workspace = Workspace::open(folder)?;
     let places = Places::of(folder);
     if anew {

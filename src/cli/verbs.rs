@@ -94,7 +94,12 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
         Verb::CutOver { policies } => {
             move_it(app, choices, &needed(choices)?, Go::CutOver(policies)).await
         }
-        Verb::Verify => move_it(app, choices, &needed(choices)?, Go::Verify).await,
+        Verb::Hypercare { days } => {
+            super::hypercare::care(app, choices, &needed(choices)?, days).await
+        }
+        Verb::Verify { untouched } => {
+            move_it(app, choices, &needed(choices)?, Go::Verify { untouched }).await
+        }
         Verb::Rollback { yes, from, force } => {
             let mut how = Rollback::default();
             how.trial = !yes;
@@ -108,14 +113,15 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
 }
 
 #[derive(Debug)]
-enum Go {
+pub(super) enum Go {
     Run(Option<Selection>),
     Sample(SampleArgs),
     Resume,
     Retry,
     Delta(Option<Selection>, Policies),
     CutOver(Policies),
-    Verify,
+    Hypercare,
+    Verify { untouched: bool },
 }
 
 fn settled(days: Option<u32>) -> Option<Selection> {
@@ -131,7 +137,8 @@ impl Go {
             Self::Retry => "retry",
             Self::Delta(..) => "delta",
             Self::CutOver(_) => "cut-over",
-            Self::Verify => "verify",
+            Self::Hypercare => "hypercare",
+            Self::Verify { .. } => "verify",
         }
     }
 }
@@ -290,6 +297,9 @@ async fn discover(app: &App, choices: &Choices, folder: &Path) -> Result<Done> {
     // A read that failed says why itself, on a full disk too.
     read?;
     noted?;
+    if let Some(target) = ends.sink.as_preflight() {
+        workspace.keep_features(&target.features(&cx).await)?;
+    }
     let found = migration::discover(&cx, &workspace).await?;
     println!("{}", found.summary());
     println!("scope: {}", folder.join("scope.json").display());
@@ -376,7 +386,7 @@ pub(super) fn write_if_missing(path: &Path, text: &str) -> Result<()> {
         .map_err(|e| Error::storage("write the mapping", e).with("file", path.display()))
 }
 
-async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<Done> {
+pub(super) async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<Done> {
     if !matches!(go, Go::Run(_) | Go::Sample(_)) {
         // Before anything is started for a workspace that is not there.
         Workspace::look(folder)?;
@@ -387,7 +397,7 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
     let undecided = undecided(choices, &ends);
     let standing = Standing::of(&cx, choices, &ends, &workspace, undecided).await?;
     let name = go.name();
-    let loads = !matches!(go, Go::Verify);
+    let loads = !matches!(go, Go::Verify { .. });
     let of = loads.then_some((ends.source.as_ref(), &workspace));
     standing.begin(&cx, name, of, choices).await?;
     let shown = Shown::new(choices.quiet, &cx, &ends.sink.phases());
@@ -411,6 +421,10 @@ async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go) -> Result<
         Go::Run(Some(selection)) | Go::Delta(Some(selection), _) => {
             migration.select(selection.clone())
         }
+        _ => migration,
+    };
+    let migration = match &go {
+        Go::Hypercare | Go::Verify { untouched: true } => migration.only_untouched(),
         _ => migration,
     };
     let interrupted = stop_on_interrupt(&cx);
@@ -499,7 +513,8 @@ async fn drive(migration: &Migration, cx: &Context, sink: &dyn Sink, go: Go) -> 
         Go::Retry => migration.retry(cx).await?,
         Go::Delta(..) => migration.delta(cx).await?,
         Go::CutOver(_) => migration.cut_over(cx).await?,
-        Go::Verify => return migration.verify(cx).await,
+        Go::Hypercare => migration.delta(cx).await?,
+        Go::Verify { .. } => return migration.verify(cx).await,
     };
     migration.verify(cx).await
 }

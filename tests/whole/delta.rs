@@ -1,12 +1,19 @@
 //! A later pass brings what is new, leaves alone what was loaded, and costs no write where nothing changed.
 
-use chrono::Utc;
-use deskferry::rehearsal::world::{ConversationState, MessageKind};
+use std::sync::Arc;
+
+use chrono::{TimeDelta, Utc};
+use deskferry::core::context::RuntimeClock;
+use deskferry::core::http::{Client, Request};
+use deskferry::rehearsal::world::{ConversationState, MessageKind, WorldSpec};
 use deskferry::report::Report;
 use deskferry::{Context, ErrorKind};
 
+use serde_json::{Value, json};
+
 use super::program::Program;
-use super::scene::Scene;
+use super::rollback::{Colleague, PASSWORD};
+use super::scene::{ALL_SCENARIOS, Scene};
 
 async fn delta(scene: &Scene) -> Report {
     scene.migration().delta(&Context::new()).await.unwrap()
@@ -136,6 +143,82 @@ async fn a_delta_makes_changed_conversations_anew_though_it_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delta_brings_changed_rows_up_to_date_where_they_stand_though_it_is_killed() {
+    let scene = Scene::new().await;
+    let program = || Program::of(&scene);
+    let ran = program().run(&["run"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.output);
+    let before = scene.org.dump("Case").unwrap();
+    for case in &chats(&scene)[1..4] {
+        scene.kayako.touch(*case).unwrap();
+    }
+    let verb = ["delta", "--changed", "update"];
+    let killed = program()
+        .env("DESKFERRY_KILL_AT", "amended:1")
+        .run(&verb)
+        .await;
+    assert_eq!(killed.code, None, "{}", killed.output);
+    let resumed = program().run(&["resume"]).await;
+    assert_eq!(resumed.code, Some(0), "{}", resumed.output);
+    let after = scene.org.dump("Case").unwrap();
+    assert_eq!(after.len(), before.len(), "none was made");
+    let changed = |field: &str| {
+        let pairs = after.iter().zip(&before);
+        pairs.filter(|(a, b)| a[field] != b[field]).count()
+    };
+    assert_eq!(
+        changed("Last_Activity_Date__c"),
+        3,
+        "they say when they changed"
+    );
+    assert_eq!(changed("Subject"), 0);
+    assert_eq!(changed("CreatedDate"), 0, "only an insert sets it");
+    let again = delta(&scene).await;
+    assert!(again.changed.is_empty(), "{:?}", again.changed);
+    let verified = scene.verify().await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_cut_over_each_day_has_a_report_that_leaves_to_people_what_is_theirs() {
+    let scene = Scene::with(
+        WorldSpec::new(7, ALL_SCENARIOS),
+        |options| options,
+        |options| options.password(PASSWORD),
+    )
+    .await;
+    // The load was an hour ago.
+    let then = RuntimeClock::starting_at(Utc::now() - TimeDelta::hours(1));
+    let cx = Context::new().with_clock(Arc::new(then));
+    scene.migration().run(&cx).await.unwrap();
+    let agnes = Colleague::of(&scene, "agnes@acme.example.rehearsal").await;
+    let cases = scene.org.dump("Case").unwrap();
+    let case = cases[0]["Id"].as_str().unwrap();
+    agnes.update("Case", case, json!({"Subject": "Mine"})).await;
+    say_more(&scene, chats(&scene)[0], 9_999_999);
+    let strict = Program::of(&scene).run(&["verify"]).await;
+    assert_eq!(strict.code, Some(20), "{}", strict.output);
+    let cared = Program::of(&scene).run(&["hypercare"]).await;
+    assert_eq!(cared.code, Some(0), "{}", cared.output);
+    assert!(
+        cared
+            .output
+            .contains("1 more differ in rows that others changed"),
+        "{}",
+        cared.output
+    );
+    let mut targets = std::fs::read_dir(scene.workspace().join("targets")).unwrap();
+    let target = targets.next().unwrap().unwrap().path();
+    let today = Utc::now().format("%Y-%m-%d");
+    assert!(target.join(format!("hypercare/{today}.html")).exists());
+    assert_eq!(
+        scene.differences().len(),
+        2,
+        "her subject, and what was said since"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_changed_a_delta_writes_nothing() {
     let scene = Scene::new().await;
     scene.run().await.unwrap();
@@ -195,4 +278,65 @@ async fn before_the_first_read_is_over_there_is_no_delta() {
         Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
         Ok(report) => assert!(report.complete, "the read was over by then"),
     }
+}
+
+/// Merging is no matter of REST: people do it in the UI, programs by SOAP.
+async fn merge(scene: &Scene, object: &str, master: &str, other: &str) {
+    let http = Client::builder("colleague", &scene.org.url())
+        .build()
+        .unwrap();
+    let settings = scene.org.settings();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", settings.client_id.as_str()),
+        ("client_secret", settings.client_secret.0.as_str()),
+    ];
+    let request = Request::post("token", "services/oauth2/token").form(&form);
+    let answer = http.send(&Context::new(), request).await.unwrap();
+    let answer: Value = answer.json("log in").unwrap();
+    let token = answer["access_token"].as_str().unwrap();
+    let call = format!(
+        "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:p=\"urn:partner.soap.sforce.com\" \
+         xmlns:o=\"urn:sobject.partner.soap.sforce.com\"><soapenv:Header><p:SessionHeader><p:sessionId>{token}</p:sessionId>\
+         </p:SessionHeader></soapenv:Header><soapenv:Body><p:merge><p:request><p:masterRecord><o:type>{object}</o:type>\
+         <o:Id>{master}</o:Id></p:masterRecord><p:recordToMergeIds>{other}</p:recordToMergeIds></p:request></p:merge>\
+         </soapenv:Body></soapenv:Envelope>"
+    );
+    let request = Request::post("merge", "services/Soap/u/66.0")
+        .bytes("text/xml; charset=UTF-8", call.into_bytes());
+    let request = request.header("SOAPAction", "merge");
+    let answer = http.send(&Context::new(), request).await.unwrap();
+    let said = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(said.contains("<success>true</success>"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_merged_in_the_org_is_followed() {
+    let scene = Scene::new().await;
+    scene.run().await.unwrap();
+    let contacts = scene.org.dump("Contact").unwrap();
+    let cases = scene.org.dump("Case").unwrap();
+    let with_cases = |row: &&Value| cases.iter().any(|case| case["ContactId"] == row["Id"]);
+    let ids: Vec<&str> = contacts
+        .iter()
+        .filter(with_cases)
+        .take(2)
+        .filter_map(|row| row["Id"].as_str())
+        .collect();
+    merge(&scene, "Contact", ids[0], ids[1]).await;
+    let verified = scene.verify().await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+    let told = |report: &Report| {
+        report
+            .notes
+            .iter()
+            .any(|note| note.starts_with("1 rows of ours were merged"))
+    };
+    assert!(told(&verified), "{:?}", verified.notes);
+    let report = delta(&scene).await;
+    assert!(report.complete && !told(&report), "{:?}", report.notes);
+    let how = deskferry::migration::Rollback::default();
+    let undone = scene.migration().roll_back(&Context::new(), &how).await;
+    let undone = undone.unwrap();
+    assert!(undone.is_whole(), "{}", undone.summary());
 }

@@ -32,7 +32,7 @@ const OBJECTS: [&str; 12] = [
     "User",
 ];
 
-const PASSWORD: &str = "rehearsal";
+pub(super) const PASSWORD: &str = "rehearsal";
 
 async fn scene() -> Scene {
     Scene::with(
@@ -106,13 +106,13 @@ fn reasons(report: &UndoReport) -> Vec<(&str, &str, u64)> {
 }
 
 /// An agent who works in the org while and after it is migrated.
-struct Colleague {
+pub(super) struct Colleague {
     http: Client,
     bearer: String,
 }
 
 impl Colleague {
-    async fn of(scene: &Scene, username: &str) -> Self {
+    pub(super) async fn of(scene: &Scene, username: &str) -> Self {
         let http = Client::builder("colleague", &scene.org.url())
             .build()
             .unwrap();
@@ -146,7 +146,7 @@ impl Colleague {
         self.send(Request::post("insert", path).json(&row)).await;
     }
 
-    async fn update(&self, object: &str, id: &str, row: Value) {
+    pub(super) async fn update(&self, object: &str, id: &str, row: Value) {
         let path = format!("services/data/v67.0/sobjects/{object}/{id}");
         self.send(Request::patch("update", path).json(&row)).await;
     }
@@ -423,4 +423,47 @@ async fn what_cannot_be_seen_is_not_taken_for_nobodys() {
     assert!(reasons(&report).contains(&("Case", "not-readable", held)));
     let report = roll_back(&scene, &forced()).await;
     assert!(report.is_whole(), "{}", report.summary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_into_rows_of_others_is_given_back() {
+    let scene = scene().await;
+    let agnes = Colleague::of(&scene, "agnes@acme.example.rehearsal").await;
+    let world = scene.kayako.world();
+    let asked = world
+        .conversation_by_id(chats(&scene)[0])
+        .unwrap()
+        .requester;
+    let address = world.person(asked).and_then(|person| person.emails.first());
+    let there = json!({"LastName": "Was here", "Email": address.unwrap()});
+    agnes.insert("Contact", there).await;
+    let before = held(&scene);
+    let mapping = scene.workspace().join("mapping.toml");
+    let text = std::fs::read_to_string(&mapping).unwrap();
+    let line = "on_match = \"link\" # likewise";
+    assert!(text.contains(line));
+    std::fs::write(
+        &mapping,
+        text.replace(line, "on_match = { overwrite = [\"LastName\"] }"),
+    )
+    .unwrap();
+    let ran = Program::of(&scene).run(&["run"]).await;
+    assert!(ran.code.is_some(), "{}", ran.output);
+    let names = |name: &str| {
+        let rows = scene.org.dump("Contact").unwrap();
+        rows.iter().filter(|row| row["LastName"] == name).count()
+    };
+    assert_eq!(names("Was here"), 0, "it was overwritten");
+    let back = Program::of(&scene).run(&["rollback", "--yes"]).await;
+    assert_eq!(back.code, Some(0), "{}", back.output);
+    let stamps = |mut rows: Vec<(String, Value)>| {
+        // Who changed it last, and when, is the platform's to say.
+        for (_, row) in &mut rows {
+            row.as_object_mut()
+                .unwrap()
+                .retain(|name, _| !name.starts_with("LastModified"));
+        }
+        rows
+    };
+    assert_same(&stamps(held(&scene)), &stamps(before));
 }

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::key::{RecordId, RecordKey};
@@ -25,6 +25,9 @@ pub trait Journal: Send + Sync {
 
     /// What is known of these records' rows, in the order of records, then rows.
     async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>>;
+
+    /// What was changed of rows that stood before, in order.
+    async fn images(&self, rows: &[(RecordId, u32)]) -> Result<Vec<Option<Image>>>;
 
     /// What is known of other records, one answer per key, in order.
     async fn look(&self, keys: &[RecordKey]) -> Result<Vec<Known>>;
@@ -46,6 +49,27 @@ pub trait Journal: Send + Sync {
     async fn rows(&self, records: &[RecordId]) -> Result<Vec<Known>>;
 }
 
+/// A change of a row that stood before it, field by field: what a rollback restores, and how it knows whether that is still ours.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// What stood there before the first change.
+    pub before: Map<String, Value>,
+    /// What was written last.
+    pub written: Map<String, Value>,
+}
+
+impl Image {
+    /// The same change after an earlier one of the same row: what stood there before that one counts.
+    #[must_use]
+    pub fn after(mut self, earlier: Self) -> Self {
+        self.before.extend(earlier.before);
+        for (field, value) in earlier.written {
+            self.written.entry(field).or_insert(value);
+        }
+        self
+    }
+}
+
 /// What was meant to be done to one row of the target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intent {
@@ -63,8 +87,8 @@ pub struct Intent {
     pub sent_at: DateTime<Utc>,
     /// The hash of what is sent and the mapping's version.
     pub hash: [u8; 16],
-    /// The values that stand there before a change.
-    pub before: Option<Value>,
+    /// For a change of a row that stood before it: what stands there, and what is written instead.
+    pub image: Option<Image>,
 }
 
 /// One row in the target that belongs to a record.
@@ -192,5 +216,26 @@ impl Known {
             Self::Settled { verdict, .. } => Some(verdict),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_stood_there_before_the_first_change_is_kept_and_what_was_written_last() {
+        let image = |before: Value, written: Value| -> Image {
+            serde_json::from_value(json!({ "before": before, "written": written })).unwrap()
+        };
+        let first = image(json!({"a": null, "b": 1}), json!({"a": 2, "b": 2}));
+        let second = image(json!({"a": 2, "c": 0}), json!({"a": 3, "c": 3}));
+        let both = image(
+            json!({"a": null, "b": 1, "c": 0}),
+            json!({"a": 3, "b": 2, "c": 3}),
+        );
+        assert_eq!(second.after(first), both);
     }
 }

@@ -13,6 +13,7 @@
 //!
 //! No platform's name or quirk appears in this crate.
 
+pub mod amend;
 pub mod audit;
 pub mod blob;
 pub mod cells;

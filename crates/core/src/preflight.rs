@@ -7,12 +7,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::key::RecordKind;
 
 /// A target that can be looked at beforehand: rights, features, rules, room. Reads only.
 #[async_trait]
 pub trait Preflight: Send + Sync {
     /// Asks the target everything that decides how a load will go.
     async fn look(&self, cx: &Context) -> Result<Looked>;
+
+    /// Its features that a result needs, whatever the source holds, and whether they are there, as far as the target tells
+    /// now: one that does not answer is no error.
+    async fn features(&self, _cx: &Context) -> Vec<Feature> {
+        Vec::new()
+    }
+}
+
+/// A feature of a target that records of some kinds need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    /// What people call it there.
+    pub name: String,
+    /// The kinds of records that need it.
+    pub of: Vec<RecordKind>,
+    /// Whether it is there; unknown where the target did not tell.
+    pub there: Option<bool>,
+    /// What is lost without it.
+    pub lost: String,
+    /// What switches it on.
+    pub switch: String,
 }
 
 /// What was found at a target.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::amend::Amend;
 use crate::blob::{BlobInfo, Blobs};
 use crate::consent::Told;
 use crate::context::Context;
@@ -61,6 +62,11 @@ pub trait Sink: Send + Sync {
 
     /// The same target as something that can be read back, if it can.
     fn as_verify(&self) -> Option<&dyn Verify> {
+        None
+    }
+
+    /// The same target as something whose rows can be brought up to date where they stand, if they can.
+    fn as_amend(&self) -> Option<&dyn Amend> {
         None
     }
 

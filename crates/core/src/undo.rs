@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::journal::Image;
 use crate::key::RecordId;
 
 /// A target whose rows can be taken back.
@@ -20,6 +21,13 @@ pub trait Undo: Send + Sync {
     /// Takes rows back, or on trial only says what would become of them: one answer per row, in order. A row that somebody
     /// else works with is held, never removed.
     async fn undo(&self, cx: &Context, batch: UndoBatch) -> Result<Vec<Undone>>;
+
+    /// Gives rows of others the values back that stood there before we changed them, or on trial only says what would become
+    /// of them: one answer per row, in order. A value that somebody changed since stays.
+    async fn restore(&self, _cx: &Context, batch: RestoreBatch) -> Result<Vec<Undone>> {
+        let held = || Undone::Held("not-restorable".to_owned());
+        Ok(batch.rows.iter().map(|_| held()).collect())
+    }
 
     /// Rows of an object that carry the mark of a pass: those whose answer was lost are found by it. `None` where rows of
     /// this object carry none.
@@ -65,6 +73,19 @@ pub struct UndoRow {
     pub loaded_at: Option<DateTime<Utc>>,
 }
 
+/// Rows of one object that others made and we changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoreBatch {
+    /// The object.
+    pub object: String,
+    /// The rows: the id of each in the target, and what was changed of it.
+    pub rows: Vec<(String, Image)>,
+    /// Whether nothing may be changed.
+    pub trial: bool,
+    /// Whether values that somebody changed since are given back, too.
+    pub force: bool,
+}
+
 /// Tells rows of ours from others.
 #[async_trait]
 pub trait Ours: Send + Sync {
@@ -80,6 +101,8 @@ pub enum Undone {
     Removed,
     /// It was gone already.
     Gone,
+    /// It says what it said before we changed it; on trial: it can.
+    Restored,
     /// It stays, and a slug says why.
     Held(String),
     /// The target refused.

@@ -1,6 +1,7 @@
 //! Reading back what was written.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
@@ -29,6 +30,8 @@ pub struct Checked {
     pub field: String,
     /// What the comparison found.
     pub finding: Finding,
+    /// When somebody else changed the row last; nothing where we did, or where that is not told.
+    pub touched_at: Option<DateTime<Utc>>,
 }
 
 /// What a comparison found.

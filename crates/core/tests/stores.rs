@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use deskferry_core::blob::BlobInfo;
-use deskferry_core::journal::{Effect, EffectState, Intent, Operation};
+use deskferry_core::journal::{Effect, EffectState, Image, Intent, Operation};
 use deskferry_core::ledger::{Final, Ledger, LedgerOwner, SqliteLedger};
 use deskferry_core::model::{Facts, Meta};
 use deskferry_core::sink::{FileState, Verdict};
@@ -340,7 +340,12 @@ async fn the_sqlite_index_does_what_every_index_must() {
 
 // ── The ledger ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-fn intent(record: i64, row: u32, before: Option<Value>) -> Intent {
+fn image(before: &str, written: &str) -> Image {
+    serde_json::from_value(json!({"before": {"Name": before}, "written": {"Name": written}}))
+        .unwrap()
+}
+
+fn intent(record: i64, row: u32, change: Option<(&str, &str)>) -> Intent {
     Intent {
         record: RecordId(record),
         row,
@@ -349,7 +354,7 @@ fn intent(record: i64, row: u32, before: Option<Value>) -> Intent {
         request: "r1".into(),
         sent_at: at(5),
         hash: [7; 16],
-        before,
+        image: change.map(|(before, written)| image(before, written)),
     }
 }
 
@@ -381,12 +386,12 @@ async fn ledger_suite(ledger: &dyn Ledger) {
         .intend(vec![
             intent(1, 0, None),
             intent(1, 1, None),
-            intent(2, 0, Some(json!({ "Name": "old" }))),
+            intent(2, 0, Some(("old", "ours"))),
         ])
         .await
         .unwrap();
     ledger
-        .intend(vec![intent(2, 0, Some(json!({ "Name": "ours" })))])
+        .intend(vec![intent(2, 0, Some(("ours", "ours again")))])
         .await
         .unwrap();
     ledger.settle(vec![confirmed(1, 1, "500")]).await.unwrap();
@@ -399,10 +404,13 @@ async fn ledger_suite(ledger: &dyn Ledger) {
     assert!(
         matches!(&effects[0].state, EffectState::Intended { request, sent_at } if request == "r1" && *sent_at == at(5))
     );
-    let before = ledger.before_image(RecordId(2), 0).await.unwrap();
+    let images = ledger
+        .images(&[(RecordId(2), 0), (RecordId(1), 0)])
+        .await
+        .unwrap();
     assert_eq!(
-        before,
-        Some(json!({ "Name": "old" })),
+        images,
+        [Some(image("old", "ours again")), None],
         "what stood there before ours is never overwritten"
     );
 

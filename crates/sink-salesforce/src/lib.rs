@@ -91,6 +91,7 @@
 /// As in the meter.
 const PLATFORM: &str = "salesforce";
 
+mod amend;
 mod auth;
 #[cfg(feature = "bench")]
 #[doc(hidden)]

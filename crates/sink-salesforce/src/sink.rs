@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use deskferry_core::amend::Amend;
 use deskferry_core::context::Context;
 use deskferry_core::error::{Error, Result};
 use deskferry_core::forecast::Forecast;
@@ -15,16 +16,17 @@ use deskferry_core::shown::Shown;
 use deskferry_core::sink::{Batch, Counterpart, Outcome, Phase, Sink, TargetInfo};
 use deskferry_core::undo::Undo;
 use deskferry_core::verify::{Checked, Verify};
+use futures::future::FutureExt;
 use futures::lock::Mutex;
 
 use crate::client::Api;
 use crate::config::SalesforceConfig;
 use crate::estimate::Ways;
 use crate::load::{self, Run};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, OnMatch};
 use crate::org::Org;
 use crate::undo::Relations;
-use crate::{handoff, preflight, verify};
+use crate::{amend, handoff, preflight, verify};
 
 /// A Salesforce org as a sink.
 #[derive(Debug)]
@@ -92,8 +94,24 @@ impl Salesforce {
         Ok(org)
     }
 
+    /// Fills or overwrites rows of others that the batch was found to be, where the mapping says so.
+    async fn amend_found(
+        &self,
+        run: &Run<'_>,
+        object: &str,
+        outcomes: Vec<Outcome>,
+    ) -> Result<Vec<Outcome>> {
+        if run.lines(object)?.on_match == OnMatch::Link {
+            return Ok(outcomes);
+        }
+        // With the rows that were found just now.
+        let run = Run::open(run.cx, &self.api, run.org, &self.mapping, run.batch).await?;
+        // Boxed: what it waits for is nested too deep for the compiler to look through.
+        amend::matched(&run, outcomes).boxed().await
+    }
+
     /// The same, with the queues and rights that the decisions of a batch speak of.
-    async fn org_for(&self, cx: &Context, batch: &Batch) -> Result<Arc<Org>> {
+    pub(crate) async fn org_for(&self, cx: &Context, batch: &Batch) -> Result<Arc<Org>> {
         let org = self.org(cx).await?;
         let decisions = batch
             .records
@@ -128,8 +146,16 @@ impl Sink for Salesforce {
         match batch.phase {
             "agents" => load::agents::write(&run).await,
             "values" => Ok(load::values::write(&run)),
-            "accounts" => load::accounts::write(&run).await,
-            "contacts" => load::leads::people(&run).await,
+            "accounts" => {
+                let outcomes = load::accounts::write(&run).await?;
+                self.amend_found(&run, load::accounts::OBJECT, outcomes)
+                    .await
+            }
+            "contacts" => {
+                let outcomes = load::leads::people(&run).await?;
+                self.amend_found(&run, load::contacts::OBJECT, outcomes)
+                    .await
+            }
             "cases" => load::cases::write(&run).await,
             "statistics" => load::statistics::write(&run).await,
             "files" => load::files::write(&run).await,
@@ -192,6 +218,10 @@ impl Sink for Salesforce {
     }
 
     fn as_verify(&self) -> Option<&dyn Verify> {
+        Some(self)
+    }
+
+    fn as_amend(&self) -> Option<&dyn Amend> {
         Some(self)
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::Ledger;
 use crate::error::Result;
-use crate::journal::{Effect, Intent, Journal, Known};
+use crate::journal::{Effect, Image, Intent, Journal, Known};
 use crate::key::{RecordId, RecordKey};
 use crate::stage::Stage;
 use crate::stage::askers::Askers;
@@ -95,6 +95,10 @@ impl Journal for LedgerJournal {
 
     async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>> {
         self.ledger.effects(records).await
+    }
+
+    async fn images(&self, rows: &[(RecordId, u32)]) -> Result<Vec<Option<Image>>> {
+        self.ledger.images(rows).await
     }
 
     async fn look(&self, keys: &[RecordKey]) -> Result<Vec<Known>> {

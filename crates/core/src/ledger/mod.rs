@@ -13,8 +13,9 @@ use serde_json::Value;
 pub use journal::LedgerJournal;
 pub use sqlite::SqliteLedger;
 
+use crate::amend::Merged;
 use crate::error::Result;
-use crate::journal::{Effect, Intent};
+use crate::journal::{Effect, Image, Intent};
 use crate::key::RecordId;
 use crate::sink::Verdict;
 
@@ -94,6 +95,21 @@ pub struct Written {
     pub id: String,
 }
 
+/// A row that others made and we changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// The record that it was found to be.
+    pub record: RecordId,
+    /// The change's number within the record.
+    pub row: u32,
+    /// The object.
+    pub object: String,
+    /// Its id in the target.
+    pub id: String,
+    /// What was changed.
+    pub image: Image,
+}
+
 /// A target's ledger.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -107,12 +123,14 @@ pub trait Ledger: Send + Sync {
     async fn settle(&self, effects: Vec<Effect>) -> Result<()>;
     /// The effects of records, in the order of records, then rows.
     async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>>;
-    /// The values that stood in a row before we changed it.
-    async fn before_image(&self, record: RecordId, row: u32) -> Result<Option<Value>>;
+    /// What was changed of rows that stood before, in order.
+    async fn images(&self, rows: &[(RecordId, u32)]) -> Result<Vec<Option<Image>>>;
     /// Makes outcomes final at a time.
     async fn finish(&self, phase: &str, at: DateTime<Utc>, outcomes: Vec<Final>) -> Result<()>;
     /// When these records had their outcomes, in order; nothing where that was before ledgers kept it.
     async fn finished_at(&self, records: &[RecordId]) -> Result<Vec<Option<DateTime<Utc>>>>;
+    /// How many records had their outcomes at this time or later.
+    async fn finished_since(&self, at: DateTime<Utc>) -> Result<u64>;
     /// Those of these records, each with what was read of it last, that stand in the target as something else was read of
     /// them.
     async fn outdated(&self, records: &[(RecordId, u64)]) -> Result<Vec<RecordId>>;
@@ -161,6 +179,19 @@ pub trait Ledger: Send + Sync {
         after: Option<(RecordId, u32)>,
         limit: usize,
     ) -> Result<Vec<Written>>;
+    /// The next rows that others made and records of these phases changed, behind a record's row; of all phases when none is
+    /// named.
+    async fn changed(
+        &self,
+        phases: &[String],
+        after: Option<(RecordId, u32)>,
+        limit: usize,
+    ) -> Result<Vec<Changed>>;
+    /// Changes of rows are undone: forgets them, and a record of which nothing else was made or changed whole.
+    async fn restored(&self, rows: &[(RecordId, u32)]) -> Result<()>;
+    /// Rows were merged into others: what they stood for stands in those now, which stay theirs who made them. Answers how many
+    /// of them were known.
+    async fn follow(&self, merged: &[Merged]) -> Result<u64>;
     /// Whether rows of the target with these ids are known, in order.
     async fn known(&self, ids: &[String]) -> Result<Vec<bool>>;
     /// Rows are gone from the target: forgets them and the outcomes of all records that had one of them. A record of which no

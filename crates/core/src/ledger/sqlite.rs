@@ -13,11 +13,14 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::{Final, Ledger, LedgerOwner, PhaseState, VerdictCount, Written, WrittenObject};
+use super::{
+    Changed, Final, Ledger, LedgerOwner, PhaseState, VerdictCount, Written, WrittenObject,
+};
+use crate::amend::Merged;
 use crate::db::{Db, DbError, Schema};
 use crate::error::{Error, Result};
 use crate::fault::point;
-use crate::journal::{Effect, EffectState, Intent};
+use crate::journal::{Effect, EffectState, Image, Intent};
 use crate::key::RecordId;
 use crate::sink::Verdict;
 use rows::{EffectReader, EffectWriter, OutcomeReader, column, read_message, time, verdict_number};
@@ -93,12 +96,16 @@ impl SqliteLedger {
 fn put_intents(c: &Connection, intents: Vec<Intent>) -> Result<(), DbError> {
     let mut writer = EffectWriter::new(c)?;
     for i in intents {
-        if let Some(before) = &i.before {
-            // The first image counts: a repeated change must not hide what stood there before ours.
+        if let Some(image) = i.image {
+            // A repeated change must not hide what stood there before the first.
+            let image = match read_image(c, i.record, i.row)? {
+                Some(earlier) => image.after(earlier),
+                None => image,
+            };
             c.prepare_cached(
-                "INSERT OR IGNORE INTO before_images(record, row, image) VALUES(?1,?2,?3)",
+                "INSERT OR REPLACE INTO before_images(record, row, image) VALUES(?1,?2,?3)",
             )?
-            .execute(params![i.record.0, i.row, before.to_string()])?;
+            .execute(params![i.record.0, i.row, serde_json::to_string(&image)?])?;
         }
         writer.put(&Effect {
             record: i.record,
@@ -113,6 +120,16 @@ fn put_intents(c: &Connection, intents: Vec<Intent>) -> Result<(), DbError> {
         })?;
     }
     Ok(())
+}
+
+fn read_image(c: &Connection, record: RecordId, row: u32) -> Result<Option<Image>, DbError> {
+    let image: Option<String> = c
+        .prepare_cached("SELECT image FROM before_images WHERE record = ?1 AND row = ?2")?
+        .query_row(params![record.0, row], |r| r.get(0))
+        .optional()?;
+    Ok(image
+        .map(|image| serde_json::from_str(&image))
+        .transpose()?)
 }
 
 fn put_outcomes(
@@ -271,17 +288,12 @@ impl Ledger for SqliteLedger {
             .await
     }
 
-    async fn before_image(&self, record: RecordId, row: u32) -> Result<Option<Value>> {
+    async fn images(&self, rows: &[(RecordId, u32)]) -> Result<Vec<Option<Image>>> {
+        let rows = rows.to_vec();
         self.db
-            .call("read a before-image", move |c| {
-                let image: Option<String> = c
-                    .query_row(
-                        "SELECT image FROM before_images WHERE record = ?1 AND row = ?2",
-                        params![record.0, row],
-                        |r| r.get(0),
-                    )
-                    .optional()?;
-                Ok(image.map(|i| serde_json::from_str(&i)).transpose()?)
+            .call("read what was changed", move |c| {
+                let image = |(record, row)| read_image(c, record, row);
+                rows.into_iter().map(image).collect()
             })
             .await
     }
@@ -332,6 +344,19 @@ impl Ledger for SqliteLedger {
                     found.push(at.flatten().map(time));
                 }
                 Ok(found)
+            })
+            .await
+    }
+
+    async fn finished_since(&self, at: DateTime<Utc>) -> Result<u64> {
+        self.db
+            .call("count what was loaded lately", move |c| {
+                let count: i64 = c.query_row(
+                    "SELECT count(*) FROM outcomes WHERE at >= ?1",
+                    [at.timestamp_millis()],
+                    |r| r.get(0),
+                )?;
+                Ok(count.cast_unsigned())
             })
             .await
     }
@@ -567,6 +592,43 @@ impl Ledger for SqliteLedger {
         self.db
             .call("read what was written", move |c| {
                 undo::written(c, &object, &phases, after, limit)
+            })
+            .await
+    }
+
+    async fn changed(
+        &self,
+        phases: &[String],
+        after: Option<(RecordId, u32)>,
+        limit: usize,
+    ) -> Result<Vec<Changed>> {
+        let phases = phases.to_vec();
+        self.db
+            .call("read what was changed", move |c| {
+                undo::changed(c, &phases, after, limit)
+            })
+            .await
+    }
+
+    async fn restored(&self, rows: &[(RecordId, u32)]) -> Result<()> {
+        let rows = rows.to_vec();
+        self.db
+            .call("forget changes that are undone", move |c| {
+                let t = c.transaction()?;
+                undo::restored(&t, &rows)?;
+                Ok(t.commit()?)
+            })
+            .await
+    }
+
+    async fn follow(&self, merged: &[Merged]) -> Result<u64> {
+        let merged = merged.to_vec();
+        self.db
+            .call("follow merged rows", move |c| {
+                let t = c.transaction()?;
+                let known = undo::follow(&t, &merged)?;
+                t.commit()?;
+                Ok(known)
             })
             .await
     }

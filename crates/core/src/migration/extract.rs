@@ -91,6 +91,9 @@ pub async fn discover(cx: &Context, workspace: &Workspace) -> Result<Discovery> 
             rejected: count.rejected,
         });
     }
+    let kinds = &found.kinds;
+    let holds = |kind| kinds.iter().any(|one| one.kind == kind && one.read > 0);
+    found.features = workspace.features(holds);
     // In the order of reading, which is that of the files on disk.
     let highest = index.highest().await?.map_or(0, |id| id.0);
     for first in (1..=highest).step_by(TOGETHER) {

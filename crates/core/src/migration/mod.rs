@@ -9,6 +9,7 @@
 //! books, and lets the next one open when its gate is passed. The process may die at any moment; [`Migration::resume`]
 //! goes on where it was.
 
+mod amending;
 mod band;
 mod batches;
 mod belonging;
@@ -20,6 +21,7 @@ mod gate;
 mod handing;
 mod late;
 mod load;
+mod merging;
 mod owning;
 mod progress;
 mod read;
@@ -87,6 +89,7 @@ pub struct Migration {
     undecided: Undecided,
     selection: Option<Selection>,
     on_change: OnChange,
+    untouched: bool,
     on_gone: OnGone,
     target_name: Option<String>,
     progress: Arc<dyn Progress>,
@@ -146,6 +149,7 @@ impl Migration {
             undecided: Undecided::default(),
             selection: None,
             on_change: OnChange::default(),
+            untouched: false,
             on_gone: OnGone::default(),
             target_name: None,
             progress: Arc::new(Silent),
@@ -178,6 +182,14 @@ impl Migration {
     #[must_use]
     pub fn select(mut self, selection: Selection) -> Self {
         self.selection = Some(selection);
+        self
+    }
+
+    /// Differences in rows that others changed after they were loaded are counted apart by [`verify`](Self::verify): people work in the
+    /// target by then.
+    #[must_use]
+    pub const fn only_untouched(mut self) -> Self {
+        self.untouched = true;
         self
     }
 
@@ -335,6 +347,8 @@ impl Migration {
         // The mark of the pass before its first row; a pass that brings nothing does no harm.
         ledger.put(PASS, &serde_json::json!(pass)).await?;
         opened.pass = pass;
+        let merged = self.follow_merged(cx, &opened).await?;
+        opened.warnings.extend(merged);
         delta::begin(cx, self.source.as_ref(), opened.stage.index().as_ref()).await?;
         let policies = Policies {
             on_change: self.on_change,
@@ -440,7 +454,9 @@ impl Migration {
     /// `Unsupported` when the sink cannot be read back; `Mismatch` without a ledger.
     pub async fn verify(&self, cx: &Context) -> Result<Report> {
         let recorder = Recorder::new(cx, &self.progress);
-        let opened = self.open_loaded(cx).await?;
+        let mut opened = self.open_loaded(cx).await?;
+        let merged = self.follow_merged(cx, &opened).await?;
+        opened.warnings.extend(merged);
         let told = Arc::clone(&recorder) as Arc<dyn Progress>;
         let found = verifying::verify(cx, self, &opened, told).await?;
         self.report(cx, &opened, found, &recorder).await
@@ -664,6 +680,7 @@ async fn look(folder: &std::path::Path) -> Result<Vec<(std::path::PathBuf, Repor
             let pass = ledger.get(PASS).await?.and_then(|n| n.as_u64());
             report.mark = format!("{}-{}", owner.mark, pass.unwrap_or(0));
         }
+        report.outlook = reporting::outlook(index.as_ref(), &ledger, &report).await?;
         reports.push((folder, report));
     }
     Ok(reports)

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::progress::{Progress, Recorder};
+use super::reporting::key_of;
 use super::undoing::{loaded_at, loaded_until};
 use super::{Migration, Opened};
 use crate::context::Context;
@@ -40,6 +41,9 @@ pub enum OnChange {
     Leave,
     /// They are taken back and made anew, with all that is in them: only where nobody but us has touched any of it.
     Recreate,
+    /// All that changed is brought up to date where it stands, people, companies and conversations alike: only where nobody
+    /// but us has touched the row since. The target's own dates of change are then those of this pass.
+    Update,
 }
 
 /// What becomes of loaded conversations that are gone from the source.
@@ -95,7 +99,13 @@ impl Migration {
         let progress = Arc::clone(recorder) as Arc<dyn Progress>;
         let (reader, _watched) = self.reader(opened.stage.clone(), progress);
         reader.run(cx).await?;
-        let told = self.take_back_what_changed(cx, opened, policies).await?;
+        let mut told = Vec::new();
+        if policies.on_change == OnChange::Recreate || policies.on_gone == OnGone::Remove {
+            told.extend(self.take_back_what_changed(cx, opened, policies).await?);
+        }
+        if policies.on_change == OnChange::Update {
+            told.extend(self.amend_what_changed(cx, opened).await?);
+        }
         Policies::default().intend(ledger.as_ref()).await?;
         Ok(told)
     }
@@ -376,7 +386,7 @@ impl Renewal<'_> {
                     .map_err(|e| Error::storage("make conversations anew", e))?;
                 for (row, answer) in some.iter().zip(answers) {
                     let reason = match answer {
-                        Undone::Removed | Undone::Gone => {
+                        Undone::Removed | Undone::Gone | Undone::Restored => {
                             gone.push(row.id.clone());
                             continue;
                         }
@@ -413,10 +423,8 @@ impl Renewal<'_> {
         for (reason, (count, example)) in &self.kept {
             let example: Vec<RecordId> = example.iter().copied().collect();
             let rows = self.stage.index().rows(&example).await?;
-            let example = rows.first().zip(tenant.as_ref());
-            let example = example.map_or(String::new(), |(row, tenant)| {
-                let base = tenant.key(row.kind, "");
-                format!(", such as {}{}", base.as_str(), row.source_id)
+            let example = rows.first().map_or(String::new(), |row| {
+                format!(", such as {}", key_of(tenant.as_ref(), row))
             });
             told.push(format!(
                 "{count} changed conversations stay as they were loaded ({reason}){example}"

@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RecordId, RecordKind, Tenant};
 use crate::ledger::{Ledger, PhaseState};
 use crate::report::{
-    Changed, Example, PhaseReport, Pulse, ReasonReport, RejectReport, Report, Usage,
+    Changed, Example, LATELY, Outlook, PhaseReport, Pulse, ReasonReport, RejectReport, Report,
+    Usage,
 };
 use crate::sink::{Phase, Verdict};
 use crate::stage::Stage;
@@ -176,9 +177,29 @@ pub(super) async fn report_of(index: &dyn Index, ledger: &dyn Ledger) -> Result<
         meter: Vec::new(),
         usage: kept(ledger, USAGE).await?,
         pulse: kept(ledger, PULSE).await?,
+        outlook: None,
         verify: Vec::new(),
         differences: Vec::new(),
     })
+}
+
+/// When a load that is not over will be.
+pub(super) async fn outlook(
+    index: &dyn Index,
+    ledger: &dyn Ledger,
+    report: &Report,
+) -> Result<Option<Outlook>> {
+    if report.complete {
+        return Ok(None);
+    }
+    let left = report.phases.iter();
+    let left = left.map(|line| line.read.saturating_sub(line.settled()));
+    let lately = ledger.finished_since(chrono::Utc::now() - LATELY).await?;
+    Ok(Some(Outlook::new(
+        left.sum(),
+        lately,
+        index.is_whole().await?,
+    )))
 }
 
 /// What was loaded and was read again with other contents since.

@@ -13,9 +13,9 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::point;
 use crate::key::RecordId;
-use crate::ledger::Ledger;
+use crate::ledger::{Changed, Ledger};
 use crate::report::{Example, UndoReport, UndoneObject, UndoneReason};
-use crate::undo::{Ours, Undo, UndoBatch, UndoRow, Undone};
+use crate::undo::{Ours, RestoreBatch, Undo, UndoBatch, UndoRow, Undone};
 
 /// Rows that are taken back together.
 const TOGETHER: usize = 200;
@@ -64,6 +64,7 @@ impl Migration {
             marks: (0..=opened.pass).map(|pass| opened.mark_of(pass)).collect(),
             loaded_until: if how.force { None } else { loaded_until },
             held: Arc::default(),
+            force: how.force,
             trial: true,
         };
         let tally = pass.over_all().await?;
@@ -138,6 +139,7 @@ struct Pass<'a> {
     loaded_until: Option<DateTime<Utc>>,
     /// Rows that stay.
     held: Arc<HashSet<String>>,
+    force: bool,
     trial: bool,
 }
 
@@ -157,6 +159,7 @@ impl Pass<'_> {
             let counted = self.over(object, open.contains(object), &mut tally).await?;
             tally.objects.push(counted);
         }
+        self.restore(&mut tally).await?;
         let place = |object: &UndoneObject| shown.iter().position(|name| *name == object.object);
         tally.objects.sort_by_key(place);
         Ok(tally)
@@ -194,6 +197,67 @@ impl Pass<'_> {
             }
         }
         Ok(counted)
+    }
+
+    /// Rows of others say again what they said before.
+    async fn restore(&self, tally: &mut Tally) -> Result<()> {
+        let mut after = None;
+        loop {
+            let rows = self.ledger.changed(&self.phases, after, TOGETHER).await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = Some((last.record, last.row));
+            let mut objects: BTreeMap<String, Vec<Changed>> = BTreeMap::new();
+            for row in rows {
+                objects.entry(row.object.clone()).or_default().push(row);
+            }
+            for (object, rows) in objects {
+                self.restore_some(&object, &rows, tally).await?;
+            }
+        }
+    }
+
+    async fn restore_some(&self, object: &str, rows: &[Changed], tally: &mut Tally) -> Result<()> {
+        self.cx.check("roll back")?;
+        let batch = RestoreBatch {
+            object: object.to_owned(),
+            rows: rows
+                .iter()
+                .map(|row| (row.id.clone(), row.image.clone()))
+                .collect(),
+            trial: self.trial,
+            force: self.force,
+        };
+        let answers = self.undo.restore(self.cx, batch).await?;
+        point("restore-answered").map_err(|e| Error::storage("roll back", e))?;
+        let mut done = Vec::new();
+        for (row, answer) in rows.iter().zip(answers) {
+            let reason = match &answer {
+                Undone::Held(reason) => Some(("held", reason.clone(), String::new())),
+                Undone::Failed { code, message } => Some(("failed", code.clone(), message.clone())),
+                Undone::Removed | Undone::Gone | Undone::Restored => None,
+            };
+            let counted = tally.object(object);
+            counted.rows += 1;
+            match (answer, reason) {
+                (_, Some((outcome, reason, message))) => {
+                    match outcome {
+                        "held" => counted.held += 1,
+                        _ => counted.failed += 1,
+                    }
+                    tally.reason(object, outcome, reason, &row.id, message);
+                    continue;
+                }
+                (Undone::Gone, None) => counted.gone += 1,
+                (_, None) => counted.restored += 1,
+            }
+            done.push((row.record, row.row));
+        }
+        if !self.trial {
+            self.ledger.restored(&done).await?;
+        }
+        Ok(())
     }
 
     async fn strays(&self, object: &str) -> Result<Vec<UndoRow>> {
@@ -241,7 +305,7 @@ impl Pass<'_> {
                     counted.removed += 1;
                     gone.push(row.id);
                 }
-                Undone::Gone => {
+                Undone::Gone | Undone::Restored => {
                     counted.gone += 1;
                     gone.push(row.id);
                 }
@@ -288,6 +352,20 @@ struct Tally {
 }
 
 impl Tally {
+    fn object(&mut self, object: &str) -> &mut UndoneObject {
+        let at = match self.objects.iter().position(|known| known.object == object) {
+            Some(at) => at,
+            None => {
+                self.objects.push(UndoneObject {
+                    object: object.to_owned(),
+                    ..UndoneObject::default()
+                });
+                self.objects.len() - 1
+            }
+        };
+        &mut self.objects[at]
+    }
+
     fn reason(
         &mut self,
         object: &str,

@@ -1,14 +1,16 @@
 //! Reading back and comparing everything that stands in the target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::progress::{Progress, Step};
 use super::read::ReadState;
 use super::selection::Judge;
+use super::undoing::loaded_at;
 use super::walk::{Visitor, Walk};
 use super::{Migration, Opened, load, owning};
 use crate::context::Context;
@@ -63,6 +65,7 @@ pub(super) async fn verify(
     let comparer = Comparer {
         verify,
         ledger: opened.ledger(),
+        untouched: migration.untouched,
         tally: Mutex::default(),
         progress,
     };
@@ -98,6 +101,8 @@ struct Tally {
 struct Comparer<'a> {
     verify: &'a dyn Verify,
     ledger: Arc<dyn Ledger>,
+    /// Whether rows that others changed after they were loaded may differ.
+    untouched: bool,
     tally: Mutex<Tally>,
     progress: Arc<dyn Progress>,
 }
@@ -118,10 +123,14 @@ impl Visitor for Comparer<'_> {
         let versions: Vec<_> = batch.records.iter().map(|r| (r.id, r.version)).collect();
         let outdated = self.ledger.outdated(&versions).await?;
         batch.records.retain(|r| !outdated.contains(&r.id));
+        let ids: Vec<RecordId> = batch.records.iter().map(|r| r.id).collect();
         let checked = self.verify.verify(cx, batch).await?;
+        let loaded_at = self.loaded_at(&ids).await?;
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         for one in checked {
-            tally.count(one);
+            let loaded_at = loaded_at.get(&one.record).copied();
+            let theirs = one.touched_at.zip(loaded_at);
+            tally.count(one, theirs.is_some_and(|(at, loaded)| at > loaded));
         }
         drop(tally);
         self.progress.report(Step::Verified {
@@ -132,8 +141,20 @@ impl Visitor for Comparer<'_> {
     }
 }
 
+impl Comparer<'_> {
+    /// When records were loaded, where what others changed since may differ; nothing otherwise.
+    async fn loaded_at(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, DateTime<Utc>>> {
+        if !self.untouched {
+            return Ok(HashMap::new());
+        }
+        let times = loaded_at(self.ledger.as_ref(), ids).await?;
+        let times = ids.iter().copied().zip(times);
+        Ok(times.filter_map(|(id, at)| Some((id, at?))).collect())
+    }
+}
+
 impl Tally {
-    fn count(&mut self, checked: Checked) {
+    fn count(&mut self, checked: Checked, theirs: bool) {
         let line = self
             .fields
             .entry((checked.object, checked.field.clone()))
@@ -146,6 +167,7 @@ impl Tally {
         match checked.finding {
             Finding::Equal => line.equal += 1,
             Finding::Explained { .. } => line.explained += 1,
+            Finding::Different { .. } if theirs => line.touched += 1,
             Finding::Different { expected, found } => {
                 line.different += 1;
                 if self.differences.len() < SHOWN {

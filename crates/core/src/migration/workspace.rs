@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Trail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::key::RecordKind;
 use crate::ledger::{Ledger, LedgerOwner, SqliteLedger};
+use crate::preflight::Feature;
 use crate::report::About;
 use crate::sink::TargetInfo;
 
@@ -376,6 +378,30 @@ impl Workspace {
         let text = serde_json::to_vec_pretty(about)
             .map_err(|e| Error::bug("keep what the source says of itself", e.to_string()))?;
         write_whole(&self.folder().join(ABOUT), &text)
+    }
+}
+
+/// What the target said of its features when it was last asked.
+const FEATURES: &str = "features.json";
+
+impl Workspace {
+    /// Those of the target's features that these kinds need. It is for people only: what cannot be read is none.
+    pub(super) fn features(&self, needed: impl Fn(RecordKind) -> bool) -> Vec<Feature> {
+        let text = std::fs::read(self.folder().join(FEATURES)).unwrap_or_default();
+        let known: Vec<Feature> = serde_json::from_slice(&text).unwrap_or_default();
+        let mine = known.into_iter();
+        mine.filter(|feature| feature.of.iter().any(|kind| needed(*kind)))
+            .collect()
+    }
+
+    /// Keeps what a target says of its features, for the scope document.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn keep_features(&self, features: &[Feature]) -> Result<()> {
+        let text = serde_json::to_vec_pretty(features)
+            .map_err(|e| Error::bug("keep what the target says of itself", e.to_string()))?;
+        write_whole(&self.folder().join(FEATURES), &text)
     }
 }
 

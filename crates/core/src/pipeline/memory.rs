@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::context::Seen;
 use crate::error::Result;
-use crate::journal::{Effect, EffectState, Intent, Journal, Known};
+use crate::journal::{Effect, EffectState, Image, Intent, Journal, Known};
 use crate::key::{RecordId, RecordKey};
 use crate::model::{Facts, Record};
 use crate::related;
@@ -28,6 +28,7 @@ struct State {
     effects: HashMap<RecordId, Vec<Effect>>,
     verdicts: HashMap<RecordId, Verdict>,
     claims: HashMap<(String, String), RecordId>,
+    images: HashMap<(RecordId, u32), Image>,
     people: Related,
     askers: HashSet<RecordKey>,
 }
@@ -157,6 +158,14 @@ impl Journal for MemoryJournal {
     async fn intend(&self, intents: Vec<Intent>) -> Result<()> {
         let mut state = self.state();
         for i in intents {
+            if let Some(image) = i.image {
+                let row = (i.record, i.row);
+                let image = match state.images.remove(&row) {
+                    Some(earlier) => image.after(earlier),
+                    None => image,
+                };
+                state.images.insert(row, image);
+            }
             state.put(Effect {
                 record: i.record,
                 row: i.row,
@@ -187,6 +196,14 @@ impl Journal for MemoryJournal {
             .filter_map(|r| state.effects.get(r))
             .flatten()
             .cloned()
+            .collect())
+    }
+
+    async fn images(&self, rows: &[(RecordId, u32)]) -> Result<Vec<Option<Image>>> {
+        let state = self.state();
+        Ok(rows
+            .iter()
+            .map(|row| state.images.get(row).cloned())
             .collect())
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{RecordKey, RecordKind};
 use crate::model::{Conversation, CustomValue, FieldDefinition, Meta, Record, StatusState};
+use crate::preflight::Feature;
 
 /// Words of each sort that are counted.
 const WORDS: usize = 200;
@@ -56,6 +57,9 @@ pub struct Discovery {
     /// What no channel of the source covers, per kind of thing: what, and for which times. As the source tells.
     #[serde(default)]
     pub uncovered: BTreeMap<String, Vec<String>>,
+    /// Features of the target that these records need, as far as one was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
     /// What the read found out that people should know: lists that moved, periods that nothing covers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -317,6 +321,13 @@ impl Discovery {
             let example = oddity.examples.first();
             let example = example.map_or(String::new(), |key| format!(", such as {key}"));
             let _ = writeln!(out, "{what}: {}{example}", oddity.count);
+        }
+        for feature in self.features.iter().filter(|f| f.there != Some(true)) {
+            let there = match feature.there {
+                Some(_) => "is not there",
+                None => "may not be there",
+            };
+            let _ = writeln!(out, "{} {there}: {}", feature.name, feature.lost);
         }
         for (kind, lines) in &self.uncovered {
             let _ = writeln!(out, "not covered, {kind}: {}", lines.join("; "));

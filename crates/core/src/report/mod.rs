@@ -4,6 +4,7 @@ mod discovery;
 mod estimate;
 mod html;
 mod inventory;
+mod outlook;
 mod page;
 mod pulse;
 mod scope;
@@ -16,6 +17,7 @@ pub(crate) use discovery::oddities;
 pub use discovery::{About, Discovery, FieldFound, FileFound, KindFound, Oddity, SizeBand};
 pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
 pub use inventory::{Inventory, InventoryEntry, InventoryGroup};
+pub use outlook::{LATELY, Outlook};
 pub use pulse::{Beat, Pulse, Used};
 pub use undo::{UndoReport, UndoneObject, UndoneReason};
 pub use usage::Usage;
@@ -76,6 +78,9 @@ pub struct Report {
     /// The use of the platforms over time, of all processes that ended by themselves.
     #[serde(default)]
     pub pulse: Pulse,
+    /// While it is not over: when it will be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlook: Option<Outlook>,
     /// After `verify`: per object and field.
     pub verify: Vec<FieldReport>,
     /// After `verify`: the first differences.
@@ -238,6 +243,13 @@ pub struct FieldReport {
     pub explained: u64,
     /// Not the same.
     pub different: u64,
+    /// Not the same, in rows that others changed after they were loaded, where those were left out.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub touched: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One difference that no rule explains.

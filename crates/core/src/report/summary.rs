@@ -16,6 +16,9 @@ impl Report {
             self.source, self.target, self.target_id
         );
         self.phase_table(&mut out);
+        if let Some(outlook) = &self.outlook {
+            let _ = writeln!(out, "\n{outlook}");
+        }
         self.reason_lines(&mut out);
         self.verify_line(&mut out);
         self.meter_table(&mut out);
@@ -94,6 +97,13 @@ impl Report {
             sum(|f| f.explained),
             sum(|f| f.different)
         );
+        let touched = sum(|f| f.touched);
+        if touched > 0 {
+            let _ = writeln!(
+                out,
+                "  {touched} more differ in rows that others changed after they were loaded: theirs to say what they are"
+            );
+        }
         for d in self.differences.iter().take(10) {
             let _ = writeln!(
                 out,
@@ -181,6 +191,7 @@ mod tests {
             meter: Vec::new(),
             usage: Vec::new(),
             pulse: Pulse::default(),
+            outlook: None,
             verify: vec![FieldReport {
                 object: "Case".into(),
                 field: "Subject".into(),
@@ -188,6 +199,7 @@ mod tests {
                 equal: 1,
                 explained: 0,
                 different: 1,
+                touched: 0,
             }],
             differences: vec![DifferenceReport {
                 key: "kayako:acme:conversation:8".into(),

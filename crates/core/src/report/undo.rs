@@ -39,6 +39,9 @@ pub struct UndoneObject {
     pub removed: u64,
     /// Gone already.
     pub gone: u64,
+    /// Rows of others, which say again what they said before, or on trial can.
+    #[serde(default)]
+    pub restored: u64,
     /// Kept, for a reason.
     pub held: u64,
     /// Refused by the target.

@@ -381,7 +381,7 @@ impl Sink for Maps {
             request: format!("r{call}"),
             sent_at: Utc::now(),
             hash: [0; 16],
-            before: None,
+            image: None,
         });
         batch.journal.intend(intents.collect()).await?;
         let (mut effects, mut outcomes) = (Vec::new(), Vec::new());
@@ -508,6 +508,7 @@ impl Verify for Maps {
                             found: found.unwrap_or_default(),
                         },
                     },
+                    touched_at: None,
                 }
             })
             .collect())

@@ -256,7 +256,7 @@ impl Writer<'_> {
             request: request.to_owned(),
             sent_at,
             hash: row.hash,
-            before: None,
+            image: None,
         });
         self.journal.intend(intents.collect()).await?;
         Ok(sent_at)

@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::articles::{ARTICLES, Articles, LEFT, plain};
 use super::leads::Leads;
+use super::on_match::OnMatch;
 use super::policy::{Route, Routes};
 use super::record_types::RecordTypes;
 use super::required::{Create, CreateObject};
@@ -106,6 +107,7 @@ enum Conditions {
 struct Table {
     from: Spanned<String>,
     create: Option<Spanned<CreateObject>>,
+    on_match: Option<Spanned<OnMatch>>,
     #[serde(default)]
     fields: BTreeMap<Spanned<String>, Line>,
 }
@@ -432,6 +434,7 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
         let said = format!("{object} is the platform's own and is never made");
         return Err(wrong(text, create.span().start, said));
     }
+    let on_match = read_on_match(text, object, &table)?;
     let mut lines = table
         .fields
         .into_iter()
@@ -447,12 +450,38 @@ fn read_table(text: &str, object: &'static str, table: Spanned<Table>) -> Result
         object,
         from,
         lines,
+        on_match,
         named,
         line: place(text, at).0,
         create: object
             .ends_with("__c")
             .then(|| table.create.map(Spanned::into_inner).unwrap_or_default()),
     })
+}
+
+/// Only people and companies are looked for in the org, and only what the mapping says can be written.
+fn read_on_match(text: &str, object: &str, table: &Table) -> Result<OnMatch> {
+    let Some(on_match) = &table.on_match else {
+        return Ok(OnMatch::default());
+    };
+    let at = on_match.span().start;
+    if !["Account", "Contact"].contains(&object) {
+        let said = format!(
+            "rows of {object} are not looked for in the org: `on_match` is for Account and Contact"
+        );
+        return Err(wrong(text, at, said));
+    }
+    let on_match = on_match.get_ref().clone();
+    if let OnMatch::Overwrite(fields) = &on_match {
+        let has_line = |name: &&String| table.fields.keys().any(|field| field.get_ref() == *name);
+        if let Some(field) = fields.iter().find(|name| !has_line(name)) {
+            let said = format!(
+                "`{field}` has no line in [{object}.fields]: nothing could be written over it"
+            );
+            return Err(wrong(text, at, said));
+        }
+    }
+    Ok(on_match)
 }
 
 fn read_line(text: &str, object: &str, field: Spanned<String>, line: Line) -> Result<FieldLine> {

@@ -16,11 +16,14 @@ mod required;
 pub(crate) mod text;
 pub(crate) mod value;
 
+mod on_match;
+
 use articles::Articles;
 pub(crate) use articles::{ARTICLES, Language, category_name};
 pub use check::Problem;
 pub use generate::{objects_text, record_types_text};
 pub(crate) use leads::Leads;
+pub(crate) use on_match::OnMatch;
 pub(crate) use policy::Route;
 use policy::Routes;
 pub use record_types::RecordTypeSpec;
@@ -78,6 +81,9 @@ pub(crate) struct ObjectMapping {
     /// What its rows are made from: a kind of record, `object:<definition>` or `relation:<definition>.<relation>`.
     pub(crate) from: String,
     pub(crate) lines: Vec<FieldLine>,
+    /// What becomes of rows that are in the org already.
+    #[serde(skip_serializing_if = "OnMatch::is_link")]
+    pub(crate) on_match: OnMatch,
     /// Keys of the source's custom fields that a line names.
     #[serde(skip)]
     pub(crate) named: BTreeSet<String>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use deskferry_core::context::Context;
 use deskferry_core::error::{ErrorKind, Result};
-use deskferry_core::preflight::{Finding, Level, Looked, Preflight, Rule};
+use deskferry_core::preflight::{Feature, Finding, Level, Looked, Preflight, Rule};
 use serde_json::Value;
 
 use super::lines;
@@ -38,6 +38,10 @@ const ASKED: [Question; 6] = [
 
 #[async_trait]
 impl Preflight for Salesforce {
+    async fn features(&self, cx: &Context) -> Vec<Feature> {
+        super::features::found(cx, self.api()).await
+    }
+
     async fn look(&self, cx: &Context) -> Result<Looked> {
         let api = self.api();
         api.check_version(cx).await?;

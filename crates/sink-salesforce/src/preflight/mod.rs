@@ -1,5 +1,6 @@
 //! What is asked and said before anything is written.
 
+mod features;
 mod lines;
 mod look;
 mod picklists;

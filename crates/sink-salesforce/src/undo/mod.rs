@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use deskferry_core::context::Context;
 use deskferry_core::error::Result;
-use deskferry_core::undo::{Undo, UndoBatch, Undone};
+use deskferry_core::undo::{RestoreBatch, Undo, UndoBatch, Undone};
 use serde_json::Value;
 
 pub(crate) use children::Relations;
@@ -97,6 +97,10 @@ impl Undo for Salesforce {
             },
         };
         Ok(batch.rows.iter().map(|row| answer(&row.id)).collect())
+    }
+
+    async fn restore(&self, cx: &Context, batch: RestoreBatch) -> Result<Vec<Undone>> {
+        self.give_back(cx, &batch).await
     }
 
     async fn marked(&self, cx: &Context, object: &str, mark: &str) -> Result<Option<Vec<String>>> {
@@ -228,7 +232,7 @@ impl Salesforce {
 }
 
 /// Whether somebody else changed a row after the load.
-fn is_changed(row: &Value, loaded_until: Option<DateTime<Utc>>, me: &str) -> bool {
+pub(crate) fn is_changed(row: &Value, loaded_until: Option<DateTime<Utc>>, me: &str) -> bool {
     let Some(until) = loaded_until else {
         return false;
     };

@@ -1,5 +1,7 @@
 //! The rows that records should have, built again by the code that built them for the load.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use deskferry_core::error::Result;
 use deskferry_core::journal::Operation;
@@ -18,25 +20,27 @@ use crate::mapping::build::Fields;
 use crate::mapping::facts::file_key;
 
 /// A row as it should stand.
-pub(super) struct Expected<'a> {
-    pub(super) loaded: &'a Loaded,
-    pub(super) object: &'static str,
+pub(crate) struct Expected<'a> {
+    pub(crate) loaded: &'a Loaded,
+    pub(crate) object: &'static str,
     /// The row's number within the record.
-    pub(super) n: u32,
-    pub(super) fields: Fields,
+    pub(crate) n: u32,
+    pub(crate) fields: Fields,
     /// MD5 and size of a file's bytes.
-    pub(super) bytes: Option<(String, u64)>,
+    pub(crate) bytes: Option<(String, u64)>,
+    /// Where others made the row: the fields that we wrote.
+    pub(crate) only: Option<BTreeSet<String>>,
 }
 
 /// What a record should have in the org.
-pub(super) enum Wanted<'a> {
+pub(crate) enum Wanted<'a> {
     Rows(Vec<Expected<'a>>),
     /// Its rows cannot be built again: what they refer to is gone.
     Unbuildable(&'a Loaded, &'static str, Verdict),
 }
 
 /// The rows of these records. `now` is when the verification began.
-pub(super) async fn of<'a>(
+pub(crate) async fn of<'a>(
     run: &Run<'_>,
     records: &[&'a Loaded],
     now: DateTime<Utc>,
@@ -74,6 +78,7 @@ fn one<'a>(loaded: &'a Loaded, object: &'static str, fields: Fields) -> Wanted<'
         n: 0,
         fields,
         bytes: None,
+        only: None,
     }])
 }
 
@@ -171,6 +176,7 @@ async fn own_objects<'a>(
             n: 0,
             fields,
             bytes: None,
+            only: None,
         }];
         let own = run.standing(loaded, 0).unwrap_or_default();
         match objects::pair_rows(run, &around, loaded, own, now)? {
@@ -180,6 +186,7 @@ async fn own_objects<'a>(
                 n,
                 fields,
                 bytes: None,
+                only: None,
             })),
             Err(verdict) => wanted.push(Wanted::Unbuildable(loaded, objects::KIND, verdict)),
         }
@@ -258,6 +265,7 @@ async fn help_centre<'a>(
                 n: text.n,
                 fields,
                 bytes: None,
+                only: None,
             });
         }
         wanted.push(Wanted::Rows(rows));
@@ -297,6 +305,7 @@ async fn attachments<'a>(
             n: 0,
             fields,
             bytes,
+            only: None,
         }]));
     }
     Ok(wanted)
@@ -362,6 +371,7 @@ fn comment<'a>(
         n,
         fields,
         bytes: None,
+        only: None,
     };
     Ok(parts.map(|parts| (0..).zip(parts).map(row).collect()))
 }
@@ -388,6 +398,7 @@ fn mail<'a>(
         n: 0,
         fields,
         bytes: None,
+        only: None,
     }];
     if let Some(overflow) =
         mails::overflow(run, loaded, mail, &mails::bodies(run, mail, &files), &case)?
@@ -401,6 +412,7 @@ fn mail<'a>(
             n: mails::OVERFLOW,
             fields: overflow.fields,
             bytes,
+            only: None,
         });
     }
     Ok(Ok(rows))

@@ -5,20 +5,23 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use deskferry_core::error::{ErrorKind, Result};
-use deskferry_core::journal::{Known, Operation};
+use deskferry_core::journal::{Effect, Known, Operation};
 use deskferry_core::key::RecordId;
 use deskferry_core::sink::{Loaded, Verdict};
 use deskferry_core::verify::{Checked, Finding};
 use serde_json::Value;
 
+use crate::amend;
 use crate::bulk::query::stretches;
 use crate::client::query::RETRIEVED;
-use crate::load::{Run, articles, calls, cases, files, mails, rows};
+use crate::load::{Run, articles, calls, cases, files, mails, moment, rows};
 use crate::mapping::build::is_id_list;
 use crate::mapping::{BATCH_MARK, of_one_target};
-use expected::{Expected, Wanted};
-use rules::{Place, explain, same};
+use expected::Expected;
+pub(crate) use expected::{Wanted, of as expected_of};
+pub(crate) use rules::{Place, explain, same};
 
 /// How many mails are read back in one request: each may have two bodies of 128 KiB.
 const MAILS_AT_ONCE: usize = 200;
@@ -50,10 +53,22 @@ pub(crate) async fn batch(run: &Run<'_>) -> Result<Vec<Checked>> {
         }
     }
     let found = Found::read(run, &rows).await?;
+    restrict(run, &mut rows).await?;
     for row in &rows {
+        let first = checked.len();
         compare(run, row, &found, &mut checked)?;
+        let touched_at = touched_at(run, row, &found);
+        let mine = checked.iter_mut().skip(first);
+        mine.for_each(|one| one.touched_at = touched_at);
     }
     Ok(checked)
+}
+
+/// When somebody else changed a row last. One that is gone was removed by somebody, nobody knows when.
+fn touched_at(run: &Run<'_>, row: &Expected<'_>, found: &Found) -> Option<DateTime<Utc>> {
+    let stands = found.rows.get(run.standing(row.loaded, row.n)?)?;
+    let theirs = stands["LastModifiedById"].as_str()? != run.org.me();
+    theirs.then(|| moment(&stands["SystemModstamp"])).flatten()
 }
 
 /// The records that should stand: those that were made, and files whose bytes another attachment brought. Rows of the
@@ -77,6 +92,45 @@ async fn standing<'a>(run: &'a Run<'_>) -> Result<Vec<&'a Loaded>> {
     Ok(run.batch.records.iter().filter(stands).collect())
 }
 
+/// Of rows that others made, only what we wrote is compared.
+async fn restrict(run: &Run<'_>, rows: &mut [Expected<'_>]) -> Result<()> {
+    let found = |row: &&mut Expected<'_>| {
+        let prior = run.prior(row.loaded, row.n);
+        // A row of ours may have been merged into another by somebody.
+        let is_others = |effect: &Effect| match effect.operation {
+            Operation::Matched => true,
+            Operation::Link => row.object != files::OBJECT,
+            _ => false,
+        };
+        prior.is_some_and(is_others)
+    };
+    let mut found: Vec<&mut Expected<'_>> = rows.iter_mut().filter(found).collect();
+    let changes: Vec<(RecordId, u32)> = found
+        .iter()
+        .map(|row| (row.loaded.id, row.loaded.row(amend::CHANGE)))
+        .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let images = run.journal().images(&changes).await?;
+    for (row, image) in found.iter_mut().zip(images) {
+        let written = image.unwrap_or_default().written;
+        row.only = Some(written.into_iter().map(|(name, _)| name).collect());
+    }
+    Ok(())
+}
+
+/// The rows of an object with these ids, as far as they are compared.
+pub(crate) async fn rows_of(
+    run: &Run<'_>,
+    object: &'static str,
+    ids: Vec<String>,
+) -> Result<HashMap<String, Value>> {
+    let ids: BTreeSet<String> = ids.into_iter().collect();
+    let found = Found::of(run, BTreeMap::from([(object, ids)])).await?;
+    Ok(found.rows)
+}
+
 /// What stands in the org, as far as it is compared.
 struct Found {
     rows: HashMap<String, Value>,
@@ -97,6 +151,13 @@ impl Found {
                     .insert(id.to_owned());
             }
         }
+        Self::of(run, by_object).await
+    }
+
+    async fn of(
+        run: &Run<'_>,
+        by_object: BTreeMap<&'static str, BTreeSet<String>>,
+    ) -> Result<Self> {
         let mut found = Self {
             rows: HashMap::new(),
             lists: HashMap::new(),
@@ -281,7 +342,7 @@ fn readable(run: &Run<'_>, object: &str) -> Result<BTreeSet<String>> {
         .lines
         .iter()
         .map(|line| line.field.as_str());
-    let beside = ["Id", "SystemModstamp"]
+    let beside = ["Id", "SystemModstamp", "LastModifiedById"]
         .into_iter()
         .chain((object == files::OBJECT).then_some("Checksum"))
         .chain((object == articles::OBJECT).then_some("PublishStatus"));
@@ -350,7 +411,13 @@ fn compare(
     let described = run.org.object(object)?;
     let lines = run.lines(object)?.lines.iter();
     let names = lines.map(|line| line.field.as_str());
-    for name in names.chain(by_policy(run, object)) {
+    let compared = |name: &&str| {
+        expected
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains(*name))
+    };
+    for name in names.chain(by_policy(run, object)).filter(compared) {
         let sent = expected.fields.get(name).unwrap_or(&Value::Null);
         if is_id_list(name) {
             checked.push(finding(
@@ -374,7 +441,8 @@ fn compare(
                 row,
                 me: run.org.me(),
             };
-            match explain(sent, stands, place) {
+            let amended = run.prior(loaded, amend::CHANGE).is_some();
+            match explain(sent, stands, place).or_else(|| rules::amended(amended, field)) {
                 Some(rule) => Finding::Explained {
                     rule: rule.name().to_owned(),
                 },
@@ -478,6 +546,7 @@ fn finding(expected: &Expected<'_>, field: &str, finding: Finding) -> Checked {
         object: expected.object,
         field: field.to_owned(),
         finding,
+        touched_at: None,
     }
 }
 
@@ -498,6 +567,7 @@ fn different(
         object,
         field: field.to_owned(),
         finding,
+        touched_at: None,
     }
 }
 

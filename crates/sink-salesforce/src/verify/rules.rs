@@ -31,12 +31,14 @@ pub(crate) enum Rule {
     Stamped,
     /// A date in the future was sent as the moment of the load.
     Clamped,
+    /// What only an insert can set stays as it was when the row was brought up to date, or was stamped then.
+    Amended,
 }
 
 impl Rule {
     /// All of them, in the order of the docs' table.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Trimmed,
         Self::LowerCased,
         Self::Scaled,
@@ -47,6 +49,7 @@ impl Rule {
         Self::Default,
         Self::Stamped,
         Self::Clamped,
+        Self::Amended,
     ];
 
     /// The rule's name in reports and in the docs' table.
@@ -62,6 +65,7 @@ impl Rule {
             Self::Default => "default",
             Self::Stamped => "stamped",
             Self::Clamped => "clamped",
+            Self::Amended => "amended",
         }
     }
 }
@@ -75,6 +79,11 @@ pub(crate) struct Place<'a> {
     pub(crate) row: &'a Value,
     /// The user who loaded it.
     pub(crate) me: &'a str,
+}
+
+/// A row that was brought up to date later cannot say what only an insert says.
+pub(crate) fn amended(was: bool, field: &Field) -> Option<Rule> {
+    (was && !field.updateable).then_some(Rule::Amended)
 }
 
 /// Whether two values say the same, whatever way they are written.

@@ -12,7 +12,7 @@ use deskferry_core::blob::{BlobInfo, Blobs};
 use deskferry_core::context::{Clock, Context};
 use deskferry_core::error::{Error, ErrorKind, Result};
 use deskferry_core::http::{Client, Request, SecretString};
-use deskferry_core::journal::{Effect, Intent, Journal, Known};
+use deskferry_core::journal::{Effect, Image, Intent, Journal, Known};
 use deskferry_core::key::{RecordId, RecordKey, RecordKind, Tenant};
 use deskferry_core::model::*;
 use deskferry_core::pipeline::MemoryJournal;
@@ -376,6 +376,9 @@ impl Journal for TestJournal {
     }
     async fn effects(&self, records: &[RecordId]) -> Result<Vec<Effect>> {
         self.memory.effects(records).await
+    }
+    async fn images(&self, rows: &[(RecordId, u32)]) -> Result<Vec<Option<Image>>> {
+        self.memory.images(rows).await
     }
     async fn look(&self, keys: &[RecordKey]) -> Result<Vec<Known>> {
         self.memory.look(keys).await

@@ -1,5 +1,6 @@
 //! The sink against a local org.
 
+mod amending;
 mod articles;
 mod bench;
 mod browser;

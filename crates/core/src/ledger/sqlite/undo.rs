@@ -3,9 +3,10 @@
 use rusqlite::{Connection, params};
 
 use super::words::{Words, word};
+use crate::amend::Merged;
 use crate::db::DbError;
 use crate::key::RecordId;
-use crate::ledger::{Written, WrittenObject};
+use crate::ledger::{Changed, Written, WrittenObject};
 
 /// Without it each look for an id would read every effect. Only a rollback looks for ids, so it is not there before.
 pub(super) fn prepare(c: &Connection) -> rusqlite::Result<()> {
@@ -73,6 +74,64 @@ pub(super) fn written(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Changes of rows that were found; what was changed of our own rows goes with them.
+pub(super) fn changed(
+    c: &Connection,
+    phases: &[String],
+    after: Option<(RecordId, u32)>,
+    limit: usize,
+) -> Result<Vec<Changed>, DbError> {
+    let (record, row) = after.map_or((i64::MIN, 0), |(record, row)| (record.0, row));
+    let mut statement = c.prepare_cached(&format!(
+        "SELECT effects.record, effects.row, effects.object, found.target, image FROM effects
+           JOIN before_images b ON b.record = effects.record AND b.row = effects.row
+           JOIN effects found ON found.record = effects.record AND found.object = effects.object
+                             AND found.operation = 4 AND found.target IS NOT NULL
+         WHERE (effects.record, effects.row) > (?1, ?2) AND effects.operation = 2 AND {}
+         GROUP BY effects.record, effects.row ORDER BY effects.record, effects.row LIMIT ?3",
+        of_phases(c, phases)?
+    ))?;
+    let mut rows = statement.query(params![record, row, limit as i64])?;
+    let (mut words, mut changed) = (Words::new(c)?, Vec::new());
+    while let Some(r) = rows.next()? {
+        changed.push(Changed {
+            record: RecordId(r.get(0)?),
+            row: r.get(1)?,
+            object: words.word(r.get(2)?)?,
+            id: r.get(3)?,
+            image: serde_json::from_str(&r.get::<_, String>(4)?)?,
+        });
+    }
+    Ok(changed)
+}
+
+pub(super) fn restored(c: &Connection, rows: &[(RecordId, u32)]) -> Result<(), DbError> {
+    for table in ["effects", "before_images"] {
+        let mut forget = c.prepare_cached(&format!(
+            "DELETE FROM {table} WHERE record = ?1 AND row = ?2"
+        ))?;
+        for (record, row) in rows {
+            forget.execute(params![record.0, row])?;
+        }
+    }
+    let records: Vec<i64> = rows.iter().map(|(record, _)| record.0).collect();
+    forget_done(c, &records)
+}
+
+/// A row of ours that another of ours took in is linked; one that a row of others took in is matched.
+pub(super) fn follow(c: &Connection, merged: &[Merged]) -> Result<u64, DbError> {
+    let mut follow = c.prepare_cached(
+        "UPDATE effects SET target = ?2,
+                operation = CASE WHEN EXISTS (SELECT 1 FROM effects o WHERE o.target = ?2 AND o.operation = 1) THEN 3 ELSE 4 END
+         WHERE target = ?1",
+    )?;
+    let mut known = 0;
+    for one in merged {
+        known += follow.execute([&one.id, &one.into])?;
+    }
+    Ok(known as u64)
+}
+
 pub(super) fn known(c: &Connection, ids: &[String]) -> Result<Vec<bool>, DbError> {
     let mut statement = c.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM effects WHERE target = ?1 AND operation IN (1, 3, 5))",
@@ -95,6 +154,11 @@ pub(super) fn take_back(c: &Connection, ids: &[String]) -> Result<(), DbError> {
         }
         forget.execute([id])?;
     }
+    forget_done(c, &records)
+}
+
+/// Forgets what became of records, so that they are loaded again; those of which nothing is left whole.
+fn forget_done(c: &Connection, records: &[i64]) -> Result<(), DbError> {
     let mut left = c.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM effects WHERE record = ?1 AND operation IN (1, 2) AND state IN (0, 1))",
     )?;

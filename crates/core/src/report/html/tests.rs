@@ -68,6 +68,7 @@ fn hostile() -> Report {
         meter: Vec::new(),
         usage: Vec::new(),
         pulse,
+        outlook: None,
         verify: vec![FieldReport {
             object: text(),
             field: text(),
@@ -75,6 +76,7 @@ fn hostile() -> Report {
             equal: 2,
             explained: 0,
             different: 1,
+            touched: 0,
         }],
         differences: vec![DifferenceReport {
             key: text(),

@@ -125,7 +125,7 @@ struct Object {
 #[derive(Serialize)]
 struct Field {
     name: String,
-    counts: [String; 4],
+    counts: [String; 5],
     mood: &'static str,
     bar: Vec<Part>,
 }
@@ -458,6 +458,7 @@ fn field(f: &FieldReport) -> Field {
             grouped(f.equal),
             blank_zero(f.explained),
             blank_zero(f.different),
+            blank_zero(f.touched),
         ],
         mood: if f.different > 0 { "bad" } else { "" },
         bar: charts::bar(

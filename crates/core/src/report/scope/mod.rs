@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Discovery, FieldFound, Oddity, SizeBand, page};
 use crate::error::Result;
+use crate::preflight::Feature;
 
 const TEMPLATE: &str = include_str!("scope.html");
 
@@ -37,7 +38,18 @@ struct Page<'a> {
     oddities: Vec<Odd<'a>>,
     inventory: Vec<(&'a str, u64)>,
     uncovered: Vec<(&'a str, String)>,
+    features: Vec<Needed<'a>>,
     notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Needed<'a> {
+    name: &'a str,
+    records: u64,
+    there: &'static str,
+    missing: bool,
+    lost: &'a str,
+    switch: &'a str,
 }
 
 #[derive(Serialize)]
@@ -131,8 +143,25 @@ impl<'a> Page<'a> {
                 .iter()
                 .map(|(kind, times)| (kind.as_str(), times.join("; ")))
                 .collect(),
+            features: found.features.iter().map(|f| needed(f, found)).collect(),
             notes: &found.notes,
         }
+    }
+}
+
+fn needed<'a>(feature: &'a Feature, found: &Discovery) -> Needed<'a> {
+    let kinds = found.kinds.iter().filter(|k| feature.of.contains(&k.kind));
+    Needed {
+        name: &feature.name,
+        records: kinds.map(|k| k.read).sum(),
+        there: match feature.there {
+            Some(true) => "there",
+            Some(false) => "missing",
+            None => "not known",
+        },
+        missing: feature.there != Some(true),
+        lost: &feature.lost,
+        switch: &feature.switch,
     }
 }
 

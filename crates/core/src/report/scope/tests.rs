@@ -1,5 +1,6 @@
 use super::*;
 use crate::key::{RecordKind, Tenant};
+use crate::preflight::Feature;
 use crate::report::{About, FieldFound, FileFound, KindFound};
 
 fn found() -> Discovery {
@@ -36,6 +37,13 @@ fn found() -> Discovery {
             vec!["before 2019".into(), "May 2020".into()],
         )]
         .into(),
+        features: vec![Feature {
+            name: "Knowledge & co".into(),
+            of: vec![RecordKind::Conversation],
+            there: Some(false),
+            lost: "articles stay behind".into(),
+            switch: "a switch".into(),
+        }],
         notes: vec!["Nothing covers 2019 & before".into()],
         about: Some(About {
             product: Some("Desk 7".into()),
@@ -56,6 +64,7 @@ fn the_page_shows_what_was_counted_by_year_and_channel() {
         "<td>2024</td><td class=\"n\"></td><td class=\"n\">30</td><td class=\"n\">30</td>",
         "<td>2025</td><td class=\"n\">1</td><td class=\"n\">10</td><td class=\"n\">11</td>",
         "aa-99",
+        "<td>Knowledge &amp; co</td><td class=\"n\">41</td><td>missing</td><td class=\"text\">articles stay behind</td>",
         "3.0 MB",
         "<td class=\"text\">trigger</td><td class=\"n\">3</td>",
         "<td>messages</td><td class=\"text\">before 2019; May 2020</td>",
