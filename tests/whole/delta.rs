@@ -203,7 +203,7 @@ async fn after_the_cut_over_each_day_has_a_report_that_leaves_to_people_what_is_
     assert!(
         cared
             .output
-            .contains("1 more differ in rows that others changed"),
+            .contains("3 more differ in rows that others changed"),
         "{}",
         cared.output
     );
@@ -211,11 +211,19 @@ async fn after_the_cut_over_each_day_has_a_report_that_leaves_to_people_what_is_
     let target = targets.next().unwrap().unwrap().path();
     let today = Utc::now().format("%Y-%m-%d");
     assert!(target.join(format!("hypercare/{today}.html")).exists());
+    let mut differ: Vec<String> = scene
+        .differences()
+        .iter()
+        .map(|d| d.field.clone())
+        .collect();
+    differ.sort_unstable();
+    let hers = ["LastModifiedById", "LastModifiedDate", "Subject"];
     assert_eq!(
-        scene.differences().len(),
-        2,
-        "her subject, and what was said since"
+        differ[..3],
+        hers,
+        "what she did, and below it what was said since"
     );
+    assert_eq!(differ[3..], ["row"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ use crate::load::{Run, accounts, cases, contacts};
 use crate::mapping::build::{Fields, is_id_list, payload_hash};
 use crate::mapping::{BATCH_MARK, OnMatch, SOURCE_KEY};
 use crate::undo::is_changed;
-use crate::verify::{Place, Wanted, expected_of, explain, rows_of, same};
+use crate::verify::{Place, Rule, Wanted, expected_of, explain, rows_of, same};
 
 /// The number of a row's change among the rows of its record: what was made or found keeps its own.
 pub(crate) const CHANGE: u32 = 0xFF;
@@ -249,7 +249,9 @@ fn difference(
             row: stands,
             me: run.org.me(),
         };
-        let says_it = same(sent, now, field) || explain(sent, now, place).is_some();
+        // A later time than that of the load is what the source says now.
+        let explained = explain(sent, now, place).filter(|rule| *rule != Rule::Clamped);
+        let says_it = same(sent, now, field) || explained.is_some();
         // What the source does not say takes nothing away from others.
         let says_nothing = sent.is_null() && matches!(policy, Policy::Others(_));
         if says_it || says_nothing || !policy.takes(name, now) {

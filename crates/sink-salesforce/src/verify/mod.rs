@@ -21,7 +21,7 @@ use crate::mapping::build::is_id_list;
 use crate::mapping::{BATCH_MARK, of_one_target};
 use expected::Expected;
 pub(crate) use expected::{Wanted, of as expected_of};
-pub(crate) use rules::{Place, explain, same};
+pub(crate) use rules::{Place, Rule, explain, same};
 
 /// How many mails are read back in one request: each may have two bodies of 128 KiB.
 const MAILS_AT_ONCE: usize = 200;
