@@ -16,6 +16,7 @@
 //! | `memory` | its peak memory with large files | `files`, `megabytes` |
 //! | `pace` | clock time of a run against the slower platform, on a simulated clock | `conversations` |
 //! | `trengo` | a Trengo under its limit on a simulated clock: what was foretold, needed, taken | `conversations` |
+//! | `kustomer` | the same of a Kustomer, in both ways to read what was said | `conversations`, `searched` (1 or 0: one of the ways alone) |
 //! | `kills` | what `kill -9` at random moments loses or doubles | `kills`, `seed` |
 //!
 //! Processor time and memory are read from `/proc`: on other systems those columns are empty.
@@ -28,7 +29,9 @@
 
 mod child;
 mod kills;
+mod kustomer;
 mod ledger;
+mod limited;
 mod mapping;
 mod mass;
 mod pace;
@@ -54,7 +57,7 @@ impl Settings {
 
 type Figure = fn(&Settings);
 
-const FIGURES: [(&str, Figure); 9] = [
+const FIGURES: [(&str, Figure); 10] = [
     ("stage", stage::figure),
     ("ledger", ledger::figure),
     ("mapping", mapping::figure),
@@ -63,6 +66,7 @@ const FIGURES: [(&str, Figure); 9] = [
     ("memory", whole::memory),
     ("pace", pace::figure),
     ("trengo", trengo::figure),
+    ("kustomer", kustomer::figure),
     ("kills", kills::figure),
 ];
 

@@ -3,7 +3,10 @@
 //! Source and sink answer from this process and keep a limit each. The clock goes on only when everybody waits for it: every
 //! task has been polled and the threads of the workspace's databases sleep. Work of this machine takes no simulated time.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -190,12 +193,14 @@ impl SimulatedClock {
 
     /// Lets time pass, whenever nothing else is to be done.
     async fn drive(&self) -> std::convert::Infallible {
+        let mut threads = Threads::default();
         loop {
-            calm().await;
+            calm(&mut threads).await;
             let mut sleepers = self.sleepers();
             while let Some(next) = sleepers.waiting.pop() {
                 // Who does not wait any more makes no time pass.
                 if !next.wake.is_closed() {
+                    if next.at > sleepers.now + 600 { eprintln!("JUMP at {} by {}", sleepers.now, next.at - sleepers.now); }
                     sleepers.now = sleepers.now.max(next.at);
                     let _ = next.wake.send(());
                     break;
@@ -230,38 +235,60 @@ impl Clock for SimulatedClock {
 }
 
 /// Returns when every task was polled and no other thread works, several times in a row.
-async fn calm() {
-    const IN_A_ROW: u32 = 4;
+async fn calm(threads: &mut Threads) {
+    const IN_A_ROW: u32 = 3;
     let mut calm = 0;
     while calm < IN_A_ROW {
         for _ in 0..4 {
             tokio::task::yield_now().await;
         }
-        if others_sleep() {
+        if threads.others_sleep() {
             calm += 1;
         } else {
             calm = 0;
-            tokio::time::sleep(Duration::from_micros(50)).await;
+            // Nothing is to be done on this thread, and the runtime's own sleep lasts a millisecond at least.
+            std::thread::sleep(Duration::from_micros(20));
         }
     }
 }
 
-/// Whether all threads of this process but this one sleep, as Linux tells. Elsewhere nobody tells, and this is a guess.
-fn others_sleep() -> bool {
-    let mut working = 0;
-    for thread in std::fs::read_dir("/proc/self/task")
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        let state = stat
-            .rsplit_once(") ")
-            .and_then(|(_, rest)| rest.chars().next());
-        working += usize::from(!matches!(state, Some('S') | None));
+/// What Linux tells of the threads of this process. Elsewhere nobody tells, and all are taken to sleep.
+#[derive(Default)]
+struct Threads(BTreeMap<OsString, File>);
+
+impl Threads {
+    /// Whether all but this one sleep.
+    fn others_sleep(&mut self) -> bool {
+        let tasks = std::fs::read_dir("/proc/self/task");
+        let names: BTreeSet<OsString> = tasks
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|thread| thread.file_name())
+            .collect();
+        self.0.retain(|name, _| names.contains(name));
+        for name in names {
+            let path = Path::new("/proc/self/task").join(&name).join("stat");
+            if !self.0.contains_key(&name)
+                && let Ok(file) = File::open(path)
+            {
+                self.0.insert(name, file);
+            }
+        }
+        let working = self.0.values_mut().filter_map(state);
+        // This one works: it reads.
+        working.filter(|state| *state != b'S').count() <= 1
     }
-    // This one works: it reads.
-    working <= 1
+}
+
+/// The letter for what a thread does; none when it has ended.
+fn state(stat: &mut File) -> Option<u8> {
+    let mut text = [0; 64];
+    stat.rewind().ok()?;
+    let length = stat.read(&mut text).ok()?;
+    let text = &text[..length];
+    let name_ends = text.iter().rposition(|byte| *byte == b')')?;
+    text.get(name_ends + 2).copied()
 }
 
 /// Lets so many through a second, evenly.

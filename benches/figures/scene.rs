@@ -114,9 +114,14 @@ pub(crate) async fn helpdesk(content: Content) -> Kayako {
     Kayako::start(options).await.expect("a local helpdesk")
 }
 
-/// An org that has the mapping's fields, and users for a world's people.
+/// An org that has the shipped mapping's fields, and users for a world's people.
 pub(crate) async fn org(folder: &Path, world: Option<&World>) -> Org {
-    let fields = Mapping::parse(&mapping_of(world))
+    org_for(&mapping_of(world), folder, world).await
+}
+
+/// The same for another mapping.
+pub(crate) async fn org_for(mapping: &str, folder: &Path, world: Option<&World>) -> Org {
+    let fields = Mapping::parse(mapping)
         .expect("a mapping")
         .required_fields();
     let fields: Vec<CustomField> =

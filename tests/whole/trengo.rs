@@ -103,9 +103,9 @@ impl Scene {
     }
 }
 
-/// The shipped mapping with the world's fields by number: their titles repeat.
+/// The shipped mapping with the world's fields by number, since their titles repeat, and why tickets were closed.
 pub(crate) fn mapping() -> String {
-    [
+    let numbered = [
         ("product_area", 11),
         ("serial_number", 12),
         ("affected_parts", 13),
@@ -118,8 +118,12 @@ pub(crate) fn mapping() -> String {
     .into_iter()
     .fold(mapping_text(), |text, (name, number)| {
         text.replace(&format!("custom.{name}\""), &format!("custom.{number}\""))
-    })
+    });
+    let table = "[Case.fields]\n";
+    numbered.replacen(table, &format!("{table}{RESULTS}\n"), 1)
 }
+
+const RESULTS: &str = r#"Ticket_Results__c = { from = "custom.results", create = { type = "MultiselectPicklist", values = ["Question", "Task", "Problem", "Incident", "Praise"] } }"#;
 
 /// What cannot migrate stands in a document, each with what Salesforce has instead.
 fn handed_over(scene: &Scene, report: &Report) {

@@ -8,6 +8,7 @@
 //! documentation, so that one misunderstanding cannot hide on both sides of the wire.
 
 pub mod asapp;
+mod clock;
 pub mod fault;
 pub mod kayako;
 pub mod kayako_classic;
@@ -15,5 +16,6 @@ pub mod kustomer;
 pub mod oracle;
 pub mod org;
 pub mod serve;
+mod tamper;
 pub mod trengo;
 pub mod world;

@@ -78,7 +78,8 @@ Serial_Number__c = { from = "custom.12", create = { type = "Text", length = 255 
 Affected_Parts__c = { from = "custom.13", create = { type = "MultiselectPicklist", values = ["Cable", "Housing", "Motor"] } }
 Purchase_Date__c = { from = "custom.14", create = { type = "Date" } }
 Under_Warranty__c = { from = "custom.15", create = { type = "Checkbox" } }
-Repair_Cost__c = { from = "custom.16", create = { type = "Number", precision = 18, scale = 2 } }"#,
+Repair_Cost__c = { from = "custom.16", create = { type = "Number", precision = 18, scale = 2 } }
+Ticket_Results__c = { from = "custom.results", create = { type = "MultiselectPicklist", values = ["Question", "Task", "Problem", "Incident", "Praise"] } }"#,
         ),
     ];
 }

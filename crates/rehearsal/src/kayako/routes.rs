@@ -15,8 +15,8 @@ use super::answer::{Denied, error, json_response, refused, set};
 use super::auth::Pass;
 use super::case::message_of_original;
 use super::{Shared, Thing, oauth};
-use crate::fault::Action;
 use crate::serve::RouteLabel;
+use crate::tamper::tamper;
 
 /// Files leave in pieces of this size, without a length ahead.
 const PIECE: usize = 64 * 1024;
@@ -221,7 +221,7 @@ impl Call<'_> {
         }
         match self.read(&pieces, &pass) {
             Ok(mut body) => {
-                self.tamper(&mut body);
+                tamper(&self.shared.faults, &mut body, item_key);
                 self.signed(body, &pass)
             }
             Err(denied) => denied.response(),
@@ -265,54 +265,9 @@ impl Call<'_> {
             None => Denied::NotFound.response(),
         }
     }
-
-    /// Faults named `null:<pointer>` and `set:<pointer>=<text>` change items of answers. The key of an item is its type and
-    /// id with a semicolon, such as `case:12;`.
-    fn tamper(&self, body: &mut Value) {
-        let names: Vec<String> = self
-            .shared
-            .faults
-            .rules()
-            .into_iter()
-            .filter_map(|rule| match rule.action {
-                Action::Named { name }
-                    if name == "drop" || name.starts_with("null:") || name.starts_with("set:") =>
-                {
-                    Some(name)
-                }
-                _ => None,
-            })
-            .collect();
-        if names.is_empty() {
-            return;
-        }
-        let items = match &mut body["data"] {
-            Value::Array(items) => {
-                items.retain(|item| !self.shared.faults.take("drop", &item_key(item)));
-                items.iter_mut().collect()
-            }
-            item => vec![item],
-        };
-        for item in items {
-            let key = item_key(item);
-            for name in &names {
-                let (pointer, value) = match name
-                    .strip_prefix("set:")
-                    .and_then(|rest| rest.split_once('='))
-                {
-                    Some((pointer, text)) => (pointer, Value::from(text)),
-                    None => (name.trim_start_matches("null:"), Value::Null),
-                };
-                if let Some(place) = item.pointer_mut(pointer)
-                    && self.shared.faults.take(name, &key)
-                {
-                    *place = value;
-                }
-            }
-        }
-    }
 }
 
+/// How rules name an item: its type and id with a semicolon, such as `case:12;`.
 fn item_key(item: &Value) -> String {
     let kind = item["resource_type"].as_str().unwrap_or("");
     format!("{kind}:{};", item["id"])

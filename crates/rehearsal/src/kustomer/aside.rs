@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::desk::Desk;
 use super::ids::{Of, id};
 use super::render::{org, time};
-use crate::world::{InlineImage, KnowledgeArticle, Readers, TextState};
+use crate::world::{ArticleText, InlineImage, KnowledgeArticle, Readers, TextState};
 
 pub(super) fn categories(desk: &Desk) -> Vec<Value> {
     let knowledge = &desk.lists.knowledge;
@@ -55,26 +55,24 @@ pub(super) fn picture(desk: &Desk, number: u64) -> Option<&InlineImage> {
     article.images.get(n)
 }
 
-/// All articles, with the text in one language where they have one.
+/// All articles, with the text in one language where they have one. A language has a series of versions as soon as somebody
+/// wrote in it; what was never published stands in these alone.
 pub(super) fn articles(desk: &Desk, language: &str, body: bool) -> Vec<Value> {
     let rows = desk.lists.knowledge.articles.iter();
     rows.map(|one| {
         let main = one.texts.first();
         let text = one.texts.iter().find(|text| text.locale == language);
-        let status = |state: TextState| match state {
-            TextState::Draft => "draft",
-            TextState::Published => "published",
-            TextState::Archived => "archived",
-        };
-        let version = text.map(|text| match body {
-            true => json!({
-                "_id": format!("{}-{language}", id(Of::Article, one.id)), "slug": text.slug, "title": text.title, "htmlBody": shown(one, &text.html),
-                "status": status(text.state), "createdAt": time(one.created), "updatedAt": time(one.updated),
-            }),
-            false => json!(format!("{}-{language}", id(Of::Article, one.id))),
-        });
-        let versions: Map<String, Value> =
-            [(language.to_owned(), json!({"currentVersion": {"id": version}}))].into_iter().collect();
+        let versions: Map<String, Value> = text
+            .map(|text| {
+                let current = match (text.state, body) {
+                    (TextState::Draft, _) => Value::Null,
+                    (_, true) => json!({"id": version(one, text, true)}),
+                    (_, false) => json!({"id": version_id(one, language, 2)}),
+                };
+                (language.to_owned(), json!({ "currentVersion": current }))
+            })
+            .into_iter()
+            .collect();
         json!({
             "type": "kb_article", "id": id(Of::Article, one.id),
             "attributes": {
@@ -87,6 +85,50 @@ pub(super) fn articles(desk: &Desk, language: &str, body: bool) -> Vec<Value> {
         })
     })
     .collect()
+}
+
+/// All versions of an article in one language, the first one first.
+pub(super) fn versions(desk: &Desk, article: u64, language: &str) -> Option<Vec<Value>> {
+    let mut articles = desk.lists.knowledge.articles.iter();
+    let article = articles.find(|one| one.id == article)?;
+    let texts = article.texts.iter().filter(|text| text.locale == language);
+    let both = texts.flat_map(|text| {
+        [false, true].map(|current| {
+            let mut attributes = version(article, text, current);
+            let id = attributes["_id"].take();
+            json!({"type": "kb_article_version", "id": id, "attributes": attributes, "relationships": {"org": org()}})
+        })
+    });
+    Some(both.collect())
+}
+
+fn status(state: TextState) -> &'static str {
+    match state {
+        TextState::Draft => "draft",
+        TextState::Published => "published",
+        TextState::Archived => "archived",
+    }
+}
+
+fn version_id(article: &KnowledgeArticle, language: &str, number: u8) -> String {
+    format!("{}-{language}-{number}", id(Of::Article, article.id))
+}
+
+/// What stands in a language now, or what stood there first.
+fn version(article: &KnowledgeArticle, text: &ArticleText, current: bool) -> Value {
+    let html = match current {
+        true => shown(article, &text.html),
+        false => "<p>As it was begun.</p>".to_owned(),
+    };
+    let at = if current {
+        article.updated
+    } else {
+        article.created
+    };
+    json!({
+        "_id": version_id(article, &text.locale, 1 + u8::from(current)), "slug": text.slug, "title": text.title, "htmlBody": html,
+        "status": status(text.state), "createdAt": time(at), "updatedAt": time(at),
+    })
 }
 
 fn setting(number: u64, kind: &str, attributes: Value) -> Value {

@@ -139,7 +139,40 @@ pub(super) struct Desk {
     pub(super) org: String,
     folder: Option<PathBuf>,
     changes: Mutex<Changes>,
-    index: Mutex<HashMap<Context, Vec<Entry>>>,
+    index: Mutex<HashMap<Context, Index>>,
+}
+
+/// Entries of one context by time of change, and where each number stands.
+#[derive(Debug, Default)]
+struct Index {
+    entries: Vec<Entry>,
+    /// Found out when somebody asks: most contexts are never asked by number.
+    places: Option<HashMap<u64, usize>>,
+}
+
+impl Index {
+    fn of(mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable();
+        Self {
+            entries,
+            places: None,
+        }
+    }
+
+    fn find(&mut self, number: u64) -> Option<Entry> {
+        let entries = &self.entries;
+        let places = self.places.get_or_insert_with(|| {
+            let places = entries.iter().enumerate();
+            places.map(|(place, entry)| (entry.number, place)).collect()
+        });
+        entries.get(*places.get(&number)?).copied()
+    }
+
+    /// Changes some, and puts all in order again.
+    fn edit(&mut self, change: impl FnMut(&mut Entry)) {
+        self.entries.iter_mut().for_each(change);
+        *self = Self::of(std::mem::take(&mut self.entries));
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -236,9 +269,11 @@ impl Desk {
                 };
                 entry.deleted |= gone;
             }
-            entries.sort_unstable();
         }
-        *lock(&self.index) = all;
+        let sorted = all
+            .into_iter()
+            .map(|(context, entries)| (context, Index::of(entries)));
+        *lock(&self.index) = sorted.collect();
     }
 
     /// The index of one context, by time of change.
@@ -246,15 +281,13 @@ impl Desk {
         read(
             lock(&self.index)
                 .get(&context)
-                .map_or(&[][..], Vec::as_slice),
+                .map_or(&[][..], |index| &index.entries),
         )
     }
 
     /// The entry of one thing.
     pub(super) fn entry(&self, context: Context, number: u64) -> Option<Entry> {
-        self.entries(context, |all| {
-            all.iter().find(|entry| entry.number == number).copied()
-        })
+        lock(&self.index).get_mut(&context)?.find(number)
     }
 
     pub(super) fn conversation(&self, number: u64) -> Option<Conversation> {
@@ -299,12 +332,13 @@ impl Desk {
         drop(changes);
         let wanted: BTreeSet<u64> = numbers.iter().copied().collect();
         let mut index = lock(&self.index);
-        if let Some(entries) = index.get_mut(&context) {
-            for entry in entries.iter_mut().filter(|e| wanted.contains(&e.number)) {
-                entry.updated = at;
-                entry.rev += 1;
-            }
-            entries.sort_unstable();
+        if let Some(index) = index.get_mut(&context) {
+            index.edit(|entry| {
+                if wanted.contains(&entry.number) {
+                    entry.updated = at;
+                    entry.rev += 1;
+                }
+            });
         }
         Ok(())
     }
@@ -335,9 +369,8 @@ impl Desk {
         self.stamp(Context::Customer, &touched, at)?;
         self.stamp(Context::Conversation, &moved, at)?;
         let mut index = lock(&self.index);
-        let entries = index.get_mut(&Context::Customer).into_iter().flatten();
-        for entry in entries.filter(|entry| entry.number == customer) {
-            entry.deleted = true;
+        if let Some(index) = index.get_mut(&Context::Customer) {
+            index.edit(|entry| entry.deleted |= entry.number == customer);
         }
         Ok(())
     }
@@ -349,9 +382,8 @@ impl Desk {
         drop(changes);
         self.stamp(Context::Conversation, &[conversation], at)?;
         let mut index = lock(&self.index);
-        let entries = index.get_mut(&Context::Conversation).into_iter().flatten();
-        for entry in entries.filter(|entry| entry.number == conversation) {
-            entry.deleted = true;
+        if let Some(index) = index.get_mut(&Context::Conversation) {
+            index.edit(|entry| entry.deleted |= entry.number == conversation);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::desk::{Context, Desk, Entry};
 use super::{KustomerOptions, view};
-use crate::world::{ConversationState, Message, MessageKind};
+use crate::world::{ConversationState, Message, MessageKind, TextState};
 
 /// Hits that one page of a search shows.
 const SEARCH_PAGE: u64 = 500;
@@ -17,7 +17,7 @@ pub struct LeastRequests {
     pub setup: u64,
     /// Users (four passes), teams, tags (two passes), sub-statuses, metadata of four kinds of things;
     /// klasses (three passes) and the metadata of each; twelve lists of configuration; the knowledge base, its articles in each
-    /// language.
+    /// language, the versions of each text that was never published.
     pub lists: u64,
     /// Notes, customers, companies, conversations and each custom object: one search per started five hundred in each index, at least one; what an index
     /// holds must be asked even if it holds nothing.
@@ -139,12 +139,16 @@ pub(super) fn count(desk: &Desk, options: &KustomerOptions, searched: bool) -> L
     least
 }
 
-/// Lists of configuration, the categories of the knowledge base, and its articles in each language, at least one.
+/// Lists of configuration, the categories of the knowledge base, its articles in each language, at least one, and the versions of
+/// each text that was never published.
 fn aside(desk: &Desk) -> u64 {
     let knowledge = &desk.lists.knowledge;
     let languages = knowledge.categories.iter().flat_map(|one| one.names.keys());
     let languages: std::collections::BTreeSet<_> = languages.collect();
-    12 + pages(knowledge.categories.len(), 200).max(1)
+    let texts = knowledge.articles.iter().flat_map(|one| &one.texts);
+    let drafts = texts.filter(|text| text.state == TextState::Draft).count() as u64;
+    12 + drafts
+        + pages(knowledge.categories.len(), 200).max(1)
         + (languages.len() as u64).max(1) * pages(knowledge.articles.len(), 200).max(1)
 }
 

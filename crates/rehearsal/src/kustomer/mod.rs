@@ -25,7 +25,8 @@
 //! Beside the faults of [`fault`](crate::fault), these are known by name: `timed-out` (half the hits of a search; key: the
 //! context), `unsorted` (a search forgets its order; key: the context), `standing-still` (a page leads to itself; key: the path),
 //! `not-joined` (a search for messages or notes does not heed what is asked of their conversations; key: the context),
-//! `unlisted` (a klass is in no list; key: its name), `klass-gone` (no search knows a klass; key: the context).
+//! `unlisted` (a klass is in no list; key: its name), `klass-gone` (no search knows a klass; key: the context); `null:<JSON pointer>`,
+//! `set:<JSON pointer>=<text>` and `drop` (an item of an answer is changed or left out; key: path, a space, `type:id;`).
 
 mod aside;
 mod desk;
@@ -56,6 +57,7 @@ pub use self::least::LeastRequests;
 pub(crate) use self::view::{
     AGREED, conversation as seen_conversation, first_answer, lists as seen_lists,
 };
+pub use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
 pub use crate::world::Content;
@@ -107,6 +109,8 @@ pub struct KustomerOptions {
     pub roles: Vec<String>,
     /// The limits. Default: none, and no headers that tell of any.
     pub rate_limit: Option<RateLimit>,
+    /// The clock of limits and links. Default: the machine's.
+    pub clock: Clock,
     /// What the search takes for now: what changed more than two years before is found in the archive alone. Default:
     /// the middle of 2024, so that a made world lies on both sides.
     pub now: DateTime<Utc>,
@@ -128,6 +132,7 @@ impl Default for KustomerOptions {
             key_expired: false,
             roles: vec!["org.user".to_owned()],
             rate_limit: None,
+            clock: Clock::default(),
             now: DateTime::from_timestamp(1_709_280_000, 0).unwrap_or_default(),
             archive_holds_all: false,
             most_hits: 10_000,
@@ -168,6 +173,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn now(&self) -> DateTime<Utc> {
+        self.options.clock.now()
+    }
+
     fn links(&self) -> u64 {
         self.links.load(Ordering::Relaxed)
     }
@@ -178,7 +187,7 @@ impl Shared {
             return Ok(None);
         };
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Utc::now();
+        let now = self.now();
         let ends = match window.ends {
             Some(ends) if now < ends => ends,
             _ => {

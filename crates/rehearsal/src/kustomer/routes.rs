@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
 use serde_json::{Value, json};
 
 use super::desk::Context;
@@ -15,6 +14,7 @@ use super::ids::{Of, number};
 use super::search::{self, Index};
 use super::{Shared, fields, render, roles};
 use crate::serve::RouteLabel;
+use crate::tamper::tamper;
 use crate::world::{Conversation, FieldOwner, Message, MessageKind, Role, StatusKind};
 
 /// No search is larger.
@@ -126,7 +126,7 @@ fn label(path: &str) -> String {
 /// A link to bytes: signed, and dead after ten minutes.
 pub(super) fn link(shared: &Shared, message: u64, file: u64) -> String {
     let base = shared.url.get().cloned().unwrap_or_default();
-    let now = Utc::now();
+    let now = shared.now();
     format!(
         "{base}/bucket/{message}-{file}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={}&X-Amz-Expires={LINK_SECONDS}&X-Amz-Signature={:016x}",
         now.timestamp(),
@@ -156,7 +156,7 @@ fn bytes(
     let age = query
         .get("X-Amz-Date")
         .and_then(|at| at.parse::<i64>().ok())
-        .map(|at| Utc::now().timestamp() - at);
+        .map(|at| shared.now().timestamp() - at);
     if signed != Some(format!("{:016x}", shared.links()).as_str())
         || age.is_none_or(|age| age > LINK_SECONDS)
     {
@@ -205,7 +205,13 @@ impl Call<'_> {
             ),
             (_, Some(refused)) => refused,
             _ => match self.read(body) {
-                Ok(answer) => json_response(&answer),
+                Ok(mut answer) => {
+                    tamper(&self.shared.faults, &mut answer, |item| {
+                        let text = |name: &str| item[name].as_str().unwrap_or("").to_owned();
+                        format!("{} {}:{};", self.path, text("type"), text("id"))
+                    });
+                    json_response(&answer)
+                }
                 Err(denied) => denied.response(),
             },
         };
@@ -300,6 +306,11 @@ impl Call<'_> {
                     .is_some_and(|value| value == "true");
                 let articles = super::aside::articles(desk, language, body);
                 self.listed(articles.into_iter(), 500)
+            }
+            ["kb", "articles", article, "versions", language] => {
+                let article = number(Of::Article, article).ok_or(Denied::NotFound)?;
+                let all = super::aside::versions(desk, article, language);
+                self.listed(all.ok_or(Denied::NotFound)?.into_iter(), 100)
             }
             ["slas"] => {
                 let mut page = self.listed(super::aside::slas().into_iter(), 100)?;

@@ -96,15 +96,9 @@ pub(super) fn custom(world: &Seen<'_>, sheet: &mut Sheet, values: &[CustomValue]
         match line.map_or("", |definition| definition.key.as_str()) {
             "product_area" => sheet.text("Product_Area__c", &text, 255),
             "serial_number" => sheet.text("Serial_Number__c", &text, 255),
-            "affected_parts" => {
-                let all = kept
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned);
-                sheet.set("Affected_Parts__c", Want::Set(all.collect()));
-            }
+            "affected_parts" => sheet.set("Affected_Parts__c", set(&kept)),
+            // Why a ticket was closed, which reads like a field.
+            "results" => sheet.set("Ticket_Results__c", set(&kept)),
             "purchase_date" => sheet.set("Purchase_Date__c", Want::Text(text)),
             "under_warranty" => sheet.set("Under_Warranty__c", Want::Bool(kept == json!(true))),
             "repair_cost" => sheet.set(
@@ -123,6 +117,11 @@ pub(super) fn custom(world: &Seen<'_>, sheet: &mut Sheet, values: &[CustomValue]
             }
         }
     }
+}
+
+fn set(kept: &Value) -> Want {
+    let all = kept.as_array().into_iter().flatten();
+    Want::Set(all.filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 /// An address of the source in `Source_Url__c`: which one is the connector's choice, but it names the thing.

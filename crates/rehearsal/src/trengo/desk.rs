@@ -37,6 +37,7 @@ struct Place {
     status: u64,
     channel: u64,
     updated: DateTime<Utc>,
+    created: DateTime<Utc>,
 }
 
 #[derive(Debug)]
@@ -103,7 +104,7 @@ impl Desk {
 
     /// Whether the workspace has such a ticket at all, and where it stands in the list.
     fn place(&self, talk: Conversation) -> Option<Place> {
-        let id = talk.id;
+        let (id, created) = (talk.id, talk.created);
         if !exists(&talk) {
             return None;
         }
@@ -121,6 +122,7 @@ impl Desk {
             status: talk.status,
             channel,
             updated,
+            created,
         })
     }
 
@@ -165,6 +167,16 @@ impl Desk {
             .filter(|id| *id > after)
             .take(size)
             .collect()
+    }
+
+    /// Tickets that were made within a time.
+    pub(super) fn made_in(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Conversation> {
+        let within = |place: &&Place| (from..until).contains(&place.created);
+        let order = lock(&self.order);
+        let ids: Vec<u64> = order.iter().filter(within).map(|place| place.id).collect();
+        drop(order);
+        let tickets = ids.into_iter().filter_map(|id| self.ticket(id));
+        tickets.map(|(talk, _)| talk).collect()
     }
 
     /// How many tickets of each status there are.

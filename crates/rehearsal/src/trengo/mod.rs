@@ -53,6 +53,7 @@ use chrono::{DateTime, Utc};
 use self::desk::Desk;
 use self::hooks::Hooks;
 pub use self::least::{LeastOptions, LeastRequests};
+pub use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
 use crate::world::Content;
@@ -80,29 +81,6 @@ impl RateLimit {
             retry_after: true,
             html: false,
         }
-    }
-}
-
-/// A clock that is not the machine's.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
-
-impl Clock {
-    /// One that shows what `now` answers; it must not go back.
-    pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self::new(Utc::now)
-    }
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
     }
 }
 
@@ -180,7 +158,7 @@ impl Shared {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        (self.options.clock.0)()
+        self.options.clock.now()
     }
 
     fn count(&self) -> Counted {

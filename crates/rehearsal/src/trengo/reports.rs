@@ -40,7 +40,7 @@ fn answered(talk: &Conversation) -> Option<i64> {
 /// What each agent did with tickets that were made in a time.
 pub(super) fn agents(desk: &Desk, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Value> {
     let mut counts: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-    for talk in made_in(desk, from, until) {
+    for talk in desk.made_in(from, until) {
         if let Some(agent) = talk.assignee {
             let (assigned, closed) = counts.entry(agent).or_default();
             *assigned += 1;
@@ -62,7 +62,7 @@ pub(super) fn metrics(
     asked: &[&str],
 ) -> Value {
     let (mut created, mut closed, mut waited) = (0_u64, 0_u64, Vec::new());
-    for talk in made_in(desk, from, until) {
+    for talk in desk.made_in(from, until) {
         created += 1;
         closed += u64::from(talk.closed.is_some());
         waited.extend(answered(&talk));
@@ -82,16 +82,6 @@ pub(super) fn metrics(
         .map(|name| ((*name).to_owned(), of(name)))
         .collect();
     json!({"aggregates": told})
-}
-
-fn made_in(
-    desk: &Desk,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> impl Iterator<Item = Conversation> {
-    let all = desk.world.conversations();
-    let within = all.filter(move |talk| (from..until).contains(&talk.created));
-    within.filter_map(|talk| Some(desk.ticket(talk.id)?.0))
 }
 
 /// The table of survey answers that people export.

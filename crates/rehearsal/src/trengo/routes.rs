@@ -18,8 +18,8 @@ use super::desk::{Desk, Filter};
 use super::held::{contacts, status};
 use super::tickets::{Ink, find_contact};
 use super::{Counted, Shared, clock, knowledge, people, reports, setup};
-use crate::fault::Action;
 use crate::serve::RouteLabel;
+use crate::tamper::tamper;
 use crate::world::{Conversation, Person};
 
 type Answer = Result<Value, Denied>;
@@ -196,7 +196,9 @@ impl Call<'_> {
         let pieces: Vec<&str> = self.path.split('/').collect();
         match self.read(&pieces) {
             Ok(mut body) => {
-                self.tamper(&mut body);
+                tamper(&self.shared.faults, &mut body, |item| {
+                    format!("{} id:{};", self.path, item["id"])
+                });
                 json_response(200, &body)
             }
             Err(denied) => denied.response(),
@@ -439,52 +441,6 @@ impl Call<'_> {
             Ok(at.to_utc())
         };
         Ok((at("start_date")?, at("end_date")?))
-    }
-
-    /// Faults named `null:<pointer>`, `set:<pointer>=<text>` and `drop` change items of answers.
-    fn tamper(&self, body: &mut Value) {
-        let names: Vec<String> = self
-            .shared
-            .faults
-            .rules()
-            .into_iter()
-            .filter_map(|rule| match rule.action {
-                Action::Named { name }
-                    if name == "drop" || name.starts_with("null:") || name.starts_with("set:") =>
-                {
-                    Some(name)
-                }
-                _ => None,
-            })
-            .collect();
-        if names.is_empty() {
-            return;
-        }
-        let key = |item: &Value| format!("{} id:{};", self.path, item["id"]);
-        let items: Vec<&mut Value> = match body.get_mut("data") {
-            Some(Value::Array(items)) => {
-                items.retain(|item| !self.shared.faults.take("drop", &key(item)));
-                items.iter_mut().collect()
-            }
-            _ => vec![body],
-        };
-        for item in items {
-            let key = key(item);
-            for name in &names {
-                let (pointer, value) = match name
-                    .strip_prefix("set:")
-                    .and_then(|rest| rest.split_once('='))
-                {
-                    Some((pointer, text)) => (pointer, Value::from(text)),
-                    None => (name.trim_start_matches("null:"), Value::Null),
-                };
-                if let Some(place) = item.pointer_mut(pointer)
-                    && self.shared.faults.take(name, &key)
-                {
-                    *place = value;
-                }
-            }
-        }
     }
 }
 

@@ -470,6 +470,8 @@ pub(crate) enum List<'a> {
     KbCategories,
     /// Articles in a language.
     KbArticles(&'a str),
+    /// All versions of an article in a language.
+    KbVersions(&'a str, &'a str),
     /// A list of configuration.
     Inventory(&'static str),
     /// Klasses of a state.
@@ -494,7 +496,7 @@ impl<'a> List<'a> {
             Self::Users(_) => "users",
             Self::Teams => "teams",
             Self::Klasses(_) => "klasses",
-            Self::KbCategories | Self::KbArticles(_) => "kb",
+            Self::KbCategories | Self::KbArticles(_) | Self::KbVersions(..) => "kb",
             Self::Inventory(_) => "inventory",
             Self::Tags { .. } => "tags",
             Self::SubStatuses => "sub-statuses",
@@ -516,6 +518,7 @@ impl<'a> List<'a> {
             Self::Inventory(path) => (path.to_owned(), Some(LIST_PAGE)),
             Self::Tags { deleted: true } => ("tags deleted".to_owned(), Some(LIST_PAGE)),
             Self::Tags { .. } | Self::SubStatuses => (self.endpoint().to_owned(), Some(LIST_PAGE)),
+            Self::KbVersions(..) => ("versions of articles".to_owned(), None),
             Self::Messages(..) | Self::Notes(..) | Self::Attachments(..) | Self::Merges(..) => {
                 (self.endpoint().to_owned(), None)
             }
@@ -529,6 +532,7 @@ impl<'a> List<'a> {
             Self::Klasses(_) => "list custom objects",
             Self::KbCategories => "list categories",
             Self::KbArticles(_) => "list articles",
+            Self::KbVersions(..) => "list versions of an article",
             Self::Inventory(_) => "list configuration",
             Self::Tags { .. } => "list tags",
             Self::SubStatuses => "list sub-statuses",
@@ -557,6 +561,13 @@ impl<'a> List<'a> {
             Self::Klasses(_) => ("v1/klasses".to_owned(), LIST_PAGE),
             Self::KbCategories => ("v1/kb/categories".to_owned(), KB_PAGE),
             Self::KbArticles(_) => ("v1/kb/articles".to_owned(), KB_PAGE),
+            Self::KbVersions(id, language) => {
+                let [id, language] = [id, language].map(path_segment);
+                (
+                    format!("v1/kb/articles/{id}/versions/{language}"),
+                    LIST_PAGE,
+                )
+            }
             Self::Inventory(path) => (format!("v1/{path}"), LIST_PAGE),
             Self::Tags { .. } => ("v1/tags".to_owned(), LIST_PAGE),
             Self::SubStatuses => ("v1/sub-statuses".to_owned(), LIST_PAGE),

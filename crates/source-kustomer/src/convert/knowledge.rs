@@ -85,10 +85,44 @@ fn category(
     })
 }
 
-/// An article out of its rows, one per language, with the pictures of its texts.
+/// The languages of an article whose text does not stand in its rows: it was never published, or came as a number alone.
+pub(crate) fn elsewhere(rows: &[&Row]) -> BTreeSet<String> {
+    let series = rows
+        .iter()
+        .filter_map(|row| row.value("langVersions")?.as_object());
+    let without = series.flatten().filter(|(_, one)| {
+        let version = one.pointer("/currentVersion/id");
+        !version.is_some_and(Value::is_object)
+    });
+    without.map(|(lang, _)| lang.clone()).collect()
+}
+
+/// Of all versions of a text the one that was changed last, as an article's own row would have it.
+pub(crate) fn latest(versions: &[Row]) -> Option<Value> {
+    const MEMBERS: [&str; 7] = [
+        "title",
+        "slug",
+        "htmlBody",
+        "metaDescription",
+        "status",
+        "createdAt",
+        "updatedAt",
+    ];
+    let at = |row: &Row| {
+        let time = |name: &str| row.time(name).ok().flatten();
+        time("updatedAt").or_else(|| time("createdAt"))
+    };
+    let last = versions.iter().max_by_key(|row| at(row))?;
+    let known = MEMBERS.into_iter();
+    let known = known.filter_map(|name| Some((name.to_owned(), last.value(name)?.clone())));
+    Some(Value::Object(known.collect()))
+}
+
+/// An article out of its rows, one per language, with the pictures of its texts. `beside`: texts that do not stand in the rows.
 pub(crate) fn article(
     ground: &Ground<'_>,
     rows: &[&Row],
+    beside: &BTreeMap<String, Value>,
 ) -> Result<(Article, Vec<Attachment>), Defect> {
     let first = rows.first().ok_or_else(|| Defect {
         path: "data".to_owned(),
@@ -123,6 +157,10 @@ pub(crate) fn article(
                 translations.insert(lang.clone(), translation(lang, version, row));
             }
         }
+    }
+    for (lang, version) in beside {
+        let made = || translation(lang, version, first);
+        translations.entry(lang.clone()).or_insert_with(made);
     }
     let mut translations: Vec<Translation> = translations.into_values().collect();
     translations.sort_by_key(|one| one.locale != main);

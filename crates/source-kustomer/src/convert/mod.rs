@@ -12,7 +12,7 @@ mod people;
 pub(crate) use conversation::{Standing, conversation};
 pub(crate) use fields::{Definitions, RESOURCES, definitions};
 pub(crate) use files::locate;
-pub(crate) use knowledge::{article, categories, languages};
+pub(crate) use knowledge::{article, categories, elsewhere, languages, latest};
 pub(crate) use message::{Converted, MailBody, message, note};
 pub(crate) use objects::{Target, klass_name, object_definition, object_record};
 pub(crate) use people::{account, agent, contact, departed, tag, team};

@@ -17,7 +17,8 @@ use crate::wire::{Raw, Row};
 const USUAL_LANGUAGE: &str = "en_us";
 
 impl Kustomer {
-    /// Categories, and articles in each language that these name. An article is one row per language, so all are read before one is whole.
+    /// Categories, and articles in each language that these name. An article is one row per language, so all are read before one is whole;
+    /// drafts come last.
     pub(super) async fn knowledge_page(&self, cx: &Context) -> Result<Page> {
         let tenant = self.tenant(cx).await?;
         let loaded = self.loaded(cx).await?;
@@ -53,7 +54,8 @@ impl Kustomer {
         }
         for rows in articles.values() {
             let all: Vec<&Row> = rows.iter().collect();
-            let article = convert::article(&ground, &all);
+            let beside = self.texts_beside(cx, &all, &mut page).await?;
+            let article = convert::article(&ground, &all, &beside);
             match article {
                 Ok((article, pictures)) => {
                     page.records.extend(pictures.into_iter().map(Record::from));
@@ -72,6 +74,29 @@ impl Kustomer {
             }
         }
         Ok(page)
+    }
+
+    /// Texts that an article's rows do not bring: drafts stand among its versions alone, one request for each language.
+    async fn texts_beside(
+        &self,
+        cx: &Context,
+        rows: &[&Row],
+        page: &mut Page,
+    ) -> Result<BTreeMap<String, Value>> {
+        let mut found = BTreeMap::new();
+        for language in convert::elsewhere(rows) {
+            let Some(id) = rows.first().map(|row| row.id()) else {
+                break;
+            };
+            let list = List::KbVersions(id, &language);
+            let what = format!("drafts of article {id} in {language}");
+            let raw = self.whole(cx, list, &what, &mut page.notes).await?;
+            let versions = self.rows_of(RecordKind::Article, &raw, page);
+            if let Some(latest) = convert::latest(&versions) {
+                found.insert(language, latest);
+            }
+        }
+        Ok(found)
     }
 
     fn rows_of(&self, kind: RecordKind, raw: &[Raw], page: &mut Page) -> Vec<Row> {

@@ -5,4 +5,5 @@ mod harness;
 mod hostile;
 mod moving;
 mod said;
+mod stumbling;
 mod whole;

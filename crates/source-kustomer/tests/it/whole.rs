@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use deskferry_core::model::{
-    AuthorRole, ChannelKind, CustomValue, Direction, RelationKind, StatusState,
+    ArticleState, AuthorRole, ChannelKind, CustomValue, Direction, RelationKind, StatusState,
 };
 use deskferry_core::{Record, RecordKind, Source as _};
 use deskferry_rehearsal::kustomer::{Context, Kustomer as Desk};
@@ -356,11 +356,16 @@ async fn the_help_centre_comes_in_all_its_languages() {
     assert_eq!(read.count(RecordKind::Category), knowledge.categories.len());
     assert_eq!(read.count(RecordKind::Article), knowledge.articles.len());
     let texts: usize = knowledge.articles.iter().map(|one| one.texts.len()).sum();
-    let (mut found, mut nested) = (0, 0);
+    let (mut found, mut nested, mut drafts) = (0, 0, 0);
     for record in read.records.values() {
         match record {
             Record::Article(one) => {
                 found += one.translations.len();
+                let unpublished = one.translations.iter().filter(|text| {
+                    assert!(!text.html.contains("As it was begun"), "{}", text.html);
+                    text.state.is == ArticleState::Draft
+                });
+                drafts += unpublished.count();
                 assert!(one.translations.iter().all(|text| !text.title.is_empty()));
                 assert!(read.records.contains_key(&one.categories[0]));
             }
@@ -369,6 +374,10 @@ async fn the_help_centre_comes_in_all_its_languages() {
         }
     }
     assert_eq!(found, texts);
+    // A text that was never published stands among the versions alone: the last of these.
+    assert!(drafts > 0);
+    let asked = desk.requests().count("GET", "/versions/");
+    assert_eq!(asked, drafts as u64);
     let wanted = knowledge
         .categories
         .iter()

@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::Ground;
 use crate::wire::{Defect, Row, is_empty};
 
+/// Under which name the results of a ticket stand among its values.
+pub(super) const RESULTS: &str = "results";
+
 /// What a field stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Owner {
@@ -218,4 +221,27 @@ pub(crate) fn definitions(ground: &Ground, row: Row<'_>) -> Result<FieldDefiniti
         options,
         active: true,
     })
+}
+
+/// Why tickets are closed, as a field of its own: values of it stand in tickets alone.
+pub(crate) fn results_definition(ground: &Ground, results: &[Value]) -> FieldDefinition {
+    let names = results.iter().map(Row);
+    FieldDefinition {
+        meta: ground.meta(
+            ground.tenant.key(RecordKind::FieldDefinition, RESULTS),
+            "api/v2/ticket_results",
+            None,
+            None,
+        ),
+        of: RecordKind::Conversation,
+        object: None,
+        field: RESULTS.to_owned(),
+        title: "Ticket results".to_owned(),
+        holds: FieldType::Choices,
+        raw_type: "ticket_results".to_owned(),
+        options: names
+            .filter_map(|result| result.first_text(&["name", "title"]))
+            .collect(),
+        active: true,
+    }
 }

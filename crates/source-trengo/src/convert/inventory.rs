@@ -102,6 +102,79 @@ pub(crate) fn channel_item(ground: &Ground, row: &Value) -> Result<InventoryItem
     )
 }
 
+/// What people set up and no interface shows (Trengo reference, section 2): kind, word in keys, name, and what is known of it
+/// all the same.
+const UNSHOWN: [(InventoryKind, &str, &str, &str); 8] = [
+    (
+        InventoryKind::Automation,
+        "rules",
+        "Rules and their conditions",
+        "names of some stand in audits of tickets, and in this list",
+    ),
+    (InventoryKind::Automation, "flows", "Flows and flowbots", ""),
+    (
+        InventoryKind::Ai,
+        "ai-agents",
+        "AI agents and what they were taught",
+        "",
+    ),
+    (
+        InventoryKind::Sla,
+        "sla-thresholds",
+        "Agreements on times and their thresholds",
+        "how long the first answer took stands in each case",
+    ),
+    (
+        InventoryKind::BusinessHours,
+        "business-hours",
+        "Business hours",
+        "which of them a channel keeps stands with the channel, by number",
+    ),
+    (
+        InventoryKind::Form,
+        "surveys",
+        "Surveys of satisfaction",
+        "answers come from the table that people export",
+    ),
+    (
+        InventoryKind::App,
+        "widgets",
+        "Widgets of websites and the articles that they show",
+        "blocks of help centres stand in this list",
+    ),
+    (
+        InventoryKind::Report,
+        "reports",
+        "Definitions of reports",
+        "figures of agents and of the workspace stand beside the cases",
+    ),
+];
+
+/// A line for each of these, so that nobody forgets them.
+pub(crate) fn unshown(ground: &Ground) -> Vec<InventoryItem> {
+    let lines = |known: &str| {
+        let known = (!known.is_empty()).then(|| known.to_owned());
+        let unshown = "no interface shows them: write them down by hand".to_owned();
+        [unshown].into_iter().chain(known).collect()
+    };
+    let item = |(kind, word, name, known): (InventoryKind, &str, &str, &str)| InventoryItem {
+        meta: Meta::new(
+            ground
+                .tenant
+                .key(RecordKind::InventoryItem, format!("unshown-{word}")),
+        ),
+        kind: Named::new(kind, word),
+        name: name.to_owned(),
+        active: None,
+        parts: vec![InventoryPart {
+            title: "actions".to_owned(),
+            lines: lines(known),
+        }],
+        definition: Value::Null,
+    };
+    UNSHOWN.into_iter().map(item).collect()
+}
+
 /// Who gets what: a team with its members and channels.
 pub(crate) fn routing_item(ground: &Ground, row: &Value) -> Result<InventoryItem, Defect> {
     item(

@@ -14,9 +14,9 @@ mod survey;
 mod ticket;
 mod webhooks;
 
-pub(crate) use fields::{Fields, Owner, definitions};
+pub(crate) use fields::{Fields, Owner, definitions, results_definition};
 pub(crate) use files::{fresh_address, located};
-pub(crate) use inventory::{channel_item, item, routing_item};
+pub(crate) use inventory::{channel_item, item, routing_item, unshown};
 pub(crate) use knowledge::{
     ArticleText, Named as CategoryNames, article, category, centre, names_of,
 };

@@ -220,7 +220,9 @@ fn results(meta: &mut deskferry_core::model::Meta, detail: Row<'_>) {
         })
         .collect();
     if !names.is_empty() {
-        meta.custom
-            .insert("results".to_owned(), CustomValue::Choices(names));
+        meta.custom.insert(
+            super::fields::RESULTS.to_owned(),
+            CustomValue::Choices(names),
+        );
     }
 }

@@ -111,10 +111,8 @@ impl Trengo {
                 add(&mut page, made, row);
             }
         }
-        page.notes.push(
-            "rules, flows, AI, business hours, agreements on times, surveys and boards are shown by no interface: write them down by hand"
-                .to_owned(),
-        );
+        page.records
+            .extend(convert::unshown(ground).into_iter().map(Record::from));
         Ok(page)
     }
 }

@@ -242,6 +242,14 @@ impl Trengo {
             let made = convert::definitions(ground, Row(row)).map(Record::from);
             add(made, RecordKind::FieldDefinition, row);
         }
+        if !setup.results.is_empty() {
+            let made = convert::results_definition(ground, &setup.results);
+            add(
+                Ok(Record::from(made)),
+                RecordKind::FieldDefinition,
+                &Value::Null,
+            );
+        }
         for row in &setup.teams {
             let made = Row(row)
                 .id()

@@ -142,9 +142,22 @@ async fn what_people_set_up_is_told_without_its_secrets() {
         InventoryKind::Other,
     ] {
         assert!(
-            inventory(&reader).any(|item| item.kind.is == kind),
+            inventory(&reader).any(|item| item.kind.is == kind && !item.definition.is_null()),
             "{kind:?}"
         );
+    }
+    // What no interface shows is not forgotten.
+    for kind in [
+        InventoryKind::Automation,
+        InventoryKind::Ai,
+        InventoryKind::Sla,
+        InventoryKind::BusinessHours,
+        InventoryKind::Form,
+        InventoryKind::Report,
+    ] {
+        let mut by_hand = inventory(&reader).filter(|item| item.kind.is == kind);
+        let says = |item: &InventoryItem| item.parts[0].lines[0].contains("by hand");
+        assert!(by_hand.any(says), "{kind:?}");
     }
     let replies = inventory(&reader).filter(|item| item.meta.key.id().starts_with("quick-reply"));
     assert_eq!(replies.count(), 2);

@@ -28,7 +28,9 @@ async fn figures_of_agents_and_of_the_workspace_are_read_month_by_month() {
                 assert!(figures.from < figures.until);
                 assigned += number(&figures.meta.custom["assigned_tickets"]);
             }
-            Record::InventoryItem(item) if item.kind.is == InventoryKind::Report => {
+            Record::InventoryItem(item)
+                if item.kind.is == InventoryKind::Report && !item.definition.is_null() =>
+            {
                 metrics += 1;
                 if item.name == "created tickets" {
                     let months = item.definition["by_month"].as_object().unwrap();
@@ -116,7 +118,9 @@ async fn rules_are_known_by_the_audits_that_name_them() {
         };
         items.map(|item| lines(item)).collect()
     };
-    let rules = items(InventoryKind::Automation);
+    let mut rules = items(InventoryKind::Automation);
+    // What no interface shows has a line of its own.
+    rules.retain(|rule| !rule.contains("write them down by hand"));
     assert!(
         rules
             .iter()

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use deskferry_core::model::{AuthorRole, ChannelKind, Direction, StatusState};
+use deskferry_core::model::{
+    AuthorRole, ChannelKind, CustomValue, Direction, FieldType, StatusState,
+};
 use deskferry_core::source::{Scope, Source as _};
 use deskferry_core::{Context, Record, RecordKind};
 use deskferry_rehearsal::trengo::LeastOptions;
@@ -332,4 +334,31 @@ async fn a_channel_that_the_token_does_not_see_shows_as_a_hole() {
         .await
         .unwrap();
     assert_eq!(shards.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_tickets_were_closed_is_a_field_with_all_its_choices() {
+    let desk = desk(options(60)).await;
+    let reader = read_all(&source(config(&desk))).await.unwrap();
+    let mut all = reader.read.records.values();
+    let field = all.find_map(|record| match record {
+        Record::FieldDefinition(field) if field.field == "results" => Some(field),
+        _ => None,
+    });
+    let field = field.unwrap();
+    assert_eq!(field.of, RecordKind::Conversation);
+    assert_eq!(field.holds, FieldType::Choices);
+    let given =
+        reader
+            .read
+            .conversations()
+            .filter_map(|one| match one.meta.custom.get("results") {
+                Some(CustomValue::Choices(names)) => Some(names),
+                _ => None,
+            });
+    let given: Vec<&String> = given.flatten().collect();
+    assert!(!given.is_empty());
+    for name in given {
+        assert!(field.options.contains(name), "{name}: {:?}", field.options);
+    }
 }
