@@ -200,7 +200,6 @@ impl SimulatedClock {
             while let Some(next) = sleepers.waiting.pop() {
                 // Who does not wait any more makes no time pass.
                 if !next.wake.is_closed() {
-                    if next.at > sleepers.now + 600 { eprintln!("JUMP at {} by {}", sleepers.now, next.at - sleepers.now); }
                     sleepers.now = sleepers.now.max(next.at);
                     let _ = next.wake.send(());
                     break;
