@@ -22,12 +22,12 @@
 //! | limits | what the answers tell, but for a share that is left to people; and searches a minute |
 //! | changes only | companies, customers, conversations from a watermark, with what was said in those that changed |
 //! | notes | of conversations; one that stands on a customer alone is rejected by name as `note-on-customer`, as far as search shows it |
-//! | help centre | categories, articles with their published text in each language, and the pictures that it shows; earlier versions are not read |
+//! | help centre | categories, articles with their text in each language, and the pictures that it shows; a text that was never published is the last of its versions. Earlier versions of published texts are not read |
 //! | inventory | queues, rules, SLAs, hours, workflows, shortcuts, searches, channels, forms, brands, hooks, odd attributes, validations; without credentials. Business rules cannot be read |
 //! | merges, deletes | customers who were merged are named as `merged`, with whom into; deleted ones as `deleted`; changes bring both |
 //! | exports | a folder of tables (`.csv`) and archived events (`.jsonl`, `.gz`), for what the API shows no more; encodings are checked. Files of what stands there alone are not fetched |
 //! | coverage | what no channel covers, per kind and period, as items of the inventory; `discover` shows them |
-//! | not read | drafts, forwards, events (but archived ones), audit log, sessions |
+//! | not read | drafts of messages, forwards, events (but archived ones), audit log, sessions |
 //!
 //! [`check`]: deskferry_core::Source::check
 //!
