@@ -119,6 +119,7 @@ impl<'a> Mapper<'a> {
             };
             build::row(lines, object, &facts, Leftovers::new(), self.now)
         };
-        Ok(text::split(&whole).iter().map(row).collect())
+        let parts = text::split_at(&whole, text::COMMENT_BUDGET);
+        Ok(parts.iter().map(row).collect())
     }
 }
