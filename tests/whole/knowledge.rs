@@ -9,14 +9,14 @@ use deskferry::kustomer::{Kustomer, KustomerConfig};
 use deskferry::migration::{self, Migration, Workspace};
 use deskferry::owners::Undecided;
 use deskferry::rehearsal::oracle::{self, Oracle, OracleOptions};
-use deskferry::rehearsal::org::{CustomField, KnowledgeSettings, Org};
+use deskferry::rehearsal::org::{KnowledgeSettings, Org};
 use deskferry::rehearsal::world::{Content, World, WorldSpec};
 use deskferry::rehearsal::{kayako, kustomer, trengo};
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig, metadata};
 use deskferry::trengo::{Trengo, TrengoConfig};
 use deskferry::{Context, Source};
 
-use super::scene::{gate, mapping_text, org_options, patient};
+use super::scene::{gate, mapping_text, org_options_for, patient};
 
 pub(super) fn content() -> Content {
     Content::Made(WorldSpec::new(3, 12).knowledge())
@@ -39,15 +39,8 @@ pub(super) async fn moved(
     let folder = tempfile::tempdir().unwrap();
     let group = judged(String::new()).categories(world);
     let names: BTreeSet<String> = group.categories.iter().map(|c| c.name.clone()).collect();
-    let parsed = Mapping::parse(&mapping).unwrap();
-    let fields = serde_json::to_value(parsed.required_fields()).unwrap();
-    let fields: Vec<CustomField> = serde_json::from_value(fields).unwrap();
-    let articles = fields
-        .into_iter()
-        .filter(|field| field.object == "Knowledge__kav");
-    let options = org_options(&folder.path().join("org"), world)
-        .knowledge(KnowledgeSettings::new(["en_US", "nl_NL", "de"]).group(group))
-        .custom_fields(articles);
+    let options = org_options_for(&folder.path().join("org"), world, &mapping)
+        .knowledge(KnowledgeSettings::new(["en_US", "nl_NL", "de"]).group(group));
     let org = Org::start(options).await.unwrap();
     let workspace = folder.path().join("workspace");
     std::fs::create_dir_all(&workspace).unwrap();
