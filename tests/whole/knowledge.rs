@@ -80,7 +80,7 @@ pub(super) async fn moved(
     let verified = migration().verify(&Context::new()).await.unwrap();
     assert!(verified.verified(), "{}", verified.summary());
     assert_eq!(
-        packaged(&workspace, &parsed).await,
+        packaged(&workspace, &Mapping::parse(&mapping).unwrap()).await,
         names,
         "the package makes what the load names"
     );
