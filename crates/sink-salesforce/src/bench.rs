@@ -119,7 +119,6 @@ impl<'a> Mapper<'a> {
             };
             build::row(lines, object, &facts, Leftovers::new(), self.now)
         };
-        let parts = text::split_at(&whole, text::COMMENT_BUDGET);
-        Ok(parts.iter().map(row).collect())
+        Ok(text::split(&whole).iter().map(row).collect())
     }
 }
