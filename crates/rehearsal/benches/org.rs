@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -311,13 +311,19 @@ impl Client {
     }
 
     async fn upload(&self, resource: &str, path: &Path) {
-        let file = tokio::fs::File::open(path)
-            .await
-            .expect("the upload is there");
+        let file = File::open(path).expect("the upload is there");
+        // Large pieces, read where they are sent: the client shall cost little beside the org.
+        let pieces = futures::stream::unfold(file, async |mut file| {
+            let mut piece = vec![0; 1 << 20];
+            let read = file.read(&mut piece).expect("the upload can be read");
+            piece.truncate(read);
+            (read > 0).then_some((Ok::<_, std::io::Error>(piece), file))
+        });
         let request = self
             .request("PUT", resource)
             .header("Content-Type", "text/csv");
-        let answer = request.body(file).send().await.expect("an answer");
+        let body = reqwest::Body::wrap_stream(pieces);
+        let answer = request.body(body).send().await.expect("an answer");
         assert_eq!(answer.status(), 201);
     }
 

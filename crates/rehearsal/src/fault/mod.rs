@@ -232,6 +232,11 @@ impl Faults {
         })
     }
 
+    /// Whether there is no rule at all.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Armed>> {
         // A panic elsewhere cannot leave a list of counters half-written.
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)

@@ -17,12 +17,14 @@ use super::ids::Ids;
 use super::options::{OrgOptions, OrgSettings};
 use super::random;
 use super::schema::{Object, Schema};
-use super::store::{self, Fields, Row};
+use super::store::{self, Db, Fields, Row};
 use super::values::date_time_text;
 use crate::fault::Faults;
 
 pub(crate) const DATABASE: &str = "org.sqlite";
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
+/// The format whose indices held texts; they are made anew when it is opened.
+const OLDER: &str = "1";
 /// The first user: the one that a migration runs as.
 pub(crate) const INTEGRATION_USER: i64 = 1;
 /// The second: who owns what assignment rules take away.
@@ -42,7 +44,7 @@ pub(crate) struct Engine {
     pub(crate) api_calls: AtomicU64,
     pub(crate) bulk: Bulk,
     folder: PathBuf,
-    db: Mutex<Connection>,
+    db: Mutex<Db>,
     /// Held as long as the org runs, so that no second one opens the folder.
     _lock: Option<File>,
 }
@@ -63,7 +65,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) shape: &'a Shape,
     /// The shape that holds once this transaction is kept.
     next: RefCell<Option<Shape>>,
-    pub(crate) db: &'a Connection,
+    pub(crate) db: &'a Db,
     pub(crate) user: i64,
     pub(crate) now: DateTime<Utc>,
     pub(crate) version: u32,
@@ -115,7 +117,7 @@ impl Engine {
         let db =
             Connection::open_with_flags(folder.join(DATABASE), flags).map_err(|e| place(&e))?;
         Self::with(
-            db,
+            Db::new(db),
             folder.to_owned(),
             OrgSettings::default(),
             Faults::default(),
@@ -125,7 +127,7 @@ impl Engine {
     }
 
     fn with(
-        mut db: Connection,
+        db: Db,
         folder: PathBuf,
         given: OrgSettings,
         faults: Faults,
@@ -133,7 +135,8 @@ impl Engine {
     ) -> Result<Self, String> {
         let text = |e: rusqlite::Error| e.to_string();
         let known = store::meta(&db, "format").map_err(text)?;
-        if let Some(other) = known.as_deref().filter(|format| *format != FORMAT) {
+        let readable = |format: &&str| *format != FORMAT && *format != OLDER;
+        if let Some(other) = known.as_deref().filter(readable) {
             return Err(format!(
                 "its state has format {other}, this program knows {FORMAT}"
             ));
@@ -148,7 +151,7 @@ impl Engine {
             Some(pod) => pod,
             None => Ids::pod_of(random::number()),
         };
-        let tx = db.transaction().map_err(text)?;
+        let tx = db.unchecked_transaction().map_err(text)?;
         let kept = serde_json::to_string(&settings).map_err(|e| e.to_string())?;
         let now = Utc::now().trunc_subsecs(0);
         let mut since = now;
@@ -157,9 +160,9 @@ impl Engine {
             .is_none_or(|before| before != kept);
         // Also where nothing changed: a newer program may bring objects that the folder does not have yet.
         store::prepare(&tx, &schema).map_err(text)?;
+        store::set_meta(&tx, "format", FORMAT).map_err(text)?;
         if changed {
             for (key, value) in [
-                ("format", FORMAT),
                 ("pod", &pod),
                 ("settings", &kept),
                 ("schema-since", &now.to_rfc3339()),
@@ -203,14 +206,15 @@ impl Engine {
         version: u32,
         work: impl FnOnce(&Ctx<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let mut db = self.db();
-        let tx = db.transaction()?;
+        let db = self.db();
+        db.begin();
+        let tx = db.unchecked_transaction()?;
         let shape = self.shape();
         let ctx = Ctx {
             engine: self,
             shape: &shape,
             next: RefCell::new(None),
-            db: &tx,
+            db: &db,
             user,
             now: Utc::now().trunc_subsecs(0),
             version,
@@ -218,7 +222,9 @@ impl Engine {
         };
         let done = work(&ctx)?;
         let next = ctx.next.take();
+        db.settle()?;
         tx.commit()?;
+        db.keep();
         if let Some(next) = next {
             *self.shape.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         }
@@ -229,13 +235,24 @@ impl Engine {
         Arc::clone(&self.shape.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn db(&self) -> MutexGuard<'_, Connection> {
+    fn db(&self) -> MutexGuard<'_, Db> {
         // A panic inside a transaction has rolled it back.
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Brings what is in memory of the indices into the database, if it is much.
+    pub(crate) fn flush(&self, in_any_case: bool) -> Result<(), Refusal> {
+        let db = self.db();
+        db.begin();
+        if in_any_case || store::is_full(&db) {
+            store::flush(&db, &self.shape().schema)?;
+        }
+        Ok(())
+    }
+
     /// Writes the whole state into one file; nothing is written meanwhile.
     pub(crate) fn save(&self, file: &Path) -> Result<(), String> {
+        self.flush(true).map_err(|e| e.message)?;
         let db = self.db();
         let copy = self.upload();
         let place = copy.display().to_string();
@@ -321,6 +338,18 @@ impl Engine {
             }
         }
         Ok(counts)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Else it is made out of the rows when the folder is opened again, which takes longer.
+        if let Err(refusal) = self.flush(true) {
+            tracing::warn!(
+                reason = refusal.message,
+                "indices are made anew when the org starts again"
+            );
+        }
     }
 }
 
@@ -427,12 +456,7 @@ impl<'a> Ctx<'a> {
         let Some(field) = object.fields.iter().find(|f| f.name == field) else {
             return Ok(Vec::new());
         };
-        Ok(store::find(
-            self.db,
-            object,
-            field,
-            id.get(..15).unwrap_or(id),
-        )?)
+        store::find(self.db, object, field, id.get(..15).unwrap_or(id))
     }
 
     /// Writes a row with its system fields, without any rule: what the platform itself does.
@@ -447,7 +471,7 @@ impl<'a> Ctx<'a> {
     pub(crate) fn stamp(&self, object: &Object, fields: &mut Fields) {
         let now = json!(date_time_text(self.now));
         let user = json!(self.engine.user_id(self.user));
-        let has = |name: &str| object.fields.iter().any(|f| f.name == name);
+        let has = |name: &str| object.has(name);
         if has("CreatedDate") {
             fields.entry("CreatedDate").or_insert_with(|| now.clone());
             fields.entry("CreatedById").or_insert_with(|| user.clone());

@@ -38,11 +38,13 @@ impl Ids {
             *digit = DIGITS[(rest % 62) as usize];
             rest /= 62;
         }
-        with_suffix(&format!(
-            "{prefix}{}{}",
-            self.pod,
-            String::from_utf8_lossy(&digits)
-        ))
+        let mut id = String::with_capacity(18);
+        id.push_str(prefix);
+        id.push_str(&self.pod);
+        id.extend(digits.map(char::from));
+        let suffix = suffix(&id);
+        id.extend(suffix);
+        id
     }
 
     /// The prefix and the number of a well-formed id of this org; none for an id of another org.
@@ -52,8 +54,13 @@ impl Ids {
             return None;
         }
         let number = id[7..].bytes().try_fold(0_i64, |sum, c| {
-            let digit = DIGITS.iter().position(|d| *d == c)?;
-            sum.checked_mul(62)?.checked_add(i64::try_from(digit).ok()?)
+            let digit = match c {
+                b'0'..=b'9' => c - b'0',
+                b'A'..=b'Z' => c - b'A' + 10,
+                b'a'..=b'z' => c - b'a' + 36,
+                _ => return None,
+            };
+            sum.checked_mul(62)?.checked_add(i64::from(digit))
         })?;
         Some((&id[..3], number))
     }
@@ -64,22 +71,27 @@ pub(crate) fn well_formed(id: &str) -> Option<&str> {
     let alphanumeric = id.bytes().all(|c| c.is_ascii_alphanumeric());
     match id.len() {
         15 if alphanumeric => Some(id),
-        18 if alphanumeric && with_suffix(&id[..15]).eq_ignore_ascii_case(id) => Some(&id[..15]),
+        18 if alphanumeric
+            && (suffix(&id[..15]).iter().zip(id[15..].chars()))
+                .all(|(own, sent)| own.eq_ignore_ascii_case(&sent)) =>
+        {
+            Some(&id[..15])
+        }
         _ => None,
     }
 }
 
-fn with_suffix(id: &str) -> String {
-    let mut full = id.to_owned();
-    for group in id.as_bytes().chunks(5) {
-        let bits = group
+/// One character per five of the id: which of them are capitals.
+fn suffix(id: &str) -> [char; 3] {
+    let mut groups = id.as_bytes().chunks(5).map(|group| {
+        let capitals = group
             .iter()
             .enumerate()
-            .filter(|(_, c)| c.is_ascii_uppercase())
-            .fold(0, |sum, (bit, _)| sum | 1 << bit);
-        full.push(char::from(SUFFIX[bits & 31]));
-    }
-    full
+            .filter(|(_, c)| c.is_ascii_uppercase());
+        let bits = capitals.fold(0, |sum, (bit, _)| sum | 1 << bit);
+        char::from(SUFFIX[bits & 31])
+    });
+    [(); 3].map(|()| groups.next().unwrap_or('A'))
 }
 
 #[cfg(test)]
@@ -94,7 +106,7 @@ mod tests {
             ("500Qx00000A1b2C", "500Qx00000A1b2CIAR"),
         ];
         for (short, long) in known {
-            assert_eq!(with_suffix(short), long);
+            assert_eq!(suffix(short).iter().collect::<String>(), long[15..]);
             assert_eq!(well_formed(short), Some(short));
             assert_eq!(well_formed(long), Some(short));
         }

@@ -10,15 +10,21 @@ use super::schema::{Field, Kind, Object};
 /// `2026-01-02T03:04:05.000+0000`, the form of every answer; it sorts as its moment.
 pub(crate) fn date_time_text(moment: DateTime<Utc>) -> String {
     // By hand: a pattern would be read anew for each of the dates of each row.
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.000+0000",
-        moment.year(),
-        moment.month(),
-        moment.day(),
-        moment.hour(),
-        moment.minute(),
-        moment.second()
-    )
+    let mut text = String::with_capacity(28);
+    let mut push = |number: u32, digits: u32, mark: &str| {
+        for place in (0..digits).rev() {
+            let digit = number / 10_u32.pow(place) % 10;
+            text.push(char::from_digit(digit, 10).unwrap_or('0'));
+        }
+        text.push_str(mark);
+    };
+    push(u32::try_from(moment.year()).unwrap_or(0), 4, "-");
+    push(moment.month(), 2, "-");
+    push(moment.day(), 2, "T");
+    push(moment.hour(), 2, ":");
+    push(moment.minute(), 2, ":");
+    push(moment.second(), 2, ".000+0000");
+    text
 }
 
 /// A moment as clients write it: with `Z`, `+00:00` or `+0000`, with or without fractions, which are dropped.
@@ -100,6 +106,23 @@ pub(crate) fn accept(
             Value::Bool(flag) => text_value(object, field, &flag.to_string(), extra),
             _ => Err(wrong_type(field, value)),
         },
+    }
+}
+
+/// The same of a text, without making a value of it first where that is not needed.
+pub(crate) fn accept_text(
+    object: &Object,
+    field: &Field,
+    text: &str,
+    extra: bool,
+) -> Result<Value, Refusal> {
+    let is_plain = !field.is_number() && field.kind != Kind::Boolean;
+    match field.kind {
+        Kind::Junction | Kind::Address | Kind::Base64 | Kind::Id => {
+            Err(wrong_type(field, &json!(text)))
+        }
+        _ if is_plain => text_value(object, field, text, extra),
+        _ => accept(object, field, &json!(text), extra),
     }
 }
 

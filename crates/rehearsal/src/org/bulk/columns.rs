@@ -1,11 +1,14 @@
 //! The header of an upload, read against the object: which field each column fills, and rows as writes.
 
+use std::cell::RefCell;
+
 use serde_json::{Value, json};
 
 use super::job::{Job, Operation};
+use crate::org::options::OrgSettings;
 use crate::org::schema::{Field, Kind, Object, Schema};
 use crate::org::store::Fields;
-use crate::org::write::Item;
+use crate::org::write::{Given, Item};
 
 /// The text that clears a field; an empty value leaves it as it is.
 const NULL: &str = "#N/A";
@@ -38,7 +41,7 @@ pub(super) struct Columns {
 impl Columns {
     /// # Errors
     /// The `errorMessage` of the job.
-    pub(super) fn read(schema: &Schema, job: &Job, header: &[String]) -> Result<Self, String> {
+    pub(super) fn of(schema: &Schema, job: &Job, header: &[String]) -> Result<Self, String> {
         let object = schema
             .object(&job.object)
             .ok_or_else(|| format!("InvalidBatch : no object {}", job.object))?;
@@ -89,6 +92,7 @@ impl Columns {
             object: self.object.clone(),
             id: None,
             values: Fields::new(),
+            read: Default::default(),
         };
         for (column, text) in self.columns.iter().zip(row) {
             match column {
@@ -118,6 +122,37 @@ impl Columns {
             }
         }
         item
+    }
+
+    /// The values of a new row, where they can be read without any other row and nothing is wrong with them.
+    pub(super) fn given(
+        &self,
+        settings: &OrgSettings,
+        object: &Object,
+        row: &[String],
+    ) -> Option<Given> {
+        let cells = || {
+            let cells = self.columns.iter().zip(row);
+            cells.filter(|(_, text)| !text.is_empty())
+        };
+        if !cells().all(|(column, _)| matches!(column, Column::Field(_))) {
+            return None;
+        }
+        let texts = cells().filter_map(|(column, text)| match column {
+            Column::Field(name) => Some((name.as_str(), (text != NULL).then_some(text.as_str()))),
+            _ => None,
+        });
+        Given::of_texts(settings, object, texts)
+    }
+
+    /// A row of which the values were read.
+    pub(super) fn read(&self, given: Given) -> Item {
+        Item {
+            object: self.object.clone(),
+            id: None,
+            values: Fields::new(),
+            read: RefCell::new(Some(given)),
+        }
     }
 
     /// Clients send an empty Id column with inserts and upserts.

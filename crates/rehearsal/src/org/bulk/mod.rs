@@ -66,18 +66,18 @@ struct Ahead {
     job: i64,
     /// How many rows of the job lie before them, and how many bytes of its upload.
     place: (u64, u64),
-    rows: Vec<csv::Row>,
+    rows: work::Read,
 }
 
 impl Bulk {
     /// The rows of a job at this place, if they were read already.
-    fn ahead(&self, job: i64, place: (u64, u64)) -> Option<Vec<csv::Row>> {
+    fn ahead(&self, job: i64, place: (u64, u64)) -> Option<work::Read> {
         let mut kept = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = kept.take()?;
         (kept.job == job && kept.place == place).then_some(kept.rows)
     }
 
-    fn keep_ahead(&self, job: i64, place: (u64, u64), rows: Vec<csv::Row>) {
+    fn keep_ahead(&self, job: i64, place: (u64, u64), rows: work::Read) {
         let ahead = Ahead { job, place, rows };
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
     }

@@ -99,7 +99,7 @@ fn processed(ctx: &Ctx<'_>, job: &Job, set: Set, into: &mut impl Write) -> Resul
         Err(_) if job.rows.is_none() => Vec::new(),
         Err(error) => return Err(Refusal::broken(error)),
     };
-    let exact = Columns::read(ctx.schema(), job, &names).map(|columns| columns.exact);
+    let exact = Columns::of(ctx.schema(), job, &names).map(|columns| columns.exact);
     let second = if set == Set::Failed {
         "sf__Error"
     } else {

@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rusqlite::params;
 
 use super::columns::Columns;
-use super::csv::{Row, Rows};
+use super::csv::Rows;
 use super::job::{Job, Operation, State};
 use super::query;
-use crate::org::engine::{Ctx, Engine, INTEGRATION_USER};
+use crate::org::engine::{Ctx, Engine, INTEGRATION_USER, Shape};
 use crate::org::error::Refusal;
 use crate::org::store;
 use crate::org::write::{self, Call, Item, Outcome};
@@ -19,9 +20,9 @@ use crate::org::write::{self, Call, Item, Outcome};
 /// Rows that the platform hands to triggers at once.
 const CHUNK: usize = 200;
 /// Chunks of one transaction, at most; while it lasts nothing else is written.
-const STEP: u64 = 10;
+const STEP: u64 = 20;
 /// And bytes of the upload: long rows are fewer.
-const STEP_BYTES: u64 = 4 << 20;
+const STEP_BYTES: u64 = 6 << 20;
 /// Rows of one of the platform's batches; a job has an empty one more.
 const BATCH: u64 = 10_000;
 
@@ -62,21 +63,29 @@ fn step(engine: &Engine, number: i64) -> Result<bool, Refusal> {
     let place = (job.taken, job.offset);
     let rows = match engine.bulk.ahead(number, place) {
         Some(rows) => rows,
-        None => rows_from(engine, &job, place).map_err(Refusal::broken)?,
+        None => rows_from(engine, &job, &columns, place).map_err(Refusal::broken)?,
     };
     let next = rows
+        .rows
         .last()
-        .map(|row| (job.taken + rows.len() as u64, row.end));
+        .map(|row| (job.taken + rows.rows.len() as u64, row.end));
     // The next rows are read while these are written.
     std::thread::scope(|scope| {
         let reader = next
             .filter(|(taken, _)| job.rows.is_some_and(|all| *taken < all))
             .map(|next| {
-                let job = &job;
-                (next, scope.spawn(move || rows_from(engine, job, next)))
+                let (job, columns) = (&job, &columns);
+                (
+                    next,
+                    scope.spawn(move || rows_from(engine, job, columns, next)),
+                )
             });
         let done = in_progress(engine, &job, |ctx, job| {
-            written(ctx, job, &columns, rows)?;
+            // These objects are written without a savepoint for each row.
+            if job.operation == Operation::Insert && write::refused_first(&job.object) {
+                ctx.db.gather();
+            }
+            written(ctx, job, rows)?;
             job.millis += u64::try_from(begun.elapsed().as_millis()).unwrap_or(0);
             Ok(())
         });
@@ -86,7 +95,9 @@ fn step(engine: &Engine, number: i64) -> Result<bool, Refusal> {
             engine.bulk.keep_ahead(number, next, rows);
         }
         done
-    })
+    })?;
+    engine.flush(false)?;
+    Ok(true)
 }
 
 /// The job, in progress; none if it stands still.
@@ -148,7 +159,7 @@ struct Scan {
 fn scan(engine: &Engine, job: &Job) -> Result<Scan, String> {
     let mut rows = open(engine, job, 0)?;
     let header = rows.header()?;
-    Columns::read(&engine.shape().schema, job, &header.values)?;
+    Columns::of(&engine.shape().schema, job, &header.values)?;
     let mut scan = Scan {
         rows: 0,
         offset: header.end,
@@ -214,60 +225,89 @@ fn end(ctx: &Ctx<'_>, job: &mut Job) {
 /// What the columns of a job mean by now.
 fn columns(engine: &Engine, job: &Job) -> Result<Columns, String> {
     let header = open(engine, job, 0)?.header()?;
-    Columns::read(&engine.shape().schema, job, &header.values)
+    Columns::of(&engine.shape().schema, job, &header.values)
+}
+
+/// Rows of an upload as writes, read against the schema as it was.
+#[derive(Debug)]
+pub(super) struct Read {
+    rows: Vec<Sent>,
+    shape: Arc<Shape>,
+}
+
+/// One of them, and where it lies in the upload.
+#[derive(Debug)]
+struct Sent {
+    item: Item,
+    start: u64,
+    end: u64,
 }
 
 /// The rows of one step, from a place of the upload on.
-fn rows_from(engine: &Engine, job: &Job, (taken, offset): (u64, u64)) -> Result<Vec<Row>, String> {
+fn rows_from(
+    engine: &Engine,
+    job: &Job,
+    columns: &Columns,
+    (taken, offset): (u64, u64),
+) -> Result<Read, String> {
     // A tenth of the job, so that a small one can be seen at work, too.
     let chunks = (job.rows.unwrap_or(0) / (10 * CHUNK as u64)).clamp(1, STEP);
     let step = chunks * CHUNK as u64;
     let most = job
         .breaks_at
         .map_or(step, |at| step.min(at.saturating_sub(taken)));
+    let shape = engine.shape();
+    let object = shape.schema.object(&job.object);
+    let object = object.filter(|_| job.operation == Operation::Insert);
     let mut from = open(engine, job, offset)?;
     let (mut rows, mut end) = (Vec::new(), offset);
     while (rows.len() as u64) < most
         && end - offset < STEP_BYTES
         && let Some(row) = from.next_row()?
     {
+        let given = object.and_then(|object| columns.given(&engine.settings, object, &row.values));
+        let item = match given {
+            Some(given) => columns.read(given),
+            None => columns.item(row.values),
+        };
         end = row.end;
-        rows.push(row);
+        rows.push(Sent {
+            item,
+            start: row.start,
+            end,
+        });
     }
-    Ok(rows)
+    Ok(Read { rows, shape })
 }
 
-fn written(
-    ctx: &Ctx<'_>,
-    job: &mut Job,
-    columns: &Columns,
-    mut rows: Vec<Row>,
-) -> Result<(), Refusal> {
+fn written(ctx: &Ctx<'_>, job: &mut Job, read: Read) -> Result<(), Refusal> {
+    let Read { mut rows, shape } = read;
     if rows.is_empty() {
         return Err(Refusal::broken("the upload is shorter than it was"));
     }
+    if !std::ptr::eq(ctx.shape, &raw const *shape) {
+        // The objects are others by now: the rows are read once more.
+        return Ok(());
+    }
     while !rows.is_empty() {
         let behind = rows.split_off(rows.len().min(CHUNK));
-        chunk_written(ctx, job, columns, rows)?;
+        chunk_written(ctx, job, rows)?;
         rows = behind;
     }
     end(ctx, job);
     Ok(())
 }
 
-fn chunk_written(
-    ctx: &Ctx<'_>,
-    job: &mut Job,
-    columns: &Columns,
-    rows: Vec<Row>,
-) -> Result<(), Refusal> {
+fn chunk_written(ctx: &Ctx<'_>, job: &mut Job, rows: Vec<Sent>) -> Result<(), Refusal> {
+    let is_whole = ctx.engine.faults.is_empty();
     let key = job.fault_key(ctx);
-    let faulty = |name: &str, n: u64| ctx.engine.faults.take(name, &format!("{key} {n}"));
+    let faulty =
+        |name: &str, n: u64| !is_whole && ctx.engine.faults.take(name, &format!("{key} {n}"));
     let (taken, offset) = (rows.len() as u64, rows.last().map(|row| row.end));
     let numbered = (job.taken..).zip(rows);
     let (sent, items): (Vec<(u64, Place)>, Vec<Item>) = numbered
         .filter(|(n, _)| !faulty("bulk-skip-rows", *n))
-        .map(|(n, row)| ((n, (row.start, row.end)), columns.item(row.values)))
+        .map(|(n, row)| ((n, (row.start, row.end)), row.item))
         .unzip();
     let call = Call {
         auto_assign: job.assignment_rule.is_some(),

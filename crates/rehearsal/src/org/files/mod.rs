@@ -5,7 +5,7 @@ use futures::StreamExt;
 use md5::{Digest, Md5};
 use multer::Multipart;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::engine::Engine;
 use super::error::Refusal;
@@ -16,6 +16,9 @@ use super::write::file::hex;
 const LARGEST: u64 = 2 << 30;
 /// The largest JSON part.
 const LARGEST_JSON: usize = 1 << 20;
+
+/// Bytes that are written to disk at once: each write goes to another thread.
+const AT_ONCE: usize = 1 << 20;
 
 /// The two parts of an upload, in whichever order they came.
 pub(crate) struct Parts {
@@ -75,7 +78,7 @@ pub(crate) async fn receive_plain(
         size: 0,
         md5: String::new(),
     };
-    let mut file = File::create(&upload.path).await?;
+    let mut file = BufWriter::with_capacity(AT_ONCE, File::create(&upload.path).await?);
     let mut stream = body.into_data_stream();
     while let Some(piece) = stream.next().await {
         let Ok(piece) = piece else {
@@ -93,7 +96,7 @@ pub(crate) async fn receive_plain(
 
 async fn store(engine: &Engine, field: &mut multer::Field<'_>) -> Result<Upload, Refusal> {
     let path = engine.upload();
-    let mut file = File::create(&path).await?;
+    let mut file = BufWriter::with_capacity(AT_ONCE, File::create(&path).await?);
     let mut upload = Upload {
         path,
         size: 0,

@@ -424,17 +424,24 @@ fn json_response(value: &Value) -> Response {
         .into_response()
 }
 
+/// Bytes of a file that are read at once: each read goes to another thread.
+const AT_ONCE: usize = 1 << 18;
+
 async fn part(head: String, file: &Path, bytes: Range<u64>) -> std::io::Result<Response> {
     let mut file = tokio::fs::File::open(file).await?;
     file.seek(SeekFrom::Start(bytes.start)).await?;
     let rest = file.take(bytes.end.saturating_sub(bytes.start));
     let whole = std::io::Cursor::new(head).chain(rest);
-    Ok(Response::new(Body::from_stream(ReaderStream::new(whole))))
+    Ok(Response::new(Body::from_stream(
+        ReaderStream::with_capacity(whole, AT_ONCE),
+    )))
 }
 
 async fn file_response(file: tokio::fs::File) -> Response {
     let length = file.metadata().await.map(|metadata| metadata.len()).ok();
-    let mut response = Response::new(Body::from_stream(ReaderStream::new(file)));
+    let mut response = Response::new(Body::from_stream(ReaderStream::with_capacity(
+        file, AT_ONCE,
+    )));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

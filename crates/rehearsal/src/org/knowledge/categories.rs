@@ -96,7 +96,7 @@ pub(in crate::org) fn replace(
 
 fn drop_lost(ctx: &Ctx<'_>, group: &CategoryGroup) -> Result<(), Refusal> {
     let (versions, object) = (ctx.object(VERSION)?, ctx.object(SELECTION)?);
-    for number in store::numbers(ctx.db, versions)? {
+    for number in store::numbers(ctx.db, versions, (0, i64::MAX), usize::MAX)? {
         for row in selections(ctx, &ctx.id(versions, number))? {
             let of = text(&row, "DataCategoryGroupName").eq_ignore_ascii_case(&group.name);
             let name = text(&row, "DataCategoryName");

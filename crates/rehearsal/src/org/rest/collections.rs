@@ -119,6 +119,7 @@ fn item(record: &Value, only: Option<&str>) -> Result<Item, Refusal> {
         object: object.to_owned(),
         id,
         values,
+        read: Default::default(),
     })
 }
 
@@ -136,6 +137,7 @@ fn delete(ctx: &Ctx<'_>, request: &Request) -> Result<Reply, Refusal> {
             object: object(id),
             id: Some(id.clone()),
             values: Fields::new(),
+            read: Default::default(),
         })
         .collect();
     let outcomes = write(

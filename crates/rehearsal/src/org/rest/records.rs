@@ -16,6 +16,7 @@ pub(super) fn insert(ctx: &Ctx<'_>, request: &Request, object: &str) -> Result<R
         object: object.name.clone(),
         id: None,
         values: body(request)?,
+        read: Default::default(),
     };
     let id = done(single(ctx, request, Operation::Insert, item)?)?;
     let mut reply = Reply::json(201, json!({"id": id, "success": true, "errors": []}));
@@ -51,6 +52,7 @@ pub(super) fn by_id(
                 object: object.name.clone(),
                 id: Some(id.to_owned()),
                 values: body(request)?,
+                read: Default::default(),
             };
             done(single(ctx, request, Operation::Update, item)?)?;
             Ok(Reply::empty(204))
@@ -61,6 +63,7 @@ pub(super) fn by_id(
                 object: object.name.clone(),
                 id: Some(id.to_owned()),
                 values: Fields::new(),
+                read: Default::default(),
             };
             done(single(ctx, request, Operation::Delete, item)?)?;
             Ok(Reply::empty(204))
@@ -129,6 +132,7 @@ fn upsert(
         object: object.name.clone(),
         id: None,
         values,
+        read: Default::default(),
     };
     let operation = Operation::Upsert {
         field: &field.name,

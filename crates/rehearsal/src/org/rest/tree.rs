@@ -139,6 +139,7 @@ fn made(ctx: &Ctx<'_>, request: &Request, nodes: &[Node<'_>]) -> Result<Reply, R
             object: node.object.clone(),
             id: None,
             values,
+            read: Default::default(),
         };
         let outcomes = write(ctx, &request.call(false), Operation::Insert, &[item])?;
         for outcome in outcomes {

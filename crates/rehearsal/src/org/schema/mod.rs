@@ -392,6 +392,11 @@ impl Object {
             .copied()
     }
 
+    /// Whether there is a field of exactly this name, hidden or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// A field the client may know of, by name without regard to case.
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
         self.position(name)

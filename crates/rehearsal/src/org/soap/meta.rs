@@ -25,6 +25,13 @@ pub(super) fn perform(
             }
             Ok(element("result", &result))
         }
+        // How older clients wait for whatever they began: all of it is done when it is answered.
+        "checkStatus" => {
+            let rows: Vec<Value> = texts(operation, "asyncProcessId")
+                .map(|id| json!({"done": true, "id": id, "state": "Completed"}))
+                .collect();
+            Ok(element("result", &Value::Array(rows)))
+        }
         "cancelDeploy" => {
             let id = text(operation, "String").or_else(|| text(operation, "asyncProcessId"));
             let done = json!({"done": true, "id": id.unwrap_or_default()});
@@ -45,7 +52,8 @@ pub(super) fn perform(
         }
         "readMetadata" => read(ctx, operation),
         "retrieve" => {
-            let request = child(operation, "retrieveRequest");
+            // The WSDL's own name, and the one that clients use.
+            let request = child(operation, "retrieveRequest").or(child(operation, "request"));
             let request = request
                 .ok_or_else(|| Refusal::new("INVALID_INPUT", "retrieveRequest is missing"))?;
             let id = retrieve::begin(ctx, request)?;

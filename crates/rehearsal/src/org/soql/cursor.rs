@@ -5,13 +5,14 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::eval::{matching, shown, shown_of};
+use super::eval::{matching, shown, shown_of, whole};
 use super::groups::grouped;
 use super::parser::parse;
 use super::{Query, Select};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::schema::Object;
+use crate::org::store;
 
 /// The largest page, and the smallest a client can ask for.
 const PAGE: std::ops::RangeInclusive<usize> = 200..=2_000;
@@ -40,6 +41,9 @@ pub(crate) fn run(
             json!({"totalSize": rows.len(), "done": true, "records": rows}),
         ));
     }
+    if let Some(object) = whole(ctx, &query, with_deleted)? {
+        return begun(ctx, object, &query, text, size(batch)).map(Answer);
+    }
     let numbers = matching(ctx, &query, with_deleted)?;
     match &query.select {
         Select::Count => Ok(Answer(
@@ -61,12 +65,105 @@ pub(crate) fn run(
     }
 }
 
-/// Keeps a query with the numbers of its rows; the cursor.
-fn kept(ctx: &Ctx<'_>, text: &str, with_deleted: bool, numbers: &[i64]) -> Result<i64, Refusal> {
-    let bytes: Vec<u8> = numbers
+/// What stands before the text of a query for all rows of an object. With it is kept how many there were, up to which
+/// number, and for each page that was begun how many rows lie before it and up to which number.
+const WHOLE: &str = "whole ";
+
+/// The first page of all rows of an object, or their count.
+fn begun(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    query: &Query,
+    text: &str,
+    most: usize,
+) -> Result<Value, Refusal> {
+    let total = store::count(ctx.db, object)?;
+    if matches!(query.select, Select::Count) {
+        return Ok(json!({"totalSize": total, "done": true, "records": []}));
+    }
+    let last = store::next_number(ctx.db, object)? - 1;
+    let (records, used, next) = page_after(ctx, object, query, (0, last), most)?;
+    let Some(next) = next else {
+        return Ok(json!({"totalSize": total, "done": true, "records": records}));
+    };
+    let place = i64::try_from(used).unwrap_or(i64::MAX);
+    let cursor = kept(
+        ctx,
+        &format!("{WHOLE}{text}"),
+        false,
+        &[total, last, place, next],
+    )?;
+    Ok(json!({
+        "totalSize": total, "done": false, "nextRecordsUrl": locator(ctx, cursor, used), "records": records,
+    }))
+}
+
+/// A later page of all rows of an object.
+fn gone_on(
+    ctx: &Ctx<'_>,
+    text: &str,
+    cursor: i64,
+    from: usize,
+    mut known: Vec<i64>,
+    most: usize,
+) -> Result<Option<Answer>, Refusal> {
+    let query = parse(text)?;
+    let object = ctx.object(&query.from)?;
+    let [total, last, pages @ ..] = known.as_slice() else {
+        return Ok(None);
+    };
+    let at = |from: usize, pages: &[i64]| {
+        let mut pages = pages.chunks_exact(2);
+        pages
+            .find(|page| usize::try_from(page[0]) == Ok(from))
+            .map(|page| page[1])
+    };
+    let Some(after) = at(from, pages) else {
+        return Ok(None);
+    };
+    let total = *total;
+    let (records, used, next) = page_after(ctx, object, &query, (after, *last), most)?;
+    let Some(next) = next else {
+        return Ok(Some(Answer(
+            json!({"totalSize": total, "done": true, "records": records}),
+        )));
+    };
+    let place = from + used;
+    if at(place, &known[2..]).is_none() {
+        known.extend([i64::try_from(place).unwrap_or(i64::MAX), next]);
+        ctx.db
+            .prepare_cached("UPDATE cursors SET rows = ?2 WHERE n = ?1")?
+            .execute(params![cursor, bytes_of(&known)])?;
+    }
+    Ok(Some(Answer(json!({
+        "totalSize": total, "done": false, "nextRecordsUrl": locator(ctx, cursor, place), "records": records,
+    }))))
+}
+
+/// Rows behind a number and up to another; how many; and the last one's number, if more follow.
+fn page_after(
+    ctx: &Ctx<'_>,
+    object: &Object,
+    query: &Query,
+    (after, last): (i64, i64),
+    most: usize,
+) -> Result<(Vec<Value>, usize, Option<i64>), Refusal> {
+    let numbers = store::numbers(ctx.db, object, (after, last), most + 1)?;
+    let (records, used) = page(ctx, object, query, &numbers, most)?;
+    let next = (used < numbers.len()).then(|| numbers[used - 1]);
+    Ok((records, used, next))
+}
+
+fn bytes_of(numbers: &[i64]) -> Vec<u8> {
+    numbers
         .iter()
         .flat_map(|number| number.to_le_bytes())
-        .collect();
+        .collect()
+}
+
+/// Keeps a query with the numbers of its rows; the cursor.
+fn kept(ctx: &Ctx<'_>, text: &str, with_deleted: bool, numbers: &[i64]) -> Result<i64, Refusal> {
+    let bytes = bytes_of(numbers);
     ctx.db
         .prepare_cached("INSERT INTO cursors(query, deleted, rows) VALUES(?1, ?2, ?3)")?
         .execute(params![text, with_deleted, bytes])?;
@@ -129,6 +226,13 @@ pub(crate) fn more(
         .optional()?;
     let (text, bytes) = kept.ok_or_else(invalid)?;
     ctx.children.set(size(batch));
+    let numbers: Vec<i64> = bytes
+        .chunks_exact(8)
+        .map(|b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
+        .collect();
+    if let Some(text) = text.strip_prefix(WHOLE) {
+        return gone_on(ctx, text, cursor, from, numbers, size(batch))?.ok_or_else(invalid);
+    }
     let (query, of) = if text.starts_with('{') {
         let OfChildren { object, query } = serde_json::from_str(&text)?;
         (query, object)
@@ -138,10 +242,6 @@ pub(crate) fn more(
         (query, of)
     };
     let object = ctx.object(&of)?;
-    let numbers: Vec<i64> = bytes
-        .chunks_exact(8)
-        .map(|b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-        .collect();
     let rest = numbers.get(from..).ok_or_else(invalid)?;
     let (records, used) = page(ctx, object, &query, rest, size(batch))?;
     let end = from + used;

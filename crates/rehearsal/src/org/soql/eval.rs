@@ -24,16 +24,37 @@ pub(super) fn matching(
 ) -> Result<Vec<i64>, Refusal> {
     let object = object(ctx, &query.from)?;
     check(ctx, object, query)?;
-    if let (Select::Count, None, None, false) =
-        (&query.select, &query.filter, query.limit, with_deleted)
-        && !matches!(object.name.as_str(), "ContentDocumentLink" | "Task")
-        && object.table() != crate::org::knowledge::VERSION
-    {
-        return store::numbers(ctx.db, object).map_err(Refusal::from);
-    }
     let filter = prepared(ctx, object, query)?;
     let within = rows_of(ctx, object, filter.as_ref(), with_deleted)?;
     ordered(ctx, object, query, filter.as_ref(), within, with_deleted)
+}
+
+/// The object of a query that means all of its rows, in the order of their ids; such a query need not read them all.
+pub(super) fn whole<'c>(
+    ctx: &Ctx<'c>,
+    query: &Query,
+    with_deleted: bool,
+) -> Result<Option<&'c Object>, Refusal> {
+    let object = object(ctx, &query.from)?;
+    check(ctx, object, query)?;
+    // Of these a query shows less than there is.
+    let hides = matches!(object.name.as_str(), "ContentDocumentLink" | "Task")
+        || object.table() == crate::org::knowledge::VERSION;
+    let all = query.filter.is_none() && query.limit.is_none() && query.offset == 0;
+    Ok((all && in_order_of_ids(query) && !with_deleted && !hides).then_some(object))
+}
+
+fn in_order_of_ids(query: &Query) -> bool {
+    match query.order.as_slice() {
+        [] => true,
+        [only] => {
+            let by = &only.operand;
+            !only.descending
+                && by.function.is_none()
+                && matches!(by.path.as_slice(), [name] if name.eq_ignore_ascii_case("Id"))
+        }
+        _ => false,
+    }
 }
 
 /// The condition without queries inside it, if the user may ask so.
@@ -165,9 +186,9 @@ fn ordered(
     within: Within,
     with_deleted: bool,
 ) -> Result<Vec<i64>, Refusal> {
-    let enough = query
-        .order
-        .is_empty()
+    // Rows are read in the order of their ids.
+    let is_sorted = in_order_of_ids(query);
+    let enough = is_sorted
         .then(|| query.limit.map(|limit| limit + query.offset))
         .flatten()
         .unwrap_or(usize::MAX);
@@ -177,8 +198,12 @@ fn ordered(
             if !fits(ctx, object, row, filter, with_deleted)? {
                 return Ok(true);
             }
-            let keys = query
-                .order
+            let order = if is_sorted {
+                &[]
+            } else {
+                query.order.as_slice()
+            };
+            let keys = order
                 .iter()
                 .map(|order| sort_key(ctx, object, row, &order.operand))
                 .collect::<Result<_, _>>()?;
@@ -186,7 +211,9 @@ fn ordered(
             Ok(kept.len() < enough)
         })?;
     }
-    kept.sort_by(|(a, x), (b, y)| by_order(&query.order, a, b).then(x.cmp(y)));
+    if !is_sorted {
+        kept.sort_by(|(a, x), (b, y)| by_order(&query.order, a, b).then(x.cmp(y)));
+    }
     let limit = query.limit.unwrap_or(usize::MAX);
     Ok(kept
         .into_iter()
@@ -479,7 +506,8 @@ fn candidates(ctx: &Ctx<'_>, object: &Object, filter: &Expr) -> Result<Option<Ve
             );
         } else if field.is_indexed() {
             if let Some(key) = store::index_key(field, &json!(text)) {
-                numbers.extend(store::find(ctx.db, object, field, &key)?);
+                // The whole condition is held against each row.
+                numbers.extend(store::found(ctx.db, object, field, &key)?);
             }
         } else {
             return Ok(None);

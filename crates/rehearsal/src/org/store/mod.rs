@@ -1,15 +1,21 @@
-//! Rows on SQLite: per object a table of JSON bodies by number, per looked-up field an index table.
+//! Rows on SQLite: per object a table of JSON bodies by number, per looked-up field an index table, and how many rows there are.
 //!
 //! A record's id is its number in another spelling ([`Ids`](super::ids::Ids)), so rows need no id column. Deleted rows
 //! stay, marked, but leave every index; those that are purged keep their number only.
+
+mod db;
+mod index;
+mod recent;
 
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde_json::{Map, Value};
 
+pub(crate) use self::db::Db;
+pub(crate) use self::index::{find, flush, found, index_key, is_full};
 use super::error::Refusal;
-use super::schema::{Field, Kind, Object, Schema};
+use super::schema::{Object, Schema};
 
 /// What `deleted` says of a row that is gone for good: neither restored nor shown.
 const PURGED: i64 = 2;
@@ -30,7 +36,7 @@ pub(crate) struct Row {
 }
 
 /// Opens the database of a state folder, or makes it.
-pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open(file: &Path) -> rusqlite::Result<Db> {
     // One thread at a time has it, so that SQLite need not look after that.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -56,11 +62,12 @@ pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
          CREATE TABLE IF NOT EXISTS refresh_tokens(token TEXT PRIMARY KEY, user INTEGER NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS old_jobs(n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
          CREATE TABLE IF NOT EXISTS old_batches(n INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, body TEXT NOT NULL, result BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS counts(name TEXT PRIMARY KEY, live INTEGER NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS jobs(n INTEGER PRIMARY KEY AUTOINCREMENT, active INTEGER NOT NULL, body TEXT NOT NULL);
          CREATE TABLE IF NOT EXISTS job_rows(job INTEGER NOT NULL, n INTEGER NOT NULL, start INTEGER NOT NULL,
              length INTEGER NOT NULL, id TEXT, created INTEGER NOT NULL, error TEXT, PRIMARY KEY(job, n)) WITHOUT ROWID;",
     )?;
-    Ok(db)
+    Ok(Db::new(db))
 }
 
 /// Makes the tables that the schema needs and that are not there yet.
@@ -70,74 +77,28 @@ pub(crate) fn prepare(db: &Connection, schema: &Schema) -> rusqlite::Result<()> 
         db.execute_batch(&format!(
             "CREATE TABLE IF NOT EXISTS o_{name}(n INTEGER PRIMARY KEY, deleted INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);"
         ))?;
-        for field in object.indexed() {
-            let index = index_name(object, field);
-            let is_there: bool = db
-                .prepare_cached(
-                    "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)",
-                )?
-                .query_row([&index], |row| row.get(0))?;
-            if !is_there {
-                db.execute_batch(&format!(
-                    "CREATE TABLE {index}(v TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(v, n)) WITHOUT ROWID;"
-                ))?;
-                fill(db, object, field)?;
-            }
-        }
     }
-    Ok(())
+    index::prepare(db, schema)?;
+    index::count(db, schema)
 }
 
-/// Rows that were there before the field was looked up.
-fn fill(db: &Connection, object: &Object, field: &Field) -> rusqlite::Result<()> {
-    let sql = format!(
-        "SELECT n, json_extract(body, '$.' || ?1) FROM o_{} WHERE deleted = 0",
-        object.table()
-    );
-    let mut rows = db.prepare(&sql)?;
-    let mut rows = rows.query([&field.name])?;
-    while let Some(row) = rows.next()? {
-        let value = match row.get_ref(1)? {
-            rusqlite::types::ValueRef::Text(text) => {
-                Value::String(String::from_utf8_lossy(text).into_owned())
-            }
-            rusqlite::types::ValueRef::Integer(number) => Value::from(number),
-            rusqlite::types::ValueRef::Real(number) => Value::from(number),
-            _ => continue,
-        };
-        if let Some(key) = index_key(field, &value) {
-            index(db, object, field, &key, row.get(0)?)?;
-        }
+pub(crate) fn next_number(db: &Db, object: &Object) -> rusqlite::Result<i64> {
+    let recent = db.recent.borrow();
+    let known = recent
+        .known(object.table())
+        .filter(|_| recent.gathering)
+        .and_then(recent::Table::next);
+    drop(recent);
+    if let Some(next) = known {
+        return Ok(next);
     }
-    Ok(())
-}
-
-fn index_name(object: &Object, field: &Field) -> String {
-    format!("i_{}_{}", object.table(), field.name)
-}
-
-/// A value as the index holds it: ids by their fifteen characters, text without case unless the field minds it.
-pub(crate) fn index_key(field: &Field, value: &Value) -> Option<String> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    Some(match field.kind {
-        Kind::Reference => text.get(..15).unwrap_or(&text).to_owned(),
-        _ if field.case_sensitive => text,
-        _ => text.to_lowercase(),
-    })
-}
-
-pub(crate) fn next_number(db: &Connection, object: &Object) -> rusqlite::Result<i64> {
     let sql = format!("SELECT COALESCE(MAX(n), 0) + 1 FROM o_{}", object.table());
     db.prepare_cached(&sql)?.query_row([], |row| row.get(0))
 }
 
 /// Adds a row under a number from [`next_number`].
 pub(crate) fn insert(
-    db: &Connection,
+    db: &Db,
     object: &Object,
     number: i64,
     fields: &Fields,
@@ -145,15 +106,30 @@ pub(crate) fn insert(
     let sql = format!("INSERT INTO o_{}(n, body) VALUES(?1, ?2)", object.table());
     db.prepare_cached(&sql)?
         .execute(params![number, serde_json::to_string(fields)?])?;
+    counted(db, object, 1)?;
+    if db.recent.borrow().gathering {
+        db.recent.borrow_mut().table(object.table()).added(number);
+    }
     for field in object.indexed() {
         if let Some(key) = fields
             .get(&field.name)
             .and_then(|value| index_key(field, value))
         {
-            index(db, object, field, &key, number)?;
+            index::add(db, object, field, &key, number)?;
         }
     }
     Ok(())
+}
+
+/// So many rows more that are not deleted.
+fn counted(db: &Db, object: &Object, rows: i64) -> rusqlite::Result<()> {
+    let mut recent = db.recent.borrow_mut();
+    if recent.gathering {
+        recent.table(object.table()).count(rows);
+        Ok(())
+    } else {
+        db::counts(db, object.table(), rows)
+    }
 }
 
 /// Keeps an image of a rich-text field; its number.
@@ -175,7 +151,7 @@ pub(crate) fn image(db: &Connection, number: i64) -> rusqlite::Result<Option<(St
 
 /// Replaces the values of a row.
 pub(crate) fn update(
-    db: &Connection,
+    db: &Db,
     object: &Object,
     before: &Row,
     fields: &Fields,
@@ -183,6 +159,7 @@ pub(crate) fn update(
     let sql = format!("UPDATE o_{} SET body = ?2 WHERE n = ?1", object.table());
     db.prepare_cached(&sql)?
         .execute(params![before.number, serde_json::to_string(fields)?])?;
+    let mut is_touched = false;
     for field in object.indexed() {
         let old = before
             .fields
@@ -194,27 +171,45 @@ pub(crate) fn update(
         if old == new {
             continue;
         }
+        if !std::mem::replace(&mut is_touched, true) {
+            touch(db, object, before.number, false);
+        }
         if let Some(old) = old {
-            unindex(db, object, field, &old, before.number)?;
+            index::remove(db, object, field, &old, before.number)?;
         }
         if let Some(new) = new {
-            index(db, object, field, &new, before.number)?;
+            index::add(db, object, field, &new, before.number)?;
         }
     }
     Ok(())
 }
 
+/// What is known in memory of a row does not hold any more.
+fn touch(db: &Db, object: &Object, number: i64, gone: bool) {
+    let mut recent = db.recent.borrow_mut();
+    if recent.known(object.table()).is_some() {
+        recent.table(object.table()).touch(number, gone);
+    }
+}
+
 /// Marks a row as deleted and takes it out of every index.
-pub(crate) fn delete(db: &Connection, object: &Object, row: &Row) -> Result<(), Refusal> {
-    let sql = format!("UPDATE o_{} SET deleted = 1 WHERE n = ?1", object.table());
-    db.prepare_cached(&sql)?.execute([row.number])?;
+pub(crate) fn delete(db: &Db, object: &Object, row: &Row) -> Result<(), Refusal> {
+    let sql = format!(
+        "UPDATE o_{} SET deleted = 1 WHERE n = ?1 AND deleted = 0",
+        object.table()
+    );
+    let taken = db.prepare_cached(&sql)?.execute([row.number])?;
+    if taken > 0 {
+        counted(db, object, -1)?;
+    }
+    touch(db, object, row.number, true);
     for field in object.indexed() {
         if let Some(key) = row
             .fields
             .get(&field.name)
             .and_then(|value| index_key(field, value))
         {
-            unindex(db, object, field, &key, row.number)?;
+            index::remove(db, object, field, &key, row.number)?;
         }
     }
     Ok(())
@@ -245,38 +240,6 @@ pub(crate) fn purge(db: &Connection, object: &Object, number: i64) -> rusqlite::
     db.prepare_cached(&sql)?.execute([number]).map(|_| ())
 }
 
-fn index(
-    db: &Connection,
-    object: &Object,
-    field: &Field,
-    key: &str,
-    number: i64,
-) -> rusqlite::Result<()> {
-    let sql = format!(
-        "INSERT INTO {}(v, n) VALUES(?1, ?2)",
-        index_name(object, field)
-    );
-    db.prepare_cached(&sql)?
-        .execute(params![key, number])
-        .map(|_| ())
-}
-
-fn unindex(
-    db: &Connection,
-    object: &Object,
-    field: &Field,
-    key: &str,
-    number: i64,
-) -> rusqlite::Result<()> {
-    let sql = format!(
-        "DELETE FROM {} WHERE v = ?1 AND n = ?2",
-        index_name(object, field)
-    );
-    db.prepare_cached(&sql)?
-        .execute(params![key, number])
-        .map(|_| ())
-}
-
 /// A row by its number, deleted or not.
 pub(crate) fn get(db: &Connection, object: &Object, number: i64) -> Result<Option<Row>, Refusal> {
     let sql = format!(
@@ -299,31 +262,25 @@ pub(crate) fn get(db: &Connection, object: &Object, number: i64) -> Result<Optio
 }
 
 /// Whether a row is there: `Some(deleted)`.
-pub(crate) fn state(
-    db: &Connection,
-    object: &Object,
-    number: i64,
-) -> rusqlite::Result<Option<bool>> {
+pub(crate) fn state(db: &Db, object: &Object, number: i64) -> rusqlite::Result<Option<bool>> {
+    let recent = db.recent.borrow();
+    let known = recent.known(object.table());
+    if known.is_some_and(|table| table.is_live(number)) {
+        return Ok(Some(false));
+    }
+    let gathering = recent.gathering;
+    drop(recent);
     let sql = format!("SELECT deleted FROM o_{} WHERE n = ?1", object.table());
-    db.prepare_cached(&sql)?
+    let deleted: Option<bool> = db
+        .prepare_cached(&sql)?
         .query_row([number], |row| row.get(0))
-        .optional()
-}
-
-/// Numbers of the rows whose indexed field has this value.
-pub(crate) fn find(
-    db: &Connection,
-    object: &Object,
-    field: &Field,
-    key: &str,
-) -> rusqlite::Result<Vec<i64>> {
-    let sql = format!(
-        "SELECT n FROM {} WHERE v = ?1 ORDER BY n",
-        index_name(object, field)
-    );
-    db.prepare_cached(&sql)?
-        .query_map([key], |row| row.get(0))?
-        .collect()
+        .optional()?;
+    // Without savepoints what is there stays there, unless all of the transaction goes.
+    if gathering && deleted == Some(false) {
+        let mut recent = db.recent.borrow_mut();
+        recent.table(object.table()).set_live(number);
+    }
+    Ok(deleted)
 }
 
 /// The next rows after a number, deleted ones included.
@@ -357,27 +314,27 @@ pub(crate) fn page(
     .collect()
 }
 
-/// The numbers of all rows that are not deleted.
-pub(crate) fn numbers(db: &Connection, object: &Object) -> rusqlite::Result<Vec<i64>> {
+/// Numbers of rows that are not deleted, behind one number and up to another, so many at most.
+pub(crate) fn numbers(
+    db: &Connection,
+    object: &Object,
+    (after, last): (i64, i64),
+    most: usize,
+) -> rusqlite::Result<Vec<i64>> {
     let sql = format!(
-        "SELECT n FROM o_{} WHERE deleted = 0 ORDER BY n",
+        "SELECT n FROM o_{} WHERE n > ?1 AND n <= ?2 AND deleted = 0 ORDER BY n LIMIT ?3",
         object.table()
     );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
     db.prepare_cached(&sql)?
-        .query_map([], |row| row.get(0))?
+        .query_map(params![after, last, most], |row| row.get(0))?
         .collect()
 }
 
 /// How many rows are not deleted.
 pub(crate) fn count(db: &Connection, object: &Object) -> rusqlite::Result<i64> {
-    db.query_row(
-        &format!(
-            "SELECT COUNT(*) FROM o_{} WHERE deleted = 0",
-            object.table()
-        ),
-        [],
-        |row| row.get(0),
-    )
+    db.prepare_cached("SELECT live FROM counts WHERE name = ?1")?
+        .query_row([object.table()], |row| row.get(0))
 }
 
 pub(crate) fn meta(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {

@@ -111,6 +111,8 @@ impl Bench {
             .header("X-SFDC-Session", TOKEN)
             .header("Content-Type", kind);
         let answer = request.body(body.to_owned()).send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap();
+        assert!(!kind.contains(';'), "compared whole by a client: {kind}");
         (
             answer.status().as_u16(),
             String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap(),

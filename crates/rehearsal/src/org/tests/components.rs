@@ -128,15 +128,23 @@ async fn what_was_retrieved_can_be_deployed_into_another_org() {
         ("standardValueSets/CaseStatus.standardValueSet", status),
     ];
     assert_eq!(bench.deployed(&files, "{}").await["status"], "Succeeded");
-    let request = "<retrieve><retrieveRequest><apiVersion>60.0</apiVersion><singlePackage>true</singlePackage><unpackaged>\
+    let request = "<retrieve><request><apiVersion>60.0</apiVersion><singlePackage>true</singlePackage><unpackaged>\
         <types><members>*</members><name>ListView</name></types>\
         <types><members>Case.Source_Key__c</members><members>Case.Score__c</members><name>CustomField</name></types>\
         <types><members>Case-Case Layout</members><members>Case-No Layout</members><name>Layout</name></types>\
         <types><members>CaseStatus</members><name>StandardValueSet</name></types>\
-        <version>60.0</version></unpackaged></retrieveRequest></retrieve>";
+        <version>60.0</version></unpackaged></request></retrieve>";
     let (status, begun) = bench.soap("m/60.0", request).await;
     assert_eq!(status, 200, "{begun}");
     let id = between(&begun, "<id>", "</id>");
+    // Clients of before version 31 wait by this first.
+    let wait = format!("<checkStatus><asyncProcessId>{id}</asyncProcessId></checkStatus>");
+    let (_, waited) = bench.soap("m/60.0", &wait).await;
+    assert_eq!(
+        between(&waited, "<state>", "</state>"),
+        "Completed",
+        "{waited}"
+    );
     let ask = |zip: bool| {
         format!(
             "<checkRetrieveStatus><asyncProcessId>{id}</asyncProcessId><includeZip>{zip}</includeZip></checkRetrieveStatus>"

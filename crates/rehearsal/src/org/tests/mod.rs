@@ -6,6 +6,7 @@ mod clients;
 mod components;
 mod contract;
 mod entitlements;
+mod gathered;
 mod grants;
 mod knowledge;
 mod merges;

@@ -12,7 +12,7 @@ type Row = (
     &'static str,
 );
 
-const ROWS: [Row; 56] = [
+const ROWS: [Row; 68] = [
     (
         "insert into an object that is not there",
         "POST",
@@ -461,6 +461,102 @@ const ROWS: [Row; 56] = [
         404,
         "INVALID_CROSS_REFERENCE_KEY",
     ),
+    (
+        "a search for a single character",
+        "GET",
+        "search?q=FIND%20%7Bx%7D",
+        "",
+        400,
+        "MALFORMED_SEARCH",
+    ),
+    (
+        "a search in an object that is not there",
+        "GET",
+        "search?q=FIND%20%7Blamp%7D%20RETURNING%20Nothing__c(Id)",
+        "",
+        400,
+        "INVALID_TYPE",
+    ),
+    (
+        "a search for a field that is not there",
+        "GET",
+        "search?q=FIND%20%7Blamp%7D%20RETURNING%20Case(Nothing__c)",
+        "",
+        400,
+        "INVALID_FIELD",
+    ),
+    (
+        "a query of days that have no such name",
+        "GET",
+        "query?q=SELECT%20Id%20FROM%20Case%20WHERE%20CreatedDate%20%3D%20LAST_N_DAYS:x",
+        "",
+        400,
+        "MALFORMED_QUERY",
+    ),
+    (
+        "changes without a span of time",
+        "GET",
+        "sobjects/Case/updated",
+        "",
+        400,
+        "MISSING_ARGUMENT",
+    ),
+    (
+        "changes of a span whose ends are no moments",
+        "GET",
+        "sobjects/Case/updated?start=x&end=y",
+        "",
+        400,
+        "INVALID_VALUE",
+    ),
+    (
+        "changes of a span that ends before it begins",
+        "GET",
+        "sobjects/Case/deleted?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z",
+        "",
+        400,
+        "INVALID_REPLICATION_DATE",
+    ),
+    (
+        "changes of more than thirty days ago",
+        "GET",
+        "sobjects/Case/deleted?start=2001-01-01T00:00:00Z&end=2001-01-02T00:00:00Z",
+        "",
+        400,
+        "INVALID_REPLICATION_DATE",
+    ),
+    (
+        "a change to a lead that was converted",
+        "PATCH",
+        "sobjects/Lead/{lead}",
+        r#"{"Phone": "1"}"#,
+        400,
+        "CANNOT_UPDATE_CONVERTED_LEAD",
+    ),
+    (
+        "a time of day that is none",
+        "POST",
+        "sobjects/BusinessHours",
+        r#"{"Name": "Night", "MondayStartTime": "late"}"#,
+        400,
+        "INVALID_TYPE_ON_FIELD_IN_RECORD",
+    ),
+    (
+        "an entitlement without an account",
+        "POST",
+        "sobjects/Entitlement",
+        r#"{"Name": "Gold"}"#,
+        400,
+        "REQUIRED_FIELD_MISSING",
+    ),
+    (
+        "a milestone of a case that a client would make",
+        "POST",
+        "sobjects/CaseMilestone",
+        r#"{"CaseId": "{case}"}"#,
+        400,
+        "INVALID_TYPE_FOR_OPERATION",
+    ),
 ];
 
 /// The first code that an answer names, whatever its shape.
@@ -490,6 +586,7 @@ async fn each_row_of_the_table_is_refused_with_its_code() {
         };
         options
             .person_accounts(true)
+            .entitlements(true)
             .business_process(process)
             .record_type(short)
     })
@@ -507,6 +604,8 @@ async fn each_row_of_the_table_is_refused_with_its_code() {
             json!({"Source_Key__c": "taken", "ContactId": contact}),
         )
         .await;
+    let lead = json!({"LastName": "Ngo", "Company": "Acme", "IsConverted": true});
+    let lead = bench.add("Lead", lead).await;
     let gone = bench.add("Contact", json!({"LastName": "Gone"})).await;
     let mail = bench
         .add(
@@ -538,6 +637,7 @@ async fn each_row_of_the_table_is_refused_with_its_code() {
             ("{type}", short.as_str().unwrap().to_owned()),
             ("{case}", case.clone()),
             ("{gone}", gone.clone()),
+            ("{lead}", lead.clone()),
             ("{mail}", mail.clone()),
             ("{missing}", missing.clone()),
             ("{inactive}", inactive.clone()),

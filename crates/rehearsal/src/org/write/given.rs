@@ -8,9 +8,10 @@ use super::references;
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::knowledge;
+use crate::org::options::OrgSettings;
 use crate::org::schema::{Field, Kind, Object};
 use crate::org::store::{self, Fields};
-use crate::org::values::{accept, date_time_text, moment};
+use crate::org::values::{accept, accept_text, date_time_text, moment};
 
 const AUDIT: [&str; 4] = [
     "CreatedDate",
@@ -89,18 +90,40 @@ impl Given {
         }
     }
 
+    /// The values of a new row as texts of their fields, none to clear one; nothing where anything is wrong with them.
+    pub(crate) fn of_texts<'t>(
+        settings: &OrgSettings,
+        object: &Object,
+        texts: impl Iterator<Item = (&'t str, Option<&'t str>)>,
+    ) -> Option<Self> {
+        let mut given = Self::default();
+        let extra = settings.extra_normalisation;
+        for (name, text) in texts {
+            let field = object.field(name).filter(|field| field.createable)?;
+            let value = match text {
+                Some(text) => accept_text(object, field, text, extra),
+                None => accept(object, field, &Value::Null, extra),
+            };
+            given.values.insert(field.name.clone(), value.ok()?);
+        }
+        Some(given)
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(Value::as_str)
     }
 
     /// Fills what has a default and was left out, or sent as null where null is impossible.
     pub(super) fn defaults(&mut self, object: &Object) {
-        for field in &object.fields {
+        let flag =
+            |field: &Field| field.kind == Kind::Boolean && (field.createable || field.custom);
+        let usual = |field: &&Field| field.default.is_some() || flag(field);
+        for field in object.fields.iter().filter(usual) {
             let missing = self.values.get(&field.name).is_none_or(Value::is_null);
             if missing && let Some(default) = &field.default {
                 self.values.insert(field.name.clone(), json!(default));
             }
-            if missing && field.kind == Kind::Boolean && (field.createable || field.custom) {
+            if missing && flag(field) {
                 self.values.insert(field.name.clone(), json!(false));
             }
         }

@@ -57,6 +57,9 @@ pub(super) fn target(ctx: &Ctx<'_>, field: &Field, id: &str) -> Result<String, R
 }
 
 fn owner(ctx: &Ctx<'_>, object: &Object, id: &str) -> Result<(), Refusal> {
+    if ctx.db.may_own(id) {
+        return Ok(());
+    }
     let Some((of, row)) = ctx.row(id)? else {
         return Ok(());
     };
@@ -78,6 +81,7 @@ fn owner(ctx: &Ctx<'_>, object: &Object, id: &str) -> Result<(), Refusal> {
         let message = "Operation not valid for this user type";
         return Err(Refusal::new("OP_WITH_INVALID_USER_TYPE_EXCEPTION", message).on("OwnerId"));
     }
+    ctx.db.owns(id);
     Ok(())
 }
 
