@@ -322,7 +322,9 @@ pub(crate) fn search(ctx: &Ctx<'_>, search: &Search) -> Result<Vec<Value>, Refus
         if !matches!(query.select, Select::Items(_)) || query.is_aggregate() {
             return Err(malformed("a search returns records"));
         }
-        let object = ctx.object(&query.from)?;
+        let object = ctx
+            .object(&query.from)
+            .map_err(|refusal| refusal.with_status(400))?;
         check(ctx, object, &query)?;
         of_object(ctx, search, object, &mut query, &mut found)?;
     }
