@@ -8,8 +8,13 @@ use deskferry::Context;
 use deskferry::asapp::{Asapp, AsappConfig};
 use deskferry::migration::{Migration, Workspace};
 use deskferry::owners::Undecided;
-use deskferry::rehearsal::asapp::{AsappOptions, Exports, handled, write};
-use deskferry::rehearsal::oracle::{Asapp as Judged, Difference, Oracle, OracleOptions};
+use deskferry::rehearsal::asapp::{
+    API_ID, API_SECRET, AsappOptions, Configured, ExporterOptions, Exports, FileExporter, PRIORITY,
+    handled, write, write_services,
+};
+use deskferry::rehearsal::oracle::{
+    Asapp as Judged, AsappServices, Difference, Oracle, OracleOptions,
+};
 use deskferry::rehearsal::org::Org;
 use deskferry::rehearsal::world::{World, WorldSpec};
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
@@ -158,6 +163,8 @@ async fn killed_while_exports_are_read_and_loaded() {
         ("ASAPP_PARAM_NAME", "customer_name".to_owned()),
         ("ASAPP_PLACEHOLDER_ACCOUNTS", "false".to_owned()),
         ("ASAPP_WORK", path(&scene.folder.path().join("work"))),
+        // Many steps, each of which can be the last one of a process.
+        ("ASAPP_CHUNK_FILES", "25".to_owned()),
         ("SALESFORCE_URL", scene.org.url()),
         ("SALESFORCE_CLIENT_ID", settings.client_id.clone()),
         ("SALESFORCE_CLIENT_SECRET", settings.client_secret.0.clone()),
@@ -166,6 +173,13 @@ async fn killed_while_exports_are_read_and_loaded() {
         ("DESKFERRY_ORG_IS", "local".to_owned()),
     ];
     let points = [
+        // Before a part is written, before its run is noted, in the middle of the runs, before and after all are merged.
+        "asapp-part:1",
+        "asapp-run:1",
+        "asapp-part:3",
+        "asapp-run:4",
+        "asapp-merge:1",
+        "asapp-merged:1",
         "stage-begin:1",
         "stage-index:1",
         "stage-append:2",
@@ -196,7 +210,70 @@ async fn killed_while_exports_are_read_and_loaded() {
             verb = "resume";
         }
     }
-    assert!(died >= 6, "{died} processes died");
+    assert!(died >= 11, "{died} processes died");
+    // What was read before a death was not read again: each file is in one run.
+    let manifest = std::fs::read_to_string(scene.folder.path().join("work/manifest.jsonl")).unwrap();
+    let lines = manifest.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let runs: Vec<_> = lines.filter_map(|line| line.get("Run").cloned()).collect();
+    let files = runs.iter().flat_map(|run| run["files"].as_array().cloned().unwrap());
+    let files: Vec<String> = files.map(|file| file["path"].as_str().unwrap().to_owned()).collect();
+    let once: std::collections::BTreeSet<&String> = files.iter().collect();
+    assert!(runs.len() > 5, "{} runs", runs.len());
+    assert_eq!(files.len(), once.len());
     let differences = scene.differences(&scene.world);
     assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// AI services over the wire: feeds that come apart, runs that repeat, texts that only the Conversation API still has, segments that are
+/// evaluated again.
+#[tokio::test(flavor = "multi_thread")]
+async fn ai_services_are_moved_exactly_with_what_the_apis_add() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::generate(WorldSpec::new(11, 16));
+    let (exports, told) = write_services(folder.path(), &world, &AsappOptions::default()).unwrap();
+    let mut served = ExporterOptions::new(&exports.tree);
+    served.told = Some(told);
+    served.configured = Configured::of_services();
+    let exporter = FileExporter::start(served).await.unwrap();
+    let org = Org::start(org_options(&folder.path().join("org"), &world)).await.unwrap();
+    let workspace = folder.path().join("workspace");
+    std::fs::create_dir_all(&workspace).unwrap();
+    std::fs::write(workspace.join("mapping.toml"), Mapping::default_text()).unwrap();
+    let migration = || {
+        let config = AsappConfig::exporter("acme", API_ID, API_SECRET)
+            .url(exporter.url())
+            .allow(true, true)
+            .limits(100, 50_000)
+            .segment_priority(&PRIORITY)
+            .customers(&exports.customers)
+            .agents(&exports.agents)
+            .placeholder_accounts(false)
+            .work(folder.path().join("work"))
+            .build()
+            .unwrap();
+        let settings = org.settings();
+        let sink = SalesforceConfig::builder(org.url())
+            .client_credentials(settings.client_id.clone(), settings.client_secret.0.clone())
+            .landing_window(Duration::from_millis(200))
+            .retry(patient())
+            .build()
+            .unwrap();
+        let sink = Salesforce::new(sink, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
+        let asapp = Arc::new(Asapp::new(config).unwrap());
+        Migration::new(Workspace::open(&workspace).unwrap(), asapp, Arc::new(sink))
+            .undecided(Undecided::Legacy)
+            .gate(gate())
+    };
+    let report = migration().run(&Context::new()).await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    let judged = |world: &World| {
+        let options = OracleOptions::new("acme", org.user_id()).platform(AsappServices::of(world));
+        Oracle::new(options).compare(world, &org).unwrap()
+    };
+    let differences = judged(&world);
+    assert!(differences.is_empty(), "{differences:#?}");
+    let verified = migration().verify(&Context::new()).await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+    assert!(!judged(&World::generate(WorldSpec::new(12, 16))).is_empty());
+    exporter.stop().await;
 }

@@ -6,15 +6,21 @@
 /// `n`-th pass, as by `kill -9`; with `DESKFERRY_FAIL_AT=name:n` the point answers the error of a full disk, with
 /// `name:n:io` that of a disk which fails (a sync that did not go through), with `name:n:read-only` that of a disk which cannot
 /// be written.
+///
+/// # Errors
+/// Those that were asked for; without the feature none.
 #[cfg(feature = "fault-points")]
-pub(crate) fn point(name: &'static str) -> std::io::Result<()> {
+pub fn point(name: &'static str) -> std::io::Result<()> {
     imp::point(name)
 }
 
 /// Passes a named point: nothing happens.
+///
+/// # Errors
+/// None.
 #[cfg(not(feature = "fault-points"))]
 #[inline]
-pub(crate) fn point(_name: &'static str) -> std::io::Result<()> {
+pub fn point(_name: &'static str) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -83,6 +83,10 @@ pub struct AsappConfigBuilder {
     file_exporter: bool,
     #[serde(default = "yes")]
     configuration_api: bool,
+    #[serde(default = "missing")]
+    conversation_api: String,
+    #[serde(default)]
+    autosummary: String,
     #[serde(default)]
     events: Option<PathBuf>,
     #[serde(default = "default_work")]
@@ -111,10 +115,34 @@ pub struct AsappConfigBuilder {
     parallel: usize,
     #[serde(default = "default_memory")]
     memory: usize,
+    #[serde(default = "default_chunk_files")]
+    chunk_files: usize,
     #[serde(default = "default_broken_share")]
     broken_share: f64,
     #[serde(default = "default_quiet_days")]
     quiet_days: u32,
+}
+
+/// What is asked about single conversations, each with requests of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asking {
+    /// The Conversation API: about all, or about those that lack texts.
+    pub(crate) conversations: Option<bool>,
+    /// The AutoSummary API, about conversations that have none.
+    pub(crate) summary: bool,
+    pub(crate) structured: bool,
+    pub(crate) intent: bool,
+}
+
+impl Asking {
+    /// Whether new things are made at ASAPP.
+    pub(crate) fn makes(self) -> bool {
+        self.summary || self.structured || self.intent
+    }
+
+    pub(crate) fn nothing(self) -> bool {
+        self.conversations.is_none() && !self.makes()
+    }
 }
 
 /// Keys of `customer_params` under which a tenant's programs send what ASAPP has no column for.
@@ -144,6 +172,10 @@ const fn default_per_day() -> u64 {
     50_000
 }
 
+fn missing() -> String {
+    "missing".to_owned()
+}
+
 const fn yes() -> bool {
     true
 }
@@ -154,6 +186,11 @@ const fn default_parallel() -> usize {
 
 const fn default_memory() -> usize {
     256
+}
+
+/// Each is a line of the manifest, and some are empty.
+const fn default_chunk_files() -> usize {
+    4_096
 }
 
 const fn default_broken_share() -> f64 {
@@ -257,6 +294,21 @@ impl AsappConfig {
         (self.0.file_exporter, self.0.configuration_api)
     }
 
+    /// What is asked about single conversations.
+    pub(crate) fn asking(&self) -> Asking {
+        let makes = |call| self.0.makes().any(|name| name == call);
+        Asking {
+            conversations: match self.0.conversation_api.as_str() {
+                "all" => Some(true),
+                "missing" => Some(false),
+                _ => None,
+            },
+            summary: makes("summary"),
+            structured: makes("structured-data"),
+            intent: makes("intent"),
+        }
+    }
+
     pub(crate) fn customers(&self) -> Option<&Path> {
         self.0.customers.as_deref()
     }
@@ -300,6 +352,10 @@ impl AsappConfig {
         self.0.memory << 20
     }
 
+    pub(crate) fn chunk_files(&self) -> usize {
+        self.0.chunk_files
+    }
+
     pub(crate) fn broken_share(&self) -> f64 {
         self.0.broken_share
     }
@@ -337,6 +393,8 @@ impl AsappConfigBuilder {
             allow_private_hosts: false,
             file_exporter: true,
             configuration_api: true,
+            conversation_api: missing(),
+            autosummary: String::new(),
             events: None,
             work: default_work(),
             customers: None,
@@ -351,6 +409,7 @@ impl AsappConfigBuilder {
             placeholder_accounts: true,
             parallel: default_parallel(),
             memory: default_memory(),
+            chunk_files: default_chunk_files(),
             broken_share: default_broken_share(),
             quiet_days: default_quiet_days(),
         }
@@ -390,6 +449,27 @@ impl AsappConfigBuilder {
         self.file_exporter = file_exporter;
         self.configuration_api = configuration_api;
         self
+    }
+
+    /// Which conversations of AI services the Conversation API is asked about, two requests each: `missing` those whose messages the files tell without their
+    /// texts, `all`, or `no`. It has texts that were purged from files, and names of customers and agents. Default `missing`; it has to be enabled by ASAPP.
+    #[must_use]
+    pub fn conversation_api(mut self, about: impl Into<String>) -> Self {
+        self.conversation_api = about.into();
+        self
+    }
+
+    /// What the AutoSummary API is to make, a request each, for conversations and issues that have none: of `summary`, `structured-data` and `intent`, separated by
+    /// commas. **Each call makes something new at ASAPP** and may be paid for. Default nothing.
+    #[must_use]
+    pub fn autosummary(mut self, makes: impl Into<String>) -> Self {
+        self.autosummary = makes.into();
+        self
+    }
+
+    fn makes(&self) -> impl Iterator<Item = &str> {
+        let names = self.autosummary.split(',').map(str::trim);
+        names.filter(|name| !name.is_empty())
     }
 
     /// The address of the API. Default `https://api.asapp.com`; the sandbox is `https://api.sandbox.asapp.com`.
@@ -500,6 +580,13 @@ impl AsappConfigBuilder {
         self
     }
 
+    /// The most files of a chunk, beside 256 MiB: a chunk is read by one worker, and whoever comes back goes on behind the last whole one. Default 4,096.
+    #[must_use]
+    pub fn chunk_files(mut self, files: usize) -> Self {
+        self.chunk_files = files;
+        self
+    }
+
     /// The share of lines, in percent, that may be broken before the read ends with an error. Default 1.
     #[must_use]
     pub fn broken_share(mut self, percent: f64) -> Self {
@@ -535,6 +622,18 @@ impl AsappConfigBuilder {
         if self.api_id.trim().is_empty() != self.api_secret.is_empty() {
             return wrong("`api_id` and `api_secret` go together");
         }
+        if !matches!(self.conversation_api.as_str(), "missing" | "all" | "no") {
+            return wrong("`conversation_api` is `missing`, `all` or `no`");
+        }
+        if self
+            .makes()
+            .any(|name| !matches!(name, "summary" | "structured-data" | "intent"))
+        {
+            return wrong("`autosummary` names what is to be made: `summary`, `structured-data`, `intent`, separated by commas");
+        }
+        if self.makes().next().is_some() && self.api_id.trim().is_empty() {
+            return wrong("`autosummary` needs `api_id` and `api_secret`");
+        }
         if !(1..=100).contains(&self.requests_per_second) {
             return wrong(
                 "`requests_per_second` is between 1 and 100: above that ASAPP refuses, and may revoke the key",
@@ -545,6 +644,9 @@ impl AsappConfigBuilder {
         }
         if self.memory < 16 {
             return wrong("`memory` is at least 16 mebibytes");
+        }
+        if self.chunk_files == 0 {
+            return wrong("`chunk_files` is at least 1");
         }
         if !(0.0..=100.0).contains(&self.broken_share) {
             return wrong("`broken_share` is between 0 and 100 per cent");
@@ -589,6 +691,18 @@ mod tests {
             (
                 AsappConfig::builder("acme", "x").limits(101, 1).build(),
                 "requests_per_second",
+            ),
+            (
+                AsappConfig::builder("acme", "x").conversation_api("some").build(),
+                "conversation_api",
+            ),
+            (
+                AsappConfig::exporter("acme", "id", "s").autosummary("summary,poem").build(),
+                "autosummary",
+            ),
+            (
+                AsappConfig::builder("acme", "x").autosummary("intent").build(),
+                "api_id",
             ),
             (
                 AsappConfig::builder("acme", "x").parallel(0).build(),

@@ -133,6 +133,18 @@ pub static SETTINGS: Section = Section::new(
             "whether the Configuration API is asked with that key: segments, structured-data fields, redaction, vocabularies",
         ),
         Setting::new(
+            "conversation_api",
+            Holds::OneOf(&["missing", "all", "no"]),
+            "missing",
+            "which conversations of AI services the Conversation API is asked about, two requests each: those that lack texts, all, or none",
+        ),
+        Setting::new(
+            "autosummary",
+            Holds::Text,
+            "",
+            "what the AutoSummary API is to make for conversations that have none, a request each: of `summary`, `structured-data`, `intent`, separated by commas. Each call makes something new at ASAPP",
+        ),
+        Setting::new(
             "requests_per_second",
             Holds::Number {
                 least: 1,
@@ -242,6 +254,15 @@ pub static SETTINGS: Section = Section::new(
             },
             "256",
             "mebibytes of memory that reducing may take",
+        ),
+        Setting::new(
+            "chunk_files",
+            Holds::Number {
+                least: 1,
+                most: 100_000,
+            },
+            "4096",
+            "the most files that are reduced in one step, beside 256 MiB; a read that was stopped goes on behind the last whole step",
         ),
         Setting::new(
             "broken_share",

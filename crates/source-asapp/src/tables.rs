@@ -86,6 +86,10 @@ pub(crate) mod tag {
     pub(crate) const SUMMARY_FEEDBACK: u8 = 44;
     pub(crate) const STRUCTURED: u8 = 45;
     pub(crate) const CONTACT_AGENT: u8 = 46;
+    /// Answers of the APIs: that a conversation was asked about, its messages, its intent.
+    pub(crate) const ASKED: u8 = 47;
+    pub(crate) const ASKED_MESSAGE: u8 = 48;
+    pub(crate) const ASKED_INTENT: u8 = 49;
 
     pub(crate) const REP: u8 = 60;
     pub(crate) const REP_ATTRIBUTE: u8 = 61;
@@ -95,10 +99,14 @@ pub(crate) mod tag {
     pub(crate) const REP_ACTIVITY: u8 = 64;
     /// Made by us: how long an agent had a conversation.
     pub(crate) const REP_HANDLED: u8 = 65;
+    /// Made by us: the Conversation API names this agent.
+    pub(crate) const REP_TOLD: u8 = 66;
 
     pub(crate) const PARAM: u8 = 70;
     /// Made by us: a conversation names this customer.
     pub(crate) const CUSTOMER_NAMED: u8 = 71;
+    /// Made by us: the Conversation API names this customer.
+    pub(crate) const CUSTOMER_TOLD: u8 = 72;
 
     pub(crate) const QUEUE: u8 = 80;
     pub(crate) const INTENT: u8 = 81;
@@ -174,6 +182,45 @@ pub(crate) static EVENTS: Table = conversation(
     &["event_type"],
     Some("event_time"),
 );
+
+/// What the APIs answered about conversations of AI services, and about issues, in the form of rows (ASAPP reference, sections 4.1 and 4.2). In
+/// the order of [`Answer`].
+pub(crate) static ASKED: [[Table; 5]; 2] = [asked(Services), asked(Messaging)];
+
+/// What an answer is about: its place in [`ASKED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Answer {
+    Conversation,
+    Message,
+    Summary,
+    Structured,
+    Intent,
+}
+
+const fn asked(family: Family) -> [Table; 5] {
+    [
+        conversation("conversation API", family, tag::ASKED, &[], None),
+        Table {
+            kind: RecordKind::Message,
+            ..conversation("messages by API", family, tag::ASKED_MESSAGE, &["message_id"], None)
+        },
+        conversation(
+            "autosummary_free_text",
+            family,
+            tag::SUMMARY,
+            &["summary_id"],
+            Some("autosummary_free_text_ts"),
+        ),
+        conversation(
+            "autosummary_structured_data",
+            family,
+            tag::STRUCTURED,
+            &["agent_id", "structured_data_field_id"],
+            Some("structured_data_ts"),
+        ),
+        conversation("intents by API", family, tag::ASKED_INTENT, &[], None),
+    ]
+}
 
 /// Every table that is read.
 pub(crate) static TABLES: &[Table] = &[

@@ -26,6 +26,17 @@ pub struct Configured {
 }
 
 impl Configured {
+    /// What goes with a world that AI services deliver: segments of which several match, and what is asked.
+    pub fn of_services() -> Self {
+        let question = json!({"id": "q_issue_resolved", "name": "Was it resolved?", "categoryId": "OUTCOME", "type": "QUESTION", "active": true,
+            "question": {"question": "Was it resolved?"}, "segmentIds": ["GLOBAL"]});
+        Self {
+            segments: Some(super::services::segments()),
+            fields: Some(vec![question]),
+            ..Self::default()
+        }
+    }
+
     /// Three segments, two of which can match together, more fields than fit on a page, something of the rest.
     pub fn usual() -> Self {
         let segment = |id: &str, raw: &str, fields: &[&str]| json!({"id": id, "name": format!("Segment {id}"), "query": {"type": "raw", "raw": raw}, "structuredDataFieldIds": fields});

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::configuration::{self, Configured};
+use super::conversations::{self, Told};
 use crate::fault::Faults;
 use crate::serve::{Requests, ServeOptions, Server};
 
@@ -34,6 +35,10 @@ pub struct ExporterOptions {
     pub bare_links: bool,
     /// What the Configuration API answers.
     pub configured: Configured,
+    /// What the Conversation API holds; without it, it is not enabled for the key.
+    pub told: Option<Told>,
+    /// Whether the AutoSummary API is enabled.
+    pub summaries: bool,
 }
 
 impl ExporterOptions {
@@ -46,6 +51,8 @@ impl ExporterOptions {
             expired: 0,
             bare_links: false,
             configured: Configured::default(),
+            told: None,
+            summaries: false,
         }
     }
 }
@@ -60,6 +67,8 @@ pub(super) struct Desk {
     calls: AtomicU64,
     per_day: AtomicU64,
     links: AtomicU64,
+    /// Summaries, extractions and intents that were made.
+    pub(super) made: AtomicU64,
     /// Where links lead to.
     files: OnceLock<String>,
 }
@@ -81,6 +90,7 @@ impl FileExporter {
             calls: AtomicU64::new(0),
             per_day: AtomicU64::new(options.per_day.unwrap_or(u64::MAX)),
             links: AtomicU64::new(0),
+            made: AtomicU64::new(0),
             files: OnceLock::new(),
             options,
         });
@@ -88,6 +98,12 @@ impl FileExporter {
             .route("/v1/health", get(health))
             .route("/fileexporter/v1/static/{call}", post(call))
             .route("/configuration/v1/{list}", get(configuration::list))
+            .route("/conversation/v1/conversations/{id}", get(conversations::one))
+            .route(
+                "/conversation/v1/conversations/{id}/messages",
+                get(conversations::messages),
+            )
+            .route("/autosummary/v1/{call}", post(conversations::make))
             .with_state(Arc::clone(&desk));
         let files = Router::new()
             .route("/bucket", get(file))
@@ -106,6 +122,11 @@ impl FileExporter {
     /// Calls of the API that were answered.
     pub fn calls(&self) -> u64 {
         self.desk.calls.load(Ordering::Relaxed)
+    }
+
+    /// Summaries, extractions and intents that were made: each costs its company something.
+    pub fn made(&self) -> u64 {
+        self.desk.made.load(Ordering::Relaxed)
     }
 
     /// A new day begins, or the limit is another one.

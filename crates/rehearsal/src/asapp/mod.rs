@@ -18,9 +18,11 @@
 //! ```
 
 mod configuration;
+mod conversations;
 mod exporter;
 mod holds;
 mod rows;
+mod services;
 mod tree;
 
 use std::io;
@@ -31,12 +33,18 @@ use serde_json::json;
 use crate::world::World;
 
 pub use self::configuration::Configured;
+pub use self::conversations::Told;
 pub use self::exporter::{API_ID, API_SECRET, ExporterOptions, FileExporter};
 pub(crate) use self::holds::{
     FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, conversation as held_conversation,
     lists as held_lists, value as held_value,
 };
 pub use self::holds::{Handled, handled};
+pub use self::services::{PRIORITY, conversation_id, message_id, write_services};
+pub(crate) use self::services::{
+    conversation as held_by_services, lists as lists_of_services, segment as segment_of_services,
+    talkers,
+};
 use self::tree::Tree;
 
 /// What the delivery is like.

@@ -39,7 +39,7 @@ pub use self::dump::{OrgDump, RemoteOrg};
 pub use self::figures::Figure;
 use self::people::{Contacts, Users};
 pub use self::platform::{
-    Asapp, Kayako, KayakoClassic, Kustomer, Platform, SeenArticle, SeenCategory, SeenText,
+    Asapp, AsappServices, Kayako, KayakoClassic, Kustomer, Platform, SeenArticle, SeenCategory, SeenText,
     Standing, Trengo, Urgency, usual_channel, usual_value,
 };
 use self::seen::Seen;

@@ -1,6 +1,7 @@
 //! ASAPP's API: credentials, pace, and what its refusals mean (ASAPP reference, section 1).
 
 mod configuration;
+mod conversations;
 mod day;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use deskferry_core::{Context, Error, ErrorKind, Result};
 use serde_json::Value;
 
 pub(crate) use configuration::Configuration;
+pub(crate) use conversations::About;
 use day::Day;
 
 /// How to reach it.
@@ -49,6 +51,11 @@ const COUNTED: &[&str] = &[
     "structured-data-fields",
     "redaction-entities",
     "custom-vocabularies",
+    "conversation",
+    "conversation-messages",
+    "free-text-summaries",
+    "structured-data",
+    "intent",
 ];
 
 impl Api {
@@ -96,6 +103,23 @@ impl Api {
     /// Requests a second.
     pub(crate) fn pace(&self) -> u64 {
         u64::from(self.reach.per_second.max(1))
+    }
+
+    /// How many requests may be on their way at once.
+    pub(crate) fn at_once() -> usize {
+        usize::try_from(day::AT_ONCE).unwrap_or(1)
+    }
+
+    /// What asking about conversations takes, against what is left of this day.
+    pub(crate) fn takes(&self, cx: &Context, requests: u64) -> String {
+        let left = self.reach.per_day.saturating_sub(self.day.used(cx, sent(cx)));
+        match requests.saturating_sub(left).div_ceil(self.reach.per_day.max(1)) {
+            0 => format!("about {requests} requests, which fit into today"),
+            more => format!(
+                "about {requests} requests, which take {} days (UTC), with a stop at the end of each that `resume` goes on from",
+                more + 1
+            ),
+        }
     }
 
     /// What people should know of its limits before anything is read: what a read takes at least, against what a day and a second may see.

@@ -13,6 +13,7 @@ use super::{
     Converted, Ground, Said, channel, keep_list, keep_rest, known, nobody, person_key, placed, row,
     rows, subject,
 };
+use super::services::{structured, summaries};
 use crate::reduce::Group;
 use crate::tables::{Family, tag};
 use crate::wire::{Row, list};
@@ -55,6 +56,9 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         .map(|(row, _)| row)
         .unwrap_or_default();
     let voice_intent = row(group, &[tag::VOICE_INTENT])
+        .map(|(row, _)| row)
+        .unwrap_or_default();
+    let made = row(group, &[tag::ASKED_INTENT])
         .map(|(row, _)| row)
         .unwrap_or_default();
     let convos: Vec<Row> = rows(group, tag::REP_CONVO).map(|(row, _)| row).collect();
@@ -100,6 +104,9 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         [&metrics, &intents, &voice_intent],
         &mut meta.custom,
     );
+    // What the AutoSummary API made of an issue.
+    summaries(group, &Row::default(), &mut meta.custom);
+    structured(group, ground.lookup, &mut meta.custom);
     let queue = master
         .text("issue_queue_id")
         .map(|id| tenant.key(RecordKind::Team, id));
@@ -107,7 +114,8 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         .text("final_intent_code")
         .or_else(|| intents.text("first_intent_code"))
         .and_then(|code| ground.lookup.intents.get(&code).cloned())
-        .or_else(|| voice_intent.text("voice_intent_name"));
+        .or_else(|| voice_intent.text("voice_intent_name"))
+        .or_else(|| made.first(&["intent_name", "intent_code"]));
     let words = master
         .text("first_utterance_text")
         .or_else(|| intents.text("first_utterance_text"))
@@ -119,7 +127,9 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         .filter(|first| *first != group.id && merged.is_none());
     let segment = ground.segments.of(&|column| {
         let value = match column {
-            "intent_code" => intents.text("final_intent_code"),
+            "intent_code" => intents
+                .text("final_intent_code")
+                .or_else(|| made.text("intent_code")),
             "intent_name" => intent.clone(),
             column => master.text(column),
         };

@@ -112,8 +112,10 @@ pub(crate) fn customer(
         meta.custom
             .insert("external_user_id".to_owned(), CustomValue::Text(external));
     }
+    // The Conversation API is the one place of ASAPP that has names of customers.
+    let told = || row(group, &[tag::CUSTOMER_TOLD])?.0.text("name");
     let side_text = |column: &str| side.and_then(|row| row.text(column));
-    name = side_text("name").or(name);
+    name = side_text("name").or(name).or_else(told);
     company = side_text("company").or(company);
     let stated = several(side_text("email"));
     email = if stated.is_empty() { email } else { stated };
@@ -246,7 +248,8 @@ pub(crate) fn agent(ground: &Ground<'_>, group: &Group) -> Agent {
     let left = rep.as_ref().and_then(|row| row.text("disabled_time"));
     let name = side
         .and_then(|row| row.text("name"))
-        .or_else(|| rep.as_ref().and_then(|row| row.text("name")));
+        .or_else(|| rep.as_ref().and_then(|row| row.text("name")))
+        .or_else(|| row(group, &[tag::REP_TOLD])?.0.text("name"));
     Agent {
         meta,
         name: name.unwrap_or_else(|| format!("Unknown user {}", group.id)),

@@ -10,7 +10,7 @@ use deskferry_core::model::{
 
 use super::{
     Converted, Ground, Lookup, Said, channel, keep_list, keep_rest, known, nobody, person_key,
-    placed, rows, subject,
+    placed, row, rows, subject,
 };
 use crate::reduce::Group;
 use crate::tables::{Family, tag};
@@ -31,8 +31,10 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let key = tenant.key(RecordKind::Conversation, &group.id);
     let state = rolled_up(rows(group, tag::STATE).map(|(row, _)| row).collect());
     let missing = group.of(tag::STATE).next().is_none();
+    let asked = row(group, &[tag::ASKED]).map(|(row, _)| row).unwrap_or_default();
     let customer = state
         .text("customer_id")
+        .or_else(|| asked.text("customer_id"))
         .map(|id| person_key(tenant, RecordKind::Contact, Family::Services, &id));
     let mut meta = Meta::new(key.clone());
     let channel = channel(
@@ -53,6 +55,23 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         };
         let sender = senders.remove(&id);
         match utterance(ground, &row, sender.as_ref(), customer.as_ref(), id) {
+            Ok(Some(message)) => said.push(message),
+            Ok(None) => {}
+            Err(reason) => refused.push((
+                origin,
+                RecordKind::Message,
+                reason,
+                serde_json::Value::Object(row.0).to_string(),
+            )),
+        }
+    }
+    // What files do not have any more the Conversation API may.
+    for (row, origin) in rows(group, tag::ASKED_MESSAGE) {
+        let Some(id) = row.text("message_id").filter(|id| !texts.contains_key(id)) else {
+            continue;
+        };
+        let sender = senders.remove(&id);
+        match told(ground, &row, sender.as_ref(), customer.as_ref(), id) {
             Ok(Some(message)) => said.push(message),
             Ok(None) => {}
             Err(reason) => refused.push((
@@ -90,16 +109,21 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let end = state.time("contact_journey_contact_end_ts");
     meta.updated_at = end.max(quiet);
     keep_rest(&mut meta.custom, &state, TAKEN);
+    keep_metadata(&mut meta.custom, &asked);
     summaries(group, &state, &mut meta.custom);
     structured(group, ground.lookup, &mut meta.custom);
     for (row, _) in rows(group, tag::CONTACT_AGENT) {
         keep_rest(&mut meta.custom, &row, &["contact_id"]);
     }
     let over = end.is_some() || quiet.is_none_or(|quiet| quiet < ground.quiet_before);
-    let intent = state.first(&["single_intent_intent_name", "first_intent_intent_name"]);
+    let made = row(group, &[tag::ASKED_INTENT]).map(|(row, _)| row).unwrap_or_default();
+    let intent = state
+        .first(&["single_intent_intent_name", "first_intent_intent_name"])
+        .or_else(|| made.first(&["intent_name", "intent_code"]));
     let segment = ground.segments.of(&|column| match column {
         "intent_code" => state
             .first(&["single_intent_intent_code", "first_intent_intent_code"])
+            .or_else(|| made.text("intent_code"))
             .into_iter()
             .collect(),
         "intent_name" => intent.clone().into_iter().collect(),
@@ -140,6 +164,7 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         account: None,
         assignee: state
             .text("last_agent_id")
+            .or_else(|| asked.text("agent_id"))
             .map(|id| person_key(tenant, RecordKind::Agent, Family::Services, &id)),
         team: None,
         channel: channel.clone(),
@@ -233,7 +258,49 @@ fn utterance(
         .unwrap_or_default()
         .to_ascii_uppercase();
     let sender = state.and_then(|state| state.text("sender_id"));
-    let (direction, author) = match word.strip_prefix("SENDER_").unwrap_or(&word) {
+    Ok(Some(said(ground, state, customer, &word, sender, Words { id, at, text })))
+}
+
+/// A message as the Conversation API has it: who said it stands in it, whether customers saw it does not.
+fn told(
+    ground: &Ground<'_>,
+    row: &Row,
+    state: Option<&Row>,
+    customer: Option<&deskferry_core::RecordKey>,
+    id: String,
+) -> Result<Option<Said>, String> {
+    let at = row
+        .time("at")
+        .ok_or("there is no time in clientTimestamp or createdTimestamp")?;
+    let Some(text) = row.words("utterance") else {
+        return Ok(None);
+    };
+    let column = |name| state.and_then(|state| state.text(name));
+    let word = column("sender_type")
+        .or_else(|| row.text("role"))
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    let sender = column("sender_id").or_else(|| row.text("sender_id"));
+    Ok(Some(said(ground, state, customer, &word, sender, Words { id, at, text })))
+}
+
+/// What was said, and when.
+struct Words {
+    id: String,
+    at: chrono::DateTime<chrono::Utc>,
+    text: String,
+}
+
+/// Words by whoever said them: `word` is the sort of sender, in capitals.
+fn said(
+    ground: &Ground<'_>,
+    state: Option<&Row>,
+    customer: Option<&deskferry_core::RecordKey>,
+    word: &str,
+    sender: Option<String>,
+    words: Words,
+) -> Said {
+    let (direction, author) = match word.strip_prefix("SENDER_").unwrap_or(word) {
         "CUSTOMER" => {
             let author = match customer {
                 Some(key) => known(AuthorRole::Customer, key.clone()),
@@ -257,24 +324,38 @@ fn utterance(
     let private = state
         .and_then(|state| state.number("private_message_ct"))
         .is_some_and(|count| count >= 1.0);
-    Ok(Some(Said {
-        id,
+    Said {
+        id: words.id,
         direction: if private {
             Direction::Internal
         } else {
             direction
         },
         author,
-        at,
-        text,
+        at: words.at,
+        text: words.text,
         call: None,
         custom: CustomValues::new(),
-    }))
+    }
+}
+
+/// What was sent along with a conversation.
+fn keep_metadata(custom: &mut CustomValues, asked: &Row) {
+    let metadata = asked.0.get("metadata").and_then(serde_json::Value::as_object);
+    let row = Row(metadata.cloned().unwrap_or_default());
+    for column in row.0.keys() {
+        if let Some(value) = row.custom(column) {
+            custom.entry(format!("metadata_{column}")).or_insert(value);
+        }
+    }
+    if let Some(value) = asked.custom("external_conversation_id") {
+        custom.entry("external_conversation_id".to_owned()).or_insert(value);
+    }
 }
 
 /// What an agent stood behind counts more than what was proposed (ASAPP reference, section 2.1).
-fn summaries(group: &Group, state: &Row, custom: &mut CustomValues) {
-    let mut texts: BTreeMap<(Option<String>, String), String> = BTreeMap::new();
+pub(super) fn summaries(group: &Group, state: &Row, custom: &mut CustomValues) {
+    let mut texts = BTreeMap::new();
     let mut edited: HashMap<String, String> = rows(group, tag::SUMMARY_FEEDBACK)
         .filter_map(|(row, _)| Some((row.text("summary_id")?, row.words("autosummary_feedback")?)))
         .collect();
@@ -286,7 +367,7 @@ fn summaries(group: &Group, state: &Row, custom: &mut CustomValues) {
             .remove(&id)
             .or_else(|| row.words("autosummary_free_text"))
         {
-            texts.insert((row.text("autosummary_free_text_ts"), id), text);
+            texts.insert((row.time("autosummary_free_text_ts"), id), text);
         }
     }
     let mut all: Vec<String> = texts.into_values().chain(edited.into_values()).collect();
@@ -305,8 +386,9 @@ fn summaries(group: &Group, state: &Row, custom: &mut CustomValues) {
 }
 
 /// The newest answer to each field, by its id: names change (ASAPP reference, section 10). Where agents differ, all are kept beside it.
-fn structured(group: &Group, lookup: &Lookup, custom: &mut CustomValues) {
-    let mut newest: BTreeMap<String, (Option<String>, String)> = BTreeMap::new();
+pub(super) fn structured(group: &Group, lookup: &Lookup, custom: &mut CustomValues) {
+    let mut newest: BTreeMap<String, (Option<chrono::DateTime<chrono::Utc>>, String)> =
+        BTreeMap::new();
     let mut differ = false;
     for (row, _) in rows(group, tag::STRUCTURED) {
         let (Some(field), Some(value)) = (
@@ -315,7 +397,7 @@ fn structured(group: &Group, lookup: &Lookup, custom: &mut CustomValues) {
         ) else {
             continue;
         };
-        let at = row.text("structured_data_ts");
+        let at = row.time("structured_data_ts");
         match newest.get(&field) {
             Some((before, other)) => {
                 differ |= *other != value;

@@ -37,25 +37,24 @@ pub(crate) struct Origin {
     pub(crate) generation: u32,
 }
 
-impl Stamp {
-    fn write(self, out: &mut Vec<u8>) {
-        // The sign bit turned round, so that bytes compare as numbers do.
-        out.extend((self.logical ^ i64::MIN).to_be_bytes());
-        out.extend(self.partition.to_be_bytes());
-        out.extend(self.generation.to_be_bytes());
-        out.extend(self.split.to_be_bytes());
-        out.extend(self.line.to_be_bytes());
-    }
-}
-
-/// Writes an entry. `constant` is the hash of what never changes, 0 for none.
-pub(crate) fn write(out: &mut Vec<u8>, stamp: Stamp, constant: u32, file: u32, line: &[u8]) {
-    out.clear();
-    stamp.write(out);
-    out.push(0);
-    out.extend(constant.to_be_bytes());
-    out.extend(file.to_be_bytes());
-    out.extend(line);
+/// What stands before the line of an entry. `constant` is the hash of what never changes, 0 for none.
+pub(crate) fn head(stamp: Stamp, constant: u32, file: u32) -> [u8; HEAD] {
+    let mut out = [0; HEAD];
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        out[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    // The sign bit turned round, so that bytes compare as numbers do.
+    put(&(stamp.logical ^ i64::MIN).to_be_bytes());
+    put(&stamp.partition.to_be_bytes());
+    put(&stamp.generation.to_be_bytes());
+    put(&stamp.split.to_be_bytes());
+    put(&stamp.line.to_be_bytes());
+    put(&[0]);
+    put(&constant.to_be_bytes());
+    put(&file.to_be_bytes());
+    out
 }
 
 fn number(entry: &[u8], at: usize) -> u32 {
@@ -77,8 +76,13 @@ impl MergeFunction for Latest {
     type Error = Infallible;
 
     fn merge<'a>(&self, _: &[u8], entries: &[Cow<'a, [u8]>]) -> Result<Cow<'a, [u8]>, Infallible> {
-        let stamp = |entry: &Cow<'a, [u8]>| entry.get(..STAMP).map(<[u8]>::to_vec);
-        let latest = entries.iter().max_by_key(|entry| stamp(entry));
+        // Nearly every key was said once.
+        if let [one] = entries {
+            return Ok(one.clone());
+        }
+        let latest = entries
+            .iter()
+            .max_by(|a, b| a.get(..STAMP).cmp(&b.get(..STAMP)));
         let Some(latest) = latest else {
             return Ok(Cow::Owned(Vec::new()));
         };
@@ -89,11 +93,7 @@ impl MergeFunction for Latest {
             .collect();
         claims.sort_unstable();
         claims.dedup();
-        let marked = |entry: &Cow<'a, [u8]>| {
-            entry
-                .get(STAMP)
-                .is_some_and(|flags| flags & CLAIMED_TWICE != 0)
-        };
+        let marked = |entry: &Cow<'a, [u8]>| claimed_twice(entry);
         if (claims.len() > 1 || entries.iter().any(marked)) && !marked(latest) {
             let mut entry = latest.to_vec();
             if let Some(flags) = entry.get_mut(STAMP) {
@@ -103,6 +103,13 @@ impl MergeFunction for Latest {
         }
         Ok(latest.clone())
     }
+}
+
+/// Whether two rows claimed the id of an entry.
+pub(crate) fn claimed_twice(entry: &[u8]) -> bool {
+    entry
+        .get(STAMP)
+        .is_some_and(|flags| flags & CLAIMED_TWICE != 0)
 }
 
 /// A reduced row.
@@ -119,24 +126,14 @@ pub(crate) struct Reduced {
 impl Reduced {
     pub(crate) fn read(tag: u8, entry: &[u8]) -> Self {
         Self {
-            line: entry.get(HEAD..).unwrap_or_default().to_vec(),
-            ..Self::head(tag, entry)
-        }
-    }
-
-    /// The same without its line.
-    pub(crate) fn head(tag: u8, entry: &[u8]) -> Self {
-        Self {
             tag,
             origin: Origin {
                 generation: number(entry, 12),
                 line: number(entry, 18),
                 file: number(entry, STAMP + 5),
             },
-            claimed_twice: entry
-                .get(STAMP)
-                .is_some_and(|flags| flags & CLAIMED_TWICE != 0),
-            line: Vec::new(),
+            claimed_twice: claimed_twice(entry),
+            line: entry.get(HEAD..).unwrap_or_default().to_vec(),
         }
     }
 }
@@ -164,14 +161,12 @@ mod tests {
     use super::*;
 
     fn entry(logical: i64, partition: u32, constant: u32, line: &str) -> Cow<'static, [u8]> {
-        let mut out = Vec::new();
         let stamp = Stamp {
             logical,
             partition,
             ..Stamp::default()
         };
-        write(&mut out, stamp, constant, 7, line.as_bytes());
-        Cow::Owned(out)
+        Cow::Owned([&head(stamp, constant, 7), line.as_bytes()].concat())
     }
 
     fn latest(entries: &[Cow<'static, [u8]>]) -> Reduced {
@@ -204,14 +199,13 @@ mod tests {
 
     #[test]
     fn an_entry_knows_where_it_came_from() {
-        let mut out = Vec::new();
         let stamp = Stamp {
             line: 17,
             generation: 2,
             ..Stamp::default()
         };
-        write(&mut out, stamp, 0, 40_000, b"{}");
-        let origin = Reduced::read(1, &out).origin;
+        let entry = [&head(stamp, 0, 40_000)[..], b"{}"].concat();
+        let origin = Reduced::read(1, &entry).origin;
         assert_eq!(
             origin,
             Origin {

@@ -41,7 +41,11 @@ pub(crate) fn owner_key(key: &mut Vec<u8>, of: Of, family: Family, owner: &str) 
         0
     });
     key.push(family_byte(family));
-    key.extend(owner.bytes().filter(|byte| *byte != 0));
+    if owner.contains('\0') {
+        key.extend(owner.bytes().filter(|byte| *byte != 0));
+    } else {
+        key.extend_from_slice(owner.as_bytes());
+    }
     key.push(0);
 }
 
@@ -63,6 +67,11 @@ pub(crate) fn owner(key: &[u8]) -> (Family, String) {
         .get(3..owner_end(key).saturating_sub(1))
         .unwrap_or_default();
     (family, String::from_utf8_lossy(name).into_owned())
+}
+
+/// The owner's part of the key of a row, where that is a conversation.
+pub(crate) fn conversation_of(key: &[u8]) -> Option<&[u8]> {
+    (key.first() == Some(&of_byte(Of::Conversation))).then(|| &key[..owner_end(key)])
 }
 
 /// The first key of a kind and, for conversations, a bucket; the range ends before the same of the next.

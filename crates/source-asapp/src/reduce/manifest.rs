@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use deskferry_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use super::run::part;
 use crate::wire::Shape;
 
 const NAME: &str = "manifest.jsonl";
@@ -19,7 +20,26 @@ enum Line {
     Made { version: u32, company: String },
     Run(RunMark),
     Days { generation: u32, names: Vec<String> },
-    Reduced { generation: u32, name: String },
+    Reduced {
+        generation: u32,
+        name: String,
+        /// Whether nothing more is to be asked of the APIs.
+        #[serde(default = "yes")]
+        whole: bool,
+    },
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A file that all runs were merged into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Merged {
+    pub(crate) generation: u32,
+    pub(crate) name: String,
+    /// Whether the answers of the APIs are in it.
+    pub(crate) whole: bool,
 }
 
 /// A run and the files in it.
@@ -34,6 +54,22 @@ pub(crate) struct RunMark {
     pub(crate) broken: u64,
     pub(crate) bytes: u64,
     pub(crate) shapes: BTreeMap<String, Shape>,
+    /// How many parts it has; without it, it is one file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parts: Option<u32>,
+    /// For answers of the APIs: the key of the last conversation that was looked at, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked: Option<String>,
+}
+
+impl RunMark {
+    /// Its files.
+    pub(crate) fn parts(&self) -> Vec<String> {
+        match self.parts {
+            Some(parts) => (0..parts).map(|number| part(&self.name, number)).collect(),
+            None => vec![self.name.clone()],
+        }
+    }
 }
 
 /// A file that was read.
@@ -55,7 +91,7 @@ pub(crate) struct Manifest {
     pub(crate) runs: Vec<RunMark>,
     /// Days that were read to their end, by the read that did.
     days: HashMap<String, u32>,
-    pub(crate) reduced: Option<(u32, String)>,
+    pub(crate) reduced: Option<Merged>,
     /// What was read already, by channel and path: a hash of size and time.
     files: HashMap<[u8; 16], [u8; 16]>,
     paths: u32,
@@ -80,6 +116,11 @@ fn state(size: Option<u64>, changed: Option<&str>) -> [u8; 16] {
 }
 
 impl Manifest {
+    /// Whether a folder has one.
+    pub(crate) fn is_in(folder: &Path) -> bool {
+        folder.join(NAME).exists()
+    }
+
     /// The manifest of a work folder, made where there is none.
     ///
     /// # Errors
@@ -148,7 +189,17 @@ impl Manifest {
                 self.days
                     .extend(names.into_iter().map(|name| (name, generation)));
             }
-            Line::Reduced { generation, name } => self.reduced = Some((generation, name)),
+            Line::Reduced {
+                generation,
+                name,
+                whole,
+            } => {
+                self.reduced = Some(Merged {
+                    generation,
+                    name,
+                    whole,
+                });
+            }
         }
         Ok(())
     }
@@ -194,16 +245,45 @@ impl Manifest {
         Ok(())
     }
 
-    /// Writes down that all runs are in this file.
+    /// The file that holds all of a read, once there is one.
+    pub(crate) fn reduced_by(&self, generation: u32) -> Option<&str> {
+        let merged = self.reduced.as_ref()?;
+        (merged.generation >= generation && merged.whole).then_some(&merged.name)
+    }
+
+    /// The file that holds all files of a read, and not yet what the APIs answer.
+    pub(crate) fn to_be_asked(&self, generation: u32) -> Option<&str> {
+        let merged = self.reduced.as_ref()?;
+        (merged.generation == generation && !merged.whole).then_some(&merged.name)
+    }
+
+    /// Runs that are in no reduced file yet.
+    pub(crate) fn not_merged(&self) -> impl Iterator<Item = &RunMark> {
+        let since = self.reduced.as_ref();
+        self.runs.iter().filter(move |run| {
+            since.is_none_or(|merged| {
+                let of_later = run.generation > merged.generation;
+                let answers = run.generation == merged.generation && run.asked.is_some();
+                of_later || (answers && !merged.whole)
+            })
+        })
+    }
+
+    /// Writes down that all runs are in this file, and whether nothing is to be asked of the APIs any more.
     ///
     /// # Errors
     /// The disk failed.
-    pub(crate) fn set_reduced(&mut self, generation: u32, name: &str) -> Result<()> {
+    pub(crate) fn set_reduced(&mut self, generation: u32, name: &str, whole: bool) -> Result<()> {
         self.append(&Line::Reduced {
             generation,
             name: name.to_owned(),
+            whole,
         })?;
-        self.reduced = Some((generation, name.to_owned()));
+        self.reduced = Some(Merged {
+            generation,
+            name: name.to_owned(),
+            whole,
+        });
         Ok(())
     }
 
@@ -270,13 +350,19 @@ impl Manifest {
 
     /// Every file of the folder that the manifest knows.
     pub(crate) fn is_known(&self, name: &str) -> bool {
-        let of_run =
-            |run: &RunMark| name == run.name || name.strip_suffix(".broken") == Some(&run.name);
+        let of_run = |run: &RunMark| {
+            let end = name.strip_prefix(&run.name);
+            end.is_some_and(|end| match end.strip_prefix('.') {
+                None => end.is_empty(),
+                Some("broken") => true,
+                Some(number) => number.parse().is_ok_and(|number: u32| Some(number) < run.parts),
+            })
+        };
         name == NAME
             || self
                 .reduced
                 .as_ref()
-                .is_some_and(|(_, reduced)| reduced == name)
+                .is_some_and(|merged| merged.name == name)
             || self.runs.iter().any(of_run)
     }
 

@@ -7,7 +7,7 @@ use deskferry_core::Result;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::entry::{Stamp, write};
+use super::entry::{Stamp, head};
 use super::keys::owner_key;
 use super::run::Input;
 use crate::convert::sort_of;
@@ -17,8 +17,8 @@ use crate::wire::{Columns, Shape, moment, pick, scalar};
 /// Ids of agents and customers that a run remembers to have named already.
 const REMEMBERED: usize = 200_000;
 
-/// Takes a key and an entry.
-pub(super) type Insert<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+/// Takes a key, and an entry in two pieces: what stands before the line, and the line.
+pub(super) type Insert<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<()> + 'a;
 
 /// Rows of one file to entries.
 pub(super) struct Mapper<'a> {
@@ -26,9 +26,33 @@ pub(super) struct Mapper<'a> {
     number: u32,
     stamp: Stamp,
     columns: Columns,
+    places: Places,
     key: Vec<u8>,
-    entry: Vec<u8>,
     named: &'a mut Named,
+}
+
+/// Where the columns of a table's key stand among the wanted ones: looked up once, not for each row.
+#[derive(Debug, Default)]
+struct Places {
+    owner: Vec<usize>,
+    key: Vec<usize>,
+    unique: Option<usize>,
+    logical: Option<usize>,
+    constant: Option<usize>,
+}
+
+impl Places {
+    fn new(table: &Table, columns: &Columns) -> Self {
+        let all = |names: &[&str]| names.iter().filter_map(|name| columns.place(name)).collect();
+        let one = |name: Option<&str>| columns.place(name?);
+        Self {
+            owner: all(table.owner),
+            key: all(table.key),
+            unique: one(table.unique),
+            logical: one(table.logical),
+            constant: one(table.constant),
+        }
+    }
 }
 
 /// Who was named in this run already, by the mark of the row that says so and the family.
@@ -53,29 +77,38 @@ impl Named {
     }
 }
 
-/// Columns from which we make rows of our own.
-const NAMES: &[&str] = &[
-    "customer_id",
-    "external_user_id",
-    "first_rep_id",
-    "last_rep_id",
-    "rep_id",
-    "sender_id",
-    "sender_type",
-    "merged_from_issue_id",
-    "last_agent_id",
-    "agent_id",
-    "structured_data_field_id",
-    "structured_data_field_name",
-    "structured_data_field_value",
-    "structured_data_field_category",
-    "issue_id",
-    "issue_assigned_ts",
-    "client_mode",
-    "handle_time_seconds",
-    "wrap_up_time_seconds",
-    "first_response_seconds",
-];
+/// Columns of a table from which we make rows of our own, or nothing.
+fn names(mark: u8) -> &'static [&'static str] {
+    match mark {
+        tag::METADATA | tag::METADATA_ENDED => &[
+            "customer_id",
+            "external_user_id",
+            "first_rep_id",
+            "last_rep_id",
+        ],
+        tag::REP_CONVO => &[
+            "rep_id",
+            "issue_assigned_ts",
+            "client_mode",
+            "handle_time_seconds",
+            "wrap_up_time_seconds",
+            "first_response_seconds",
+        ],
+        tag::DISPOSITION => &["rep_id"],
+        tag::UTTERANCE | tag::UTTERANCE_STATE => &["sender_id", "sender_type"],
+        tag::OPPORTUNITY => &["merged_from_issue_id"],
+        tag::PARAM => &["issue_id", "param_key"],
+        tag::STATE => &["customer_id", "last_agent_id"],
+        tag::ASKED => &["customer_id", "customer_name", "agent_id", "agent_name"],
+        tag::STRUCTURED => &[
+            "structured_data_field_id",
+            "structured_data_field_name",
+            "structured_data_field_value",
+            "structured_data_field_category",
+        ],
+        _ => &[],
+    }
+}
 
 type Picked<'de> = Vec<Option<&'de RawValue>>;
 
@@ -94,13 +127,12 @@ impl<'a> Mapper<'a> {
                 wanted.push(column);
             }
         }
-        if makes_more(table.tag) {
-            for column in NAMES {
-                if !wanted.contains(column) {
-                    wanted.push(column);
-                }
+        for column in names(table.tag) {
+            if !wanted.contains(column) {
+                wanted.push(column);
             }
         }
+        let columns = Columns::new(wanted);
         Self {
             table,
             number: input.number,
@@ -110,9 +142,9 @@ impl<'a> Mapper<'a> {
                 split: input.piece.split,
                 ..Stamp::default()
             },
-            columns: Columns::new(wanted),
+            places: Places::new(table, &columns),
+            columns,
             key: Vec::new(),
-            entry: Vec::new(),
             named,
         }
     }
@@ -145,10 +177,10 @@ impl<'a> Mapper<'a> {
         if let Err(error) = pick(line, &mut self.columns, &mut picked) {
             return Ok(Err(error.to_string()));
         }
-        let at = |column: &str| value(&self.columns, &picked, column);
+        let at = |place: &usize| scalar(picked.get(*place).copied().flatten()?);
         let owner = match self.table.owner {
             [] => Some(Cow::Borrowed("")),
-            columns => columns.iter().find_map(|column| at(column)),
+            _ => self.places.owner.iter().find_map(at),
         };
         let Some(owner) = owner else {
             return Ok(Err(format!(
@@ -157,33 +189,28 @@ impl<'a> Mapper<'a> {
             )));
         };
         self.stamp.line = number;
-        self.stamp.logical = self
-            .table
-            .logical
-            .and_then(at)
+        let logical = self.places.logical.as_ref().and_then(at);
+        self.stamp.logical = logical
             .and_then(|text| moment(&text))
             .map_or(0, |time| time.timestamp_micros());
         owner_key(&mut self.key, self.table.of, self.table.family, &owner);
         self.key.push(self.table.tag);
-        match self.table.unique.and_then(at) {
-            Some(unique) => self.key.extend(unique.bytes()),
+        match self.places.unique.as_ref().and_then(at) {
+            Some(unique) => self.key.extend_from_slice(unique.as_bytes()),
             None => {
-                for (place, column) in self.table.key.iter().enumerate() {
-                    if place > 0 {
+                for (number, place) in self.places.key.iter().enumerate() {
+                    if number > 0 {
                         self.key.push(0x1f);
                     }
-                    self.key.extend(at(column).unwrap_or_default().bytes());
+                    self.key
+                        .extend_from_slice(at(place).unwrap_or_default().as_bytes());
                 }
             }
         }
-        let constant = self
-            .table
-            .constant
-            .and_then(at)
-            .map_or(0, |text| hash(&text));
-        write(&mut self.entry, self.stamp, constant, self.number, line);
-        insert(&self.key, &self.entry)?;
-        if makes_more(self.table.tag) {
+        let constant = self.places.constant.as_ref().and_then(at);
+        let constant = constant.map_or(0, |text| hash(&text));
+        insert(&self.key, &head(self.stamp, constant, self.number), line)?;
+        if !names(self.table.tag).is_empty() {
             self.more(&owner, line, &picked, insert)?;
         }
         Ok(Ok(()))
@@ -200,7 +227,10 @@ impl<'a> Mapper<'a> {
         let columns = std::mem::replace(&mut self.columns, Columns::new(Vec::new()));
         let at = |column: &str| value(&columns, picked, column);
         let says = |column: &str, word: &str| {
-            at(column).is_some_and(|text| text.to_ascii_lowercase().contains(word))
+            at(column).is_some_and(|text| {
+                let windows = text.as_bytes().windows(word.len());
+                windows.into_iter().any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+            })
         };
         match self.table.tag {
             tag::METADATA | tag::METADATA_ENDED => {
@@ -298,6 +328,19 @@ impl<'a> Mapper<'a> {
                     self.name(Of::Agent, &agent, insert)?;
                 }
             }
+            tag::ASKED => {
+                for (of, mark, id, name) in [
+                    (Of::Customer, tag::CUSTOMER_TOLD, "customer_id", "customer_name"),
+                    (Of::Agent, tag::REP_TOLD, "agent_id", "agent_name"),
+                ] {
+                    let Some(id) = at(id) else { continue };
+                    self.name(of, &id, insert)?;
+                    if let Some(name) = at(name) {
+                        let row = json!({ "name": name }).to_string();
+                        self.put(of, &id, mark, "", row.as_bytes(), insert)?;
+                    }
+                }
+            }
             tag::STRUCTURED => {
                 if let Some(field) = at("structured_data_field_id") {
                     let row = json!({
@@ -358,26 +401,8 @@ impl<'a> Mapper<'a> {
         owner_key(&mut self.key, of, self.table.family, owner);
         self.key.push(tag);
         self.key.extend(row.bytes());
-        write(&mut self.entry, self.stamp, 0, self.number, line);
-        insert(&self.key, &self.entry)
+        insert(&self.key, &head(self.stamp, 0, self.number), line)
     }
-}
-
-/// Whether rows of a table name others.
-fn makes_more(mark: u8) -> bool {
-    matches!(
-        mark,
-        tag::METADATA
-            | tag::METADATA_ENDED
-            | tag::REP_CONVO
-            | tag::DISPOSITION
-            | tag::UTTERANCE
-            | tag::UTTERANCE_STATE
-            | tag::OPPORTUNITY
-            | tag::PARAM
-            | tag::STATE
-            | tag::STRUCTURED
-    )
 }
 
 fn value<'de>(columns: &Columns, picked: &Picked<'de>, column: &str) -> Option<Cow<'de, str>> {

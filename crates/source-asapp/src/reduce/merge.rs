@@ -4,19 +4,29 @@ use std::fs::File;
 use std::path::Path;
 
 use deskferry_core::{Error, Result};
-use grenad::{CompressionType, Merger, Reader, Writer};
+use grenad::{Merger, Reader};
 
+use super::buffer::writer;
 use super::entry::Latest;
-use super::run::{merged, sync, write_whole};
+use super::run::{merged, point, sync, write_whole};
 
-/// So many files are merged at once: each costs a handle and a block of memory.
-const AT_ONCE: usize = 64;
+/// So many files are merged at once: each costs a handle and two blocks of memory.
+const AT_ONCE: usize = 256;
 
-/// Merges the files `from` into `to`, all in `folder`.
+/// Is shown each key and entry of a reduced file, in order.
+pub(crate) type Watch<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
+/// Merges the files `from` into `to`, all in `folder`. A single file is reduced already: it gets a second name, and nothing is shown
+/// (`false`).
 ///
 /// # Errors
-/// The disk failed.
-pub(crate) fn merge(folder: &Path, from: &[String], to: &str) -> Result<()> {
+/// The disk failed; `watch` did.
+pub(crate) fn merge(
+    folder: &Path,
+    from: &[String],
+    to: &str,
+    watch: &mut Watch<'_>,
+) -> Result<bool> {
     let mut from = from.to_vec();
     let mut made = 0;
     while from.len() > AT_ONCE {
@@ -24,44 +34,56 @@ pub(crate) fn merge(folder: &Path, from: &[String], to: &str) -> Result<()> {
         for group in from.chunks(AT_ONCE) {
             let name = format!("{to}-level-{made}");
             made += 1;
-            once(folder, group, &name)?;
+            once(folder, group, &name, &mut |_, _| Ok(()))?;
             next.push(name);
         }
         from = next;
     }
-    once(folder, &from, to)?;
+    if let [one] = from.as_slice() {
+        let (one, to) = (folder.join(one), folder.join(to));
+        let _ = std::fs::remove_file(&to);
+        if std::fs::hard_link(one, to).is_ok() {
+            sync(folder)?;
+            return Ok(false);
+        }
+    }
+    once(folder, &from, to, watch)?;
     for level in 0..made {
         // What stays behind is only in the way.
         let _ = std::fs::remove_file(folder.join(format!("{to}-level-{level}")));
     }
-    Ok(())
+    Ok(true)
 }
 
-fn once(folder: &Path, from: &[String], to: &str) -> Result<()> {
-    // One run is reduced already: it gets a second name, where the disk can give one.
-    if let [one] = from {
-        let (one, to) = (folder.join(one), folder.join(to));
-        let _ = std::fs::remove_file(&to);
-        if std::fs::hard_link(one, to).is_ok() {
-            return sync(folder);
-        }
-    }
+fn once(folder: &Path, from: &[String], to: &str, watch: &mut Watch<'_>) -> Result<()> {
+    let failed = |error| Error::storage("keep the reduced exports", error);
+    point("asapp-merge")?;
     let mut merger = Merger::builder(Latest);
     for name in from {
         merger.push(open(&folder.join(name))?.into_cursor().map_err(merged)?);
     }
-    let merger = merger.build();
+    let mut rows = merger.build().into_stream_merger_iter().map_err(merged)?;
     write_whole(&folder.join(to), |out| {
-        let mut writer = Writer::builder()
-            .compression_type(CompressionType::Snappy)
-            .build(out);
-        merger
-            .write_into_stream_writer(&mut writer)
-            .map_err(merged)?;
-        writer
-            .into_inner()
-            .map_err(|e| Error::storage("keep the reduced exports", e))
-    })
+        let mut writer = writer(out);
+        while let Some((key, entry)) = rows.next().map_err(merged)? {
+            watch(key, entry)?;
+            writer.insert(key, entry).map_err(failed)?;
+        }
+        writer.into_inner().map_err(failed)
+    })?;
+    point("asapp-merged")
+}
+
+/// Shows each key and entry of a reduced file, in order.
+///
+/// # Errors
+/// The file cannot be read; `watch` failed.
+pub(crate) fn watch(file: &Path, watch: &mut Watch<'_>) -> Result<()> {
+    let mut cursor = open(file)?.into_cursor().map_err(merged)?;
+    while let Some((key, entry)) = cursor.move_on_next().map_err(merged)? {
+        watch(key, entry)?;
+    }
+    Ok(())
 }
 
 /// Opens a run or a reduced file.

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deskferry_core::{Error, ErrorKind, Result};
 use flate2::read::MultiGzDecoder;
-use grenad::{ChunkCreator, CompressionType, SorterBuilder, Writer};
 use serde::{Deserialize, Serialize};
 
-use super::entry::Latest;
+use super::buffer::Buffer;
 use super::map::{Mapper, Named};
 use crate::channels::{Bytes, Piece};
 use crate::wire::Shape;
@@ -48,6 +47,13 @@ pub(crate) struct Done {
     /// Bytes after decompression.
     pub(crate) bytes: u64,
     pub(crate) shapes: BTreeMap<String, Shape>,
+    /// Parts of the run, see [`part`].
+    pub(crate) parts: u32,
+}
+
+/// The file of a part of a run, from 0. Each is sorted; what is said in several is reduced when all are merged.
+pub(crate) fn part(run: &str, number: u32) -> String {
+    format!("{run}.{number:03}")
 }
 
 /// How a run is made.
@@ -62,8 +68,8 @@ pub(crate) struct How<'a> {
     pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Reads the files into the run `how.name`, and its broken lines into a file beside it. Nothing stands there under that name before
-/// all is written and synced.
+/// Reads the files into the parts of the run `how.name`, and its broken lines into a file beside it. A part stands there under its name when
+/// it is written and synced; the run counts once the manifest names it.
 ///
 /// # Errors
 /// The channel or the disk failed; too many broken lines.
@@ -73,16 +79,15 @@ pub(crate) fn reduce(
     open: &dyn Fn(&Input) -> Result<Bytes>,
 ) -> Result<Done> {
     let failed = |error: io::Error| Error::storage("keep the reduced exports", error);
-    let mut sorter = SorterBuilder::new(Latest);
-    // Half of the memory is the buffer, the rest is what it grows through and what merging takes.
-    sorter
-        .dump_threshold(how.memory / 2)
-        .allow_realloc(false)
-        .max_nb_chunks(32)
-        .chunk_compression_type(CompressionType::Snappy);
-    let mut sorter = sorter
-        .chunk_creator(ChunksIn(how.folder.to_owned()))
-        .build();
+    // An eighth is left for what reading takes.
+    let mut buffer = Buffer::new(how.memory / 8 * 7);
+    let mut parts = 0;
+    let mut write = |buffer: &mut Buffer| {
+        point("asapp-part")?;
+        buffer.write(&how.folder.join(part(how.name, parts)))?;
+        parts += 1;
+        Ok::<_, Error>(())
+    };
     let broken_name = how.folder.join(format!("{}.broken", how.name));
     let mut broken = BufWriter::new(File::create(&broken_name).map_err(failed)?);
     let mut done = Done::default();
@@ -106,7 +111,13 @@ pub(crate) fn reduce(
                 continue;
             }
             rows += 1;
-            let mut insert = |key: &[u8], entry: &[u8]| sorter.insert(key, entry).map_err(merged);
+            let mut insert = |key: &[u8], head: &[u8], line: &[u8]| {
+                if !buffer.fits(key.len() + head.len() + line.len()) {
+                    write(&mut buffer)?;
+                }
+                buffer.push(key, head, line);
+                Ok(())
+            };
             match mapper.map(text, number, &mut insert)? {
                 Ok(()) => {}
                 Err(reason) => {
@@ -142,18 +153,18 @@ pub(crate) fn reduce(
     }
     let broken = broken.into_inner().map_err(|e| failed(e.into_error()))?;
     broken.sync_all().map_err(failed)?;
-    write_whole(&how.folder.join(how.name), |out| {
-        let mut writer = Writer::builder()
-            .compression_type(CompressionType::Snappy)
-            .build(out);
-        sorter
-            .write_into_stream_writer(&mut writer)
-            .map_err(merged)?;
-        writer
-            .into_inner()
-            .map_err(|e| Error::storage("keep the reduced exports", e))
-    })?;
+    if !buffer.is_empty() {
+        write(&mut buffer)?;
+    }
+    done.parts = parts;
+    point("asapp-run")?;
     Ok(done)
+}
+
+/// A named place at which tests end the process.
+pub(super) fn point(name: &'static str) -> Result<()> {
+    deskferry_core::fault::point(name)
+        .map_err(|error| Error::storage("keep the reduced exports", error))
 }
 
 /// Writes a file that is there as a whole, or not at all.
@@ -162,7 +173,8 @@ pub(super) fn write_whole(
     write: impl FnOnce(BufWriter<File>) -> Result<BufWriter<File>>,
 ) -> Result<()> {
     let failed = |error: io::Error| Error::storage("keep the reduced exports", error);
-    let unfinished = path.with_extension("unfinished");
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
     let out = BufWriter::with_capacity(1 << 20, File::create(&unfinished).map_err(failed)?);
     let out = write(out)?
         .into_inner()
@@ -226,16 +238,6 @@ fn too_many(piece: &Piece, broken: u64, total: u64, share: f64) -> Error {
     )
     .with("file", piece.name())
     .advise("Look at the lines in the `.broken` file of the work folder; `broken_share` says how many are taken")
-}
-
-struct ChunksIn(PathBuf);
-
-impl ChunkCreator for ChunksIn {
-    type Chunk = File;
-    type Error = io::Error;
-    fn create(&self) -> Result<File, io::Error> {
-        tempfile::tempfile_in(&self.0)
-    }
 }
 
 /// Broken lines of a run after the first `after`, at most `limit`.

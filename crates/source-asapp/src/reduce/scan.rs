@@ -55,28 +55,7 @@ impl Start {
 pub(crate) fn scan(
     file: &Path,
     start: &Start,
-    enough: impl FnMut(&[Group]) -> bool,
-) -> Result<(Vec<Group>, bool)> {
-    read(file, start, enough, Reduced::read)
-}
-
-/// The same with rows that have no lines: who has which rows.
-///
-/// # Errors
-/// The file cannot be read.
-pub(crate) fn scan_heads(
-    file: &Path,
-    start: &Start,
-    enough: impl FnMut(&[Group]) -> bool,
-) -> Result<(Vec<Group>, bool)> {
-    read(file, start, enough, Reduced::head)
-}
-
-fn read(
-    file: &Path,
-    start: &Start,
     mut enough: impl FnMut(&[Group]) -> bool,
-    reduced: fn(u8, &[u8]) -> Reduced,
 ) -> Result<(Vec<Group>, bool)> {
     let mut cursor = open(file)?.into_cursor().map_err(merged)?;
     let mut groups: Vec<Group> = Vec::new();
@@ -102,7 +81,7 @@ fn read(
             });
         }
         if let (Some(group), Some(tag)) = (groups.last_mut(), row.first()) {
-            group.rows.push(reduced(*tag, entry));
+            group.rows.push(Reduced::read(*tag, entry));
         }
         next = cursor.move_on_next().map_err(merged)?;
     }

@@ -40,6 +40,7 @@ impl Asapp {
             let seconds = |requests: u64| requests.div_ceil(pace);
             step.seconds = Span::new(seconds(step.requests.least), seconds(step.requests.most));
         }
+        estimate.assumptions.extend(self.asks());
         estimate.assumptions.extend(api.told(cx, needed.least));
         Ok(Some(estimate))
     }

@@ -3,6 +3,7 @@
 //! One part collects: it reduces whatever the channels have to the latest statements, a page per chunk of files, and then names
 //! the parts that make records of them. Until then nothing is known of any conversation: its rows lie in many files.
 
+mod asking;
 mod collect;
 mod estimate;
 mod reconcile;
@@ -30,6 +31,7 @@ use crate::channels::{Channel, Events, Exporter, Folder};
 use crate::client::{Api, Configuration};
 use crate::config::AsappConfig;
 use crate::convert::{Ground, Lookup, Segments};
+use crate::reduce::Manifest;
 use crate::side::{About, Side};
 use crate::tables::Family;
 
@@ -181,6 +183,23 @@ impl Asapp {
         }
     }
 
+    /// What is asked about single conversations beside the files, for whoever looks at what a read takes.
+    fn asks(&self) -> Vec<String> {
+        let asking = self.config.asking();
+        let mut lines = Vec::new();
+        if self.api.is_none() {
+            return lines;
+        }
+        if let Some(all) = asking.conversations {
+            let which = if all { "every conversation of AI services" } else { "conversations of AI services whose messages the files tell without their texts" };
+            lines.push(format!("Conversation API: two requests for {which}; how many those are is known, and told, when the files are reduced"));
+        }
+        if asking.makes() {
+            lines.push("AutoSummary API: a request for each summary, extraction and intent that a conversation or issue lacks, as `autosummary` asks for. Each makes something new at ASAPP".to_owned());
+        }
+        lines
+    }
+
     /// What the Configuration API says now; nothing where nobody asks it.
     async fn configuration(&self, cx: &Context, generation: u32) -> Result<Configuration> {
         match &self.api {
@@ -204,10 +223,15 @@ impl Source for Asapp {
             api.health(cx).await?;
             readiness.account = "files, and a key of the API".to_owned();
         }
+        readiness.limits.extend(self.asks());
         let told = self.configuration(cx, 0).await?;
         readiness.warnings.extend(told.notes());
         let segments = self.segments(&self.segment_definitions(&told)?)?;
         readiness.warnings.extend(segments.warning());
+        let read = match Manifest::is_in(self.config.work()) {
+            true => Some(self.manifest()?),
+            false => None,
+        };
         for channel in &self.channels {
             let (days, notes) = crate::channels::days(cx, channel.as_ref()).await?;
             if let (Some(exporter), Some(api), "file exporter") =
@@ -228,9 +252,13 @@ impl Source for Asapp {
                     .warnings
                     .push(format!("{}: there is nothing to read", channel.name())),
             }
-            readiness
-                .warnings
-                .extend(collect::purge_warning(cx, channel.as_ref(), &days));
+            let read = |day: &crate::channels::Day| {
+                let mark = collect::mark(channel.as_ref(), day);
+                read.as_ref().is_some_and(|manifest| manifest.day(&mark).is_some())
+            };
+            let today = cx.now().date_naive();
+            let warning = collect::purge_warning(today, channel.as_ref(), &days, read);
+            readiness.warnings.extend(warning);
         }
         if self.config.customers().is_none() && self.config.params().email.is_none() {
             readiness.warnings.push(

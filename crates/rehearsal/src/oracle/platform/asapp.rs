@@ -1,10 +1,13 @@
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::{Figure, Platform};
 use crate::asapp::{
-    FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, held_conversation, held_lists, held_value,
+    FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, conversation_id, held_by_services,
+    held_conversation, held_lists, held_value, lists_of_services, message_id, segment_of_services,
+    talkers,
 };
-use crate::world::{Conversation, FieldDefinition, Lists, Rating};
+use crate::world::{Conversation, FieldDefinition, Lists, Rating, World};
 
 /// ASAPP's messaging product, by its batch files: chats and calls in plain text, with the facts that its tables have columns for. Names and addresses of
 /// people come from the company's own tables.
@@ -74,5 +77,65 @@ impl Platform for Asapp {
             "Contact" => key == "custom.external_user_id",
             _ => false,
         }
+    }
+}
+
+/// ASAPP's AI services, by the feeds of the File Exporter and what the APIs add: conversations without queues and ratings, which end by falling silent.
+#[derive(Clone, Debug)]
+pub struct AsappServices {
+    talkers: BTreeSet<u64>,
+}
+
+impl AsappServices {
+    /// For this world: a customer without a conversation is in no feed.
+    pub fn of(world: &World) -> Self {
+        Self {
+            talkers: talkers(world),
+        }
+    }
+}
+
+impl Platform for AsappServices {
+    fn name(&self) -> &'static str {
+        "asapp"
+    }
+
+    /// Ids of people are the company's own, and mean other people than those of the messaging product.
+    fn id(&self, kind: &str, id: u64) -> String {
+        match kind {
+            "conversation" => conversation_id(id),
+            "message" => message_id(id),
+            "contact" | "agent" => format!("ai-{id}"),
+            _ => id.to_string(),
+        }
+    }
+
+    fn lists<'a>(&self, lists: &'a Lists) -> Cow<'a, Lists> {
+        lists_of_services(lists, Some(&self.talkers))
+    }
+
+    fn conversation(&self, lists: &Lists, conversation: Conversation) -> Conversation {
+        held_by_services(lists, conversation)
+    }
+
+    fn has_addresses(&self) -> bool {
+        false
+    }
+
+    fn tells_times(&self, kind: &str) -> bool {
+        kind != "account"
+    }
+
+    fn has_line(&self, _: &FieldDefinition) -> bool {
+        false
+    }
+
+    fn segment(&self, conversation: &Conversation) -> &str {
+        segment_of_services(conversation)
+    }
+
+    /// Times of the rows themselves.
+    fn tolerates(&self, object: &str, key: &str) -> bool {
+        object == "Case" && matches!(key, "custom.agent_last_utterance_ts" | "custom.contact_journey_contact_end_ts" | "custom.single_intent_intent_name")
     }
 }

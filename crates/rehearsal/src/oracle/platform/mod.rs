@@ -23,7 +23,7 @@ use crate::world::{
     Priority, Rating, Status, StatusKind,
 };
 
-pub use self::asapp::Asapp;
+pub use self::asapp::{Asapp, AsappServices};
 pub use self::help::{SeenArticle, SeenCategory, SeenText};
 pub use self::kayako::Kayako;
 pub use self::kayako_classic::KayakoClassic;
@@ -126,6 +126,12 @@ pub trait Platform: Debug + Send + Sync {
     fn figures(&self, conversation: &Conversation) -> Vec<(&'static str, Figure)> {
         let _ = conversation;
         Vec::new()
+    }
+
+    /// The set of conversations that one falls into; empty where there is none.
+    fn segment(&self, conversation: &Conversation) -> &str {
+        let _ = conversation;
+        ""
     }
 
     /// The group of people that a customer is in, by name; empty where there are none.
