@@ -49,6 +49,9 @@ const OBJECTS: &str = "objects.toml";
 /// What the mapping would say of kinds of conversations; stands beside the package.
 const TYPES: &str = "record-types.toml";
 
+/// Queues of the source that the mapping gives no name of the target to.
+const QUEUES: &str = "queues.toml";
+
 /// The source's configuration that cannot migrate, for people.
 const INVENTORY: &str = "inventory.html";
 
@@ -308,6 +311,10 @@ pub(super) async fn make(
     if !types.is_empty() {
         fresh.write(Path::new(TYPES), types.as_bytes())?;
     }
+    let (queues, unnamed) = (kit.unnamed_queues)(&mapping, &found.teams)?;
+    if unnamed > 0 {
+        fresh.write(Path::new(QUEUES), queues.as_bytes())?;
+    }
     let inventory = migration::inventory(&cx, workspace, sink).await?;
     if !inventory.is_empty() {
         fresh.write(Path::new("inventory.json"), &inventory.json()?)?;
@@ -363,6 +370,12 @@ pub(super) async fn make(
         println!(
             "kinds of conversations:        {} (lines for the mapping, where cases are to have record types)",
             made.join(TYPES).display()
+        );
+    }
+    if unnamed > 0 {
+        println!(
+            "queues without a name there:   {} (teams of the source: {unnamed}; lines for the mapping)",
+            made.join(QUEUES).display()
         );
     }
     if !inventory.is_empty() {

@@ -10,7 +10,7 @@ use deskferry::migration::{Migration, Workspace};
 use deskferry::owners::Undecided;
 use deskferry::rehearsal::asapp::{
     API_ID, API_SECRET, AsappOptions, Configured, ExporterOptions, Exports, FileExporter, PRIORITY,
-    handled, write, write_services,
+    calls, handled, write, write_services,
 };
 use deskferry::rehearsal::oracle::{
     Asapp as Judged, AsappServices, Difference, Oracle, OracleOptions,
@@ -21,32 +21,49 @@ use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
 use tempfile::TempDir;
 
 use super::program::Program;
-use super::scene::{ALL_SCENARIOS, gate, org_options, patient};
+use super::scene::{ALL_SCENARIOS, gate, org_options_for, patient};
 
 struct Scene {
     world: World,
     exports: Exports,
     org: Org,
     folder: TempDir,
+    mapping: String,
+}
+
+/// The shipped mapping with calls as tasks and figures of agents as rows.
+fn mapping() -> String {
+    let mut text = Mapping::default_text().to_owned();
+    for line in ["calls = \"task\"", "agent_statistics = \"object\""] {
+        let commented = format!("# {line}");
+        assert!(text.contains(&commented), "{line}");
+        text = text.replace(&commented, line);
+    }
+    text
 }
 
 impl Scene {
     async fn new(spec: WorldSpec, hostile: bool) -> Self {
+        Self::mapped(spec, hostile, Mapping::default_text().to_owned()).await
+    }
+
+    async fn mapped(spec: WorldSpec, hostile: bool, mapping: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let world = World::generate(spec);
         let mut options = AsappOptions::default();
         options.hostile = hostile;
         let exports = write(folder.path(), &world, &options).unwrap();
-        let options = org_options(&folder.path().join("org"), &world);
+        let options = org_options_for(&folder.path().join("org"), &world, &mapping);
         let org = Org::start(options).await.unwrap();
         let workspace = folder.path().join("workspace");
         std::fs::create_dir_all(&workspace).unwrap();
-        std::fs::write(workspace.join("mapping.toml"), Mapping::default_text()).unwrap();
+        std::fs::write(workspace.join("mapping.toml"), &mapping).unwrap();
         Self {
             world,
             exports,
             org,
             folder,
+            mapping,
         }
     }
 
@@ -54,6 +71,7 @@ impl Scene {
         let config = AsappConfig::builder("acme", &self.exports.tree)
             .customers(&self.exports.customers)
             .agents(&self.exports.agents)
+            .recordings(&self.exports.recordings)
             .params(Some("customer_name"), None, None, None)
             .placeholder_accounts(false)
             .work(self.folder.path().join("work"))
@@ -66,7 +84,7 @@ impl Scene {
             .retry(patient())
             .build()
             .unwrap();
-        let sink = Salesforce::new(sink, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
+        let sink = Salesforce::new(sink, Mapping::parse(&self.mapping).unwrap()).unwrap();
         let workspace = Workspace::open(&self.folder.path().join("workspace")).unwrap();
         Migration::new(
             workspace,
@@ -93,11 +111,10 @@ impl Scene {
             let mut cells = line.rsplitn(6, ',').map(str::to_owned);
             let mut last = || cells.next().unwrap();
             let [calls, wrap_up, handle, first, assignments] = std::array::from_fn(|_| last());
-            assert_eq!(calls, "0", "{line}");
             let agent = line.split(',').next().unwrap().to_owned();
-            (agent, [assignments, handle, wrap_up, first])
+            (agent, [assignments, handle, wrap_up, first, calls])
         });
-        let found: BTreeMap<String, [String; 4]> = found.collect();
+        let found: BTreeMap<String, [String; 5]> = found.collect();
         let expected = handled(&self.world).into_iter().map(|(rep, did)| {
             let average = |seconds: u64| {
                 let average = seconds as f64 / did.assignments as f64;
@@ -108,6 +125,7 @@ impl Scene {
                 average(did.handle_seconds),
                 average(did.wrap_up_seconds),
                 average(did.first_response_seconds),
+                did.calls.to_string(),
             ];
             (format!("asapp:acme:agent:{rep}"), figures)
         });
@@ -135,6 +153,57 @@ async fn a_delivery_full_of_restatements_is_moved_exactly() {
         !scene.differences(&other).is_empty(),
         "another world is another world"
     );
+}
+
+/// Calls are tasks of their cases, with length, outcome, caller, agent and recording; figures of agents are rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_become_tasks_and_figures_of_agents_rows() {
+    let scene = Scene::mapped(WorldSpec::new(7, ALL_SCENARIOS), false, mapping()).await;
+    let report = scene.migration().run(&Context::new()).await.unwrap();
+    assert!(report.complete, "{}", report.summary());
+    let verified = scene.migration().verify(&Context::new()).await.unwrap();
+    assert!(verified.verified(), "{}", verified.summary());
+    let rows = |object: &str| scene.org.dump(object).unwrap();
+    let by_key = |object: &str, kind: &str| -> BTreeMap<String, String> {
+        let key = |row: &serde_json::Value| {
+            let key = row["Source_Key__c"].as_str()?.strip_prefix(&format!("asapp:acme:{kind}:"))?.to_owned();
+            Some((row["Id"].as_str()?.to_owned(), key))
+        };
+        rows(object).iter().filter_map(key).collect()
+    };
+    let (cases, people) = (by_key("Case", "conversation"), by_key("Contact", "contact"));
+    let found: BTreeMap<String, _> = rows("Task")
+        .iter()
+        .map(|task| {
+            let text = |field: &str| task[field].as_str().unwrap_or_default().to_owned();
+            assert_eq!((text("TaskSubtype"), text("CallType"), text("Status")), ("Call".to_owned(), "Inbound".to_owned(), "Completed".to_owned()));
+            assert_eq!(text("CallDisposition"), "rep");
+            // Two who share an address are one Contact, of whom one has the key.
+            assert!(people.contains_key(&text("WhoId")), "{task:#?}");
+            let seconds = task["CallDurationInSeconds"].as_f64().unwrap();
+            (cases[&text("WhatId")].clone(), (seconds, text("ActivityDate"), text("Call_Recording__c")))
+        })
+        .collect();
+    let expected: BTreeMap<String, _> = calls(&scene.world)
+        .into_iter()
+        .map(|call| {
+            let day = call.at.format("%Y-%m-%d").to_string();
+            (call.conversation.to_string(), (call.seconds as f64, day, call.recording.unwrap_or_default()))
+        })
+        .collect();
+    assert!(!expected.is_empty(), "the world has calls");
+    assert_eq!(found, expected);
+    let figures: BTreeMap<String, (f64, f64)> = rows("Agent_Stats__c")
+        .iter()
+        .map(|row| {
+            let agent = row["Source_Key__c"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+            let number = |field: &str| row[field].as_f64().unwrap_or_default();
+            (agent, (number("Assignments__c"), number("Calls__c")))
+        })
+        .collect();
+    let did = handled(&scene.world).into_iter();
+    let did = did.map(|(rep, did)| (rep.to_string(), (did.assignments as f64, did.calls as f64)));
+    assert_eq!(figures, did.collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,10 +304,39 @@ async fn ai_services_are_moved_exactly_with_what_the_apis_add() {
     served.told = Some(told);
     served.configured = Configured::of_services();
     let exporter = FileExporter::start(served).await.unwrap();
-    let org = Org::start(org_options(&folder.path().join("org"), &world)).await.unwrap();
+    // Segments give record types, and structured data has fields of its own, in the first insert.
+    let mapping = Mapping::default_text()
+        .replacen("[policy]\n", "[policy]\nrecord_type_by = \"segment\"\n", 1)
+        + r#"
+[policy.record_types]
+RETAIL = "Retail"
+PHONES = "Phones"
+"*" = "Other"
+[Case.fields.Issue_Resolved__c]
+from = "custom.q_issue_resolved"
+create = { type = "Picklist", values = ["Yes", "No", "Not Found"] }
+[Case.fields.Amount__c]
+from = "custom.e_amount"
+create = { type = "Number", precision = 18, scale = 2 }
+[Case.fields.Due__c]
+from = "custom.e_due"
+create = { type = "Date" }
+"#;
+    let parsed = || Mapping::parse(&mapping).unwrap();
+    let mut options = org_options_for(&folder.path().join("org"), &world, &mapping);
+    let types = parsed().required_record_types();
+    for (place, kind) in types.iter().enumerate() {
+        let process = serde_json::json!({"object": kind.object, "name": kind.business_process, "values": kind.statuses, "default": kind.statuses.first()});
+        if place == 0 {
+            options = options.business_process(serde_json::from_value(process).unwrap());
+        }
+        let kind = serde_json::json!({"object": kind.object, "name": kind.name, "label": kind.label, "business_process": kind.business_process});
+        options = options.record_type(serde_json::from_value(kind).unwrap());
+    }
+    let org = Org::start(options).await.unwrap();
     let workspace = folder.path().join("workspace");
     std::fs::create_dir_all(&workspace).unwrap();
-    std::fs::write(workspace.join("mapping.toml"), Mapping::default_text()).unwrap();
+    std::fs::write(workspace.join("mapping.toml"), &mapping).unwrap();
     let migration = || {
         let config = AsappConfig::exporter("acme", API_ID, API_SECRET)
             .url(exporter.url())
@@ -258,7 +356,7 @@ async fn ai_services_are_moved_exactly_with_what_the_apis_add() {
             .retry(patient())
             .build()
             .unwrap();
-        let sink = Salesforce::new(sink, Mapping::parse(Mapping::default_text()).unwrap()).unwrap();
+        let sink = Salesforce::new(sink, parsed()).unwrap();
         let asapp = Arc::new(Asapp::new(config).unwrap());
         Migration::new(Workspace::open(&workspace).unwrap(), asapp, Arc::new(sink))
             .undecided(Undecided::Legacy)
@@ -266,12 +364,23 @@ async fn ai_services_are_moved_exactly_with_what_the_apis_add() {
     };
     let report = migration().run(&Context::new()).await.unwrap();
     assert!(report.complete, "{}", report.summary());
+    let types = org.dump("RecordType").unwrap();
+    let id_of = |name: &str| {
+        let kind = types.iter().find(|kind| kind["DeveloperName"] == name);
+        kind.unwrap()["Id"].as_str().unwrap().to_owned()
+    };
+    let words = [("retail", "Retail"), ("phones", "Phones"), ("*", "Other")];
+    let ids: BTreeMap<String, String> = words.map(|(word, name)| (word.to_owned(), id_of(name))).into();
     let judged = |world: &World| {
-        let options = OracleOptions::new("acme", org.user_id()).platform(AsappServices::of(world));
+        let mut options = OracleOptions::new("acme", org.user_id()).platform(AsappServices::of(world));
+        options.record_types = Some(("segment".to_owned(), ids.clone()));
         Oracle::new(options).compare(world, &org).unwrap()
     };
     let differences = judged(&world);
     assert!(differences.is_empty(), "{differences:#?}");
+    let kinds = org.dump("Case").unwrap();
+    let kinds: std::collections::BTreeSet<_> = kinds.iter().map(|case| case["RecordTypeId"].as_str().unwrap()).collect();
+    assert!(kinds.len() > 1, "several segments have conversations");
     let verified = migration().verify(&Context::new()).await.unwrap();
     assert!(verified.verified(), "{}", verified.summary());
     assert!(!judged(&World::generate(WorldSpec::new(12, 16))).is_empty());

@@ -11,6 +11,8 @@
 //! | SFTP | with a private key, and only from a server whose own key was told; a connection that breaks is made again |
 //! | File Exporter | values handed back as they came, links fetched at once and asked for again when they expire or break, without credentials; a pace, a daily limit that is counted over processes, and a stop that can be resumed; what a read takes is told by `check` |
 //! | Configuration API | segments, structured-data fields, redaction, vocabularies; a list that the key may not see is told and left out |
+//! | Conversation API | conversations that the files know and whose texts they lack (or all): texts, names of customers and agents, metadata; what was answered is kept, a day that ends or a death goes on behind it |
+//! | AutoSummary API | by choice, for conversations and issues that have none: summaries, structured data, intents; each call makes something new at ASAPP |
 //! | kinds | definitions of structured data, teams (queues), agents and their figures, accounts, contacts, conversations, messages, inventory (queues, intents, segments) |
 //! | latest statement | by the documented keys without their tenant parts; by logical time, partition, read, split, line; late partitions and repeated reads change nothing |
 //! | partitions | only with `_SUCCESS` (batch tree); split files; gzip told by its bytes; `.enc` refused; a day that is not finished is named and left for later |
@@ -24,7 +26,7 @@
 //! | names and addresses | not in ASAPP: from `customer_params` by configured keys, and from the company's own tables, checked on entry |
 //! | doubtful | issues without metadata, issues that only events know, two that claim one id: listed in `reconcile/conversations.csv` of the work folder, left out unless a person decides `take` |
 //! | changes only | a later read takes new and changed files, and yields what they touch |
-//! | not read | files' bytes and recordings (ASAPP gives none), the Conversation and AutoSummary APIs (the first has texts that the feeds have too, the second makes new ones), tables of bots and agents' utilisation |
+//! | not read | files' bytes and recordings (ASAPP gives none), tables of bots and agents' utilisation |
 //!
 //! What is reduced stands in the work folder, some third of the exports' size. It belongs to one migration; a read that was stopped goes on there.
 //!
@@ -71,7 +73,7 @@
 //!
 //! | shard | pages | cursor |
 //! |---|---|---|
-//! | `collect-N` | one per chunk of files, and its broken lines; at its end the merge, and the shards below | how many chunks and broken lines were told |
+//! | `collect-N` | one per chunk of files, and its broken lines; then one per hundred conversations that the APIs are asked about; at its end the merge, and the shards below | how many of them, and broken lines, were told |
 //! | `dictionaries-N` | one | none |
 //! | `agents-N`, `customers-N` | 500 people | the key of the last one |
 //! | `conversations-N-00` to `-15` | 500 conversations or 4,000 rows | the key of the last one |
@@ -84,7 +86,9 @@
 //! * Ids of the two products mean different people: those of AI services begin with `ai-` in keys.
 //! * A conversation of AI services has no end: after some quiet days (`quiet_days`) it is closed as of its last message.
 //! * Utterances without `event_uuid` are told apart by time and sender, as documented: two of one sender in one microsecond are one.
-//! * A purged text cannot come back: a conversation counts its own in `purged_messages`.
+//! * A purged text that the Conversation API does not have either cannot come back: a conversation counts its own in `purged_messages`.
+//! * A read counts once it is merged. Until then each chunk of files counts once its run stands in the manifest; a process that dies loses the
+//!   chunks that it was reading.
 
 mod channels;
 mod client;

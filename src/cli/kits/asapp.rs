@@ -57,6 +57,7 @@ mod local {
             let config = AsappConfig::builder(COMPANY, exports.tree)
                 .customers(exports.customers)
                 .agents(exports.agents)
+                .recordings(exports.recordings)
                 .params(Some("customer_name"), None, None, None)
                 // The world's people without a company are just that.
                 .placeholder_accounts(false)

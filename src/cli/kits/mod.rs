@@ -93,6 +93,10 @@ pub struct SinkKit {
     /// The mapping's lines for kinds of conversations, as a proposal: by the words that the source sorts them by, each with how many.
     pub proposed_types:
         fn(&std::collections::BTreeMap<String, std::collections::BTreeMap<String, u64>>) -> String,
+    /// The mapping's lines for teams of the source that a mapping file gives no name of the target to, and how many those are: by teams, each with how
+    /// many conversations it has.
+    pub unnamed_queues:
+        fn(&Path, &std::collections::BTreeMap<String, u64>) -> Result<(String, usize)>,
     /// What is left to the target's administrator after a load.
     pub clicks: fn() -> Vec<Counterpart>,
     /// The source's custom fields that a mapping file takes.

@@ -36,6 +36,7 @@ pub fn salesforce() -> SinkKit {
         },
         proposed_objects: |found| mapping::objects_text(&found.objects, &found.fields),
         proposed_types: mapping::record_types_text,
+        unnamed_queues: |path, teams| Ok(mapping::queues_text(&read_mapping(path)?, teams)),
         clicks: deskferry_sink_salesforce::clicks,
         taken: |mapping| {
             let taken = metadata::taken_fields(&read_mapping(mapping)?);

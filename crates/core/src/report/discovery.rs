@@ -39,6 +39,9 @@ pub struct Discovery {
     /// Conversations per word that the source sorts them by: under `type`, `form`, `segment`. At most 200 words of each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub words: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Conversations per team (a queue, where the source has queues), by its name; by its key where nothing tells the name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub teams: BTreeMap<String, u64>,
     /// Conversations per year in which they began, and channel.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub years: BTreeMap<i32, BTreeMap<String, u64>>,
@@ -68,6 +71,9 @@ pub struct Discovery {
     pub about: Option<About>,
     #[serde(skip)]
     pub(crate) found: BTreeMap<(RecordKind, String), FieldFound>,
+    /// Teams by their keys: the name, once it was told, and how many conversations there are.
+    #[serde(skip)]
+    pub(crate) of_teams: BTreeMap<RecordKey, (String, u64)>,
 }
 
 /// What a source said of itself: product, version, limits, what its account may not see.
@@ -174,6 +180,13 @@ impl Discovery {
                 let status = one.status.raw.clone();
                 *self.statuses.entry(status).or_default() += 1;
                 self.see_words(one);
+                if let Some(team) = &one.team {
+                    self.of_teams.entry(team.clone()).or_default().1 += 1;
+                }
+            }
+            Record::Team(team) => {
+                let known = self.of_teams.entry(team.meta.key.clone()).or_default();
+                known.0.clone_from(&team.name);
             }
             Record::ObjectRecord(own) => self.see_values(RecordKind::ObjectRecord, &own.meta),
             Record::Attachment(file) => self.see_file(&file.meta, file.size),
@@ -276,6 +289,13 @@ impl Discovery {
 
     /// To be called when everything was seen.
     pub(crate) fn finish(&mut self) {
+        for (key, (name, count)) in std::mem::take(&mut self.of_teams) {
+            let name = match name.trim() {
+                "" => key.to_string(),
+                name => name.to_owned(),
+            };
+            *self.teams.entry(name).or_default() += count;
+        }
         self.fields = std::mem::take(&mut self.found).into_values().collect();
         self.fields
             .sort_by(|a, b| (b.used, a.of, &a.field).cmp(&(a.used, b.of, &b.field)));

@@ -295,12 +295,63 @@ fn custom(talk: &Conversation, intent: Option<&str>) -> Vec<CustomValue> {
     values
 }
 
+/// Whether a conversation was held by telephone.
+pub(super) fn is_call(talk: &Conversation) -> bool {
+    matches!(&talk.channel, Channel::Other(raw) if raw == "VOICE")
+}
+
+/// A telephone call, as the assignments of a world say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeldCall {
+    /// The conversation.
+    pub conversation: u64,
+    /// The agent who had it.
+    pub agent: u64,
+    /// The customer.
+    pub customer: u64,
+    /// When it began.
+    pub at: chrono::DateTime<chrono::Utc>,
+    /// How long they spoke.
+    pub seconds: u64,
+    /// Where it can be heard, in the company's own table.
+    pub recording: Option<String>,
+}
+
+/// The calls of a world: one for each conversation by telephone that an agent had.
+pub fn calls(world: &World) -> Vec<HeldCall> {
+    let held = lists(world.lists());
+    let talks = world.conversations();
+    talks
+        .filter_map(|talk| call(&conversation(&held, talk.into_owned())))
+        .collect()
+}
+
+/// The call of a conversation as ASAPP has it.
+pub(super) fn call(talk: &Conversation) -> Option<HeldCall> {
+    let agent = talk.assignee.filter(|_| is_call(talk))?;
+    let seconds = |field| value(talk, field)?.parse::<u64>().ok();
+    // After the last word the agent writes things down.
+    let spoken = seconds(HANDLE)? - seconds(WRAP_UP)?;
+    let recorded = talk.id.is_multiple_of(2);
+    Some(HeldCall {
+        conversation: talk.id,
+        agent,
+        customer: talk.requester,
+        at: talk.created,
+        seconds: spoken,
+        recording: recorded.then(|| format!("https://recordings.example.org/{}.wav", talk.id)),
+    })
+}
+
 /// What an agent did, as the assignments of a world say it.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Handled {
     /// Conversations that ended with the agent.
     pub assignments: u64,
+    /// Those of them that were calls.
+    pub calls: u64,
     /// Seconds over all of them.
     pub handle_seconds: u64,
     /// Seconds after the last word.
@@ -323,6 +374,7 @@ pub fn handled(world: &World) -> BTreeMap<u64, Handled> {
         };
         let found = all.entry(rep).or_default();
         found.assignments += 1;
+        found.calls += u64::from(is_call(&talk));
         found.handle_seconds += seconds(HANDLE);
         found.wrap_up_seconds += seconds(WRAP_UP);
         found.first_response_seconds += seconds(FIRST_RESPONSE);

@@ -39,7 +39,7 @@ pub(crate) use self::holds::{
     FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, conversation as held_conversation,
     lists as held_lists, value as held_value,
 };
-pub use self::holds::{Handled, handled};
+pub use self::holds::{Handled, HeldCall, calls, handled};
 pub use self::services::{PRIORITY, conversation_id, message_id, write_services};
 pub(crate) use self::services::{
     conversation as held_by_services, lists as lists_of_services, segment as segment_of_services,
@@ -78,6 +78,8 @@ pub struct Exports {
     pub customers: PathBuf,
     /// The company's own table of agents.
     pub agents: PathBuf,
+    /// The company's own table of recordings.
+    pub recordings: PathBuf,
 }
 
 impl Exports {
@@ -87,6 +89,7 @@ impl Exports {
             tree: folder.join("exports"),
             customers: folder.join("customers.jsonl"),
             agents: folder.join("agents.csv"),
+            recordings: folder.join("recordings.csv"),
         }
     }
 }
@@ -109,13 +112,20 @@ pub fn write(folder: &Path, world: &World, options: &AsappOptions) -> io::Result
     let lists = holds::lists(world.lists());
     let mut tree = Tree::default();
     rows::dictionaries(&mut tree, &lists, options);
+    let mut recordings = csv::Writer::from_path(&exports.recordings)?;
+    recordings.write_record(["issue_id", "url"])?;
     for conversation in world.conversations() {
         let conversation = holds::conversation(&lists, conversation.into_owned());
+        let recording = holds::call(&conversation).and_then(|call| call.recording);
+        if let Some(url) = recording {
+            recordings.write_record([conversation.id.to_string(), url])?;
+        }
         rows::conversation(&mut tree, &lists, &conversation, options);
     }
     if options.hostile {
         rows::hostile(&mut tree, options);
     }
+    recordings.flush()?;
     tree.write(&exports.tree)?;
     let customers: Vec<String> = lists
         .people

@@ -54,6 +54,7 @@ fn sheet(ground: &Ground<'_>, conversation: &Conversation, key: &str) -> Sheet {
         let word = match by.as_str() {
             "type" => Some(case_type.map_or(String::new(), |case_type| case_type.label.clone())),
             "channel" => Some(world.platform.channel(&conversation.channel)),
+            "segment" => Some(world.platform.segment(conversation).to_owned()),
             // The world has none.
             _ => None,
         };

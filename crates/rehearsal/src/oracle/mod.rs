@@ -79,7 +79,7 @@ pub struct OracleOptions {
     pub tolerated_keys: BTreeSet<String>,
     /// Where articles were loaded: the org's languages by the world's.
     pub languages: Option<BTreeMap<String, String>>,
-    /// Where cases were given record types: by `type` or `channel`, and the id of the type for each word in lower case, `*` for
+    /// Where cases were given record types: by `type`, `channel` or `segment`, and the id of the type for each word in lower case, `*` for
     /// every other one and for none. By anything else no type is looked at.
     pub record_types: Option<(String, BTreeMap<String, String>)>,
 }

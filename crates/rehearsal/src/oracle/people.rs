@@ -108,6 +108,10 @@ pub(super) fn custom(world: &Seen<'_>, sheet: &mut Sheet, values: &[CustomValue]
             "customer_since" => sheet.set("Customer_Since__c", Want::Text(text)),
             "vip" => sheet.set("Vip__c", Want::Bool(kept == json!(true))),
             "tier" => sheet.text("Tier__c", &text, 80),
+            // Structured data of ASAPP.
+            "q_issue_resolved" => sheet.text("Issue_Resolved__c", &text, 255),
+            "e_amount" => sheet.set("Amount__c", Want::Number(kept.as_f64().unwrap_or(0.0))),
+            "e_due" => sheet.set("Due__c", Want::Text(text)),
             _ => {
                 let key = match definition {
                     Some(field) => world.platform.field_key(field),

@@ -307,6 +307,62 @@ fn cut(name: &str, length: usize) -> String {
         .to_owned()
 }
 
+/// Teams of a source, queues where it has queues, that a mapping gives no name of the org to: with lines to give them one, for `[Case.fields]`, and
+/// how many there are. Nothing where every team has one, or there are none.
+///
+/// ```
+/// use deskferry_sink_salesforce::{Mapping, mapping};
+///
+/// let mapping = Mapping::parse(Mapping::default_text())?;
+/// let (text, missing) = mapping::queues_text(&mapping, &[("orders".to_owned(), 7)].into());
+/// assert_eq!(missing, 1);
+/// assert!(text.contains("\"label:orders\" = \"Orders\""));
+/// # Ok::<(), deskferry_core::Error>(())
+/// ```
+#[must_use]
+pub fn queues_text(mapping: &super::Mapping, teams: &BTreeMap<String, u64>) -> (String, usize) {
+    let case = mapping.object("Case");
+    let lines = case.into_iter().flat_map(|case| &case.lines);
+    let taking = lines.filter(|line| line.from == "team.name" && !line.values.is_empty());
+    let taking: Vec<_> = taking.collect();
+    let is_named = |team: &String| {
+        let is = |name: &str| name.trim().eq_ignore_ascii_case(team.trim());
+        taking.iter().any(|line| {
+            let mut names = line.values.keys();
+            names.any(|name| is(name.strip_prefix("label:").unwrap_or(name)))
+        })
+    };
+    let mut missing: Vec<_> = teams.iter().filter(|(team, _)| !is_named(team)).collect();
+    if missing.is_empty() {
+        return (String::new(), 0);
+    }
+    missing.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let mut text = String::from(
+        "# Queues of the source that the mapping gives no name of the org to (Omni-Channel: Setup, Queues, the developer name). Conversations of these get\n\
+         # nothing in the field; the source's own name stands in Source_Team__c all the same.\n",
+    );
+    match taking.first() {
+        Some(line_) => line(
+            &mut text,
+            format_args!("# Add what you want to the values of {} in [Case.fields] of mapping.toml:\n", line_.field),
+        ),
+        None => line(
+            &mut text,
+            format_args!(
+                "# Put it into mapping.toml, with the names that your queues have:\n\n[Case.fields.Queue_Name__c]\nfrom = \"team.name\"\n\
+                 create = {{ type = \"Text\", length = 80 }}\n\n[Case.fields.Queue_Name__c.values]",
+            ),
+        ),
+    }
+    let mut names = Names(BTreeSet::new());
+    for (team, count) in &missing {
+        let name = names.api(team, "Queue");
+        let (team, name) = (quoted(&format!("label:{team}")), quoted(stem(&name)));
+        line(&mut text, format_args!("{team} = {name}  # conversations: {count}"));
+    }
+    (text, missing.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -452,5 +508,21 @@ mod tests {
         assert!(
             mapping.object_of("order").is_some() && mapping.pairs_of("order", "products").is_some()
         );
+    }
+
+    #[test]
+    fn queues_without_a_name_are_listed_and_their_lines_can_be_taken_over() {
+        let teams = [("orders-english", 7), ("billing \"new\"", 9), ("empty", 0)];
+        let teams: BTreeMap<String, u64> = teams.map(|(name, count)| (name.to_owned(), count)).into();
+        let shipped = crate::Mapping::default_text();
+        let mapping = crate::Mapping::parse(shipped).unwrap();
+        let (text, missing) = queues_text(&mapping, &teams);
+        assert_eq!(missing, 3);
+        let mapped = crate::Mapping::parse(&format!("{shipped}\n{text}")).unwrap();
+        assert_eq!(queues_text(&mapped, &teams), (String::new(), 0));
+        let more: BTreeMap<String, u64> = [("ORDERS-English".to_owned(), 1), ("chat".to_owned(), 2)].into();
+        let (text, missing) = queues_text(&mapped, &more);
+        assert!(missing == 1 && text.contains("label:chat") && !text.contains("label:ORDERS"), "{text}");
+        assert!(text.contains("the values of Queue_Name__c"), "{text}");
     }
 }

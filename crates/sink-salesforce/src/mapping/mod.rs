@@ -21,7 +21,7 @@ mod on_match;
 use articles::Articles;
 pub(crate) use articles::{ARTICLES, Language, category_name};
 pub use check::Problem;
-pub use generate::{objects_text, record_types_text};
+pub use generate::{objects_text, queues_text, record_types_text};
 pub(crate) use leads::Leads;
 pub(crate) use on_match::OnMatch;
 pub(crate) use policy::Route;

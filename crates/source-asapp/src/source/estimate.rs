@@ -4,7 +4,9 @@ use deskferry_core::report::{Estimate, EstimateStep, Span};
 use deskferry_core::{Context, Result};
 
 use super::Asapp;
+use super::collect::{mark, purge_warning};
 use crate::channels::days;
+use crate::reduce::Manifest;
 
 /// Lists of the Configuration API, a page each at the least.
 const CONFIGURATION: u64 = 4;
@@ -17,6 +19,10 @@ impl Asapp {
         };
         let (_, configuration) = self.config.asks();
         let mut estimate = Estimate::of(crate::PLATFORM);
+        let manifest = match Manifest::is_in(self.config.work()) {
+            true => Some(self.manifest()?),
+            false => None,
+        };
         if configuration {
             let pages = Span::new(CONFIGURATION, 2 * CONFIGURATION);
             estimate
@@ -31,6 +37,13 @@ impl Asapp {
             estimate
                 .steps
                 .push(EstimateStep::new("exported files", 0, 0, requests));
+            let read = |day: &crate::channels::Day| {
+                let mark = mark(exporter.as_ref(), day);
+                manifest.as_ref().is_some_and(|manifest| manifest.day(&mark).is_some())
+            };
+            let today = cx.now().date_naive();
+            let warning = purge_warning(today, exporter.as_ref(), &days, read);
+            estimate.assumptions.extend(warning);
             estimate.assumptions.push(
                 "each day of a feed has as many intervals and files as its newest one".to_owned(),
             );

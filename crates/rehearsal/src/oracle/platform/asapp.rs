@@ -126,8 +126,9 @@ impl Platform for AsappServices {
         kind != "account"
     }
 
-    fn has_line(&self, _: &FieldDefinition) -> bool {
-        false
+    /// Structured data whose mapping is part of the rehearsal.
+    fn has_line(&self, field: &FieldDefinition) -> bool {
+        matches!(field.key.as_str(), "q_issue_resolved" | "e_amount" | "e_due")
     }
 
     fn segment(&self, conversation: &Conversation) -> &str {
