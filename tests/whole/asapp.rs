@@ -166,7 +166,10 @@ async fn calls_become_tasks_and_figures_of_agents_rows() {
     let rows = |object: &str| scene.org.dump(object).unwrap();
     let by_key = |object: &str, kind: &str| -> BTreeMap<String, String> {
         let key = |row: &serde_json::Value| {
-            let key = row["Source_Key__c"].as_str()?.strip_prefix(&format!("asapp:acme:{kind}:"))?.to_owned();
+            let key = row["Source_Key__c"]
+                .as_str()?
+                .strip_prefix(&format!("asapp:acme:{kind}:"))?
+                .to_owned();
             Some((row["Id"].as_str()?.to_owned(), key))
         };
         rows(object).iter().filter_map(key).collect()
@@ -176,19 +179,32 @@ async fn calls_become_tasks_and_figures_of_agents_rows() {
         .iter()
         .map(|task| {
             let text = |field: &str| task[field].as_str().unwrap_or_default().to_owned();
-            assert_eq!((text("TaskSubtype"), text("CallType"), text("Status")), ("Call".to_owned(), "Inbound".to_owned(), "Completed".to_owned()));
+            assert_eq!(
+                (text("TaskSubtype"), text("CallType"), text("Status")),
+                (
+                    "Call".to_owned(),
+                    "Inbound".to_owned(),
+                    "Completed".to_owned()
+                )
+            );
             assert_eq!(text("CallDisposition"), "rep");
             // Two who share an address are one Contact, of whom one has the key.
             assert!(people.contains_key(&text("WhoId")), "{task:#?}");
             let seconds = task["CallDurationInSeconds"].as_f64().unwrap();
-            (cases[&text("WhatId")].clone(), (seconds, text("ActivityDate"), text("Call_Recording__c")))
+            (
+                cases[&text("WhatId")].clone(),
+                (seconds, text("ActivityDate"), text("Call_Recording__c")),
+            )
         })
         .collect();
     let expected: BTreeMap<String, _> = calls(&scene.world)
         .into_iter()
         .map(|call| {
             let day = call.at.format("%Y-%m-%d").to_string();
-            (call.conversation.to_string(), (call.seconds as f64, day, call.recording.unwrap_or_default()))
+            (
+                call.conversation.to_string(),
+                (call.seconds as f64, day, call.recording.unwrap_or_default()),
+            )
         })
         .collect();
     assert!(!expected.is_empty(), "the world has calls");
@@ -196,7 +212,13 @@ async fn calls_become_tasks_and_figures_of_agents_rows() {
     let figures: BTreeMap<String, (f64, f64)> = rows("Agent_Stats__c")
         .iter()
         .map(|row| {
-            let agent = row["Source_Key__c"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+            let agent = row["Source_Key__c"]
+                .as_str()
+                .unwrap()
+                .rsplit(':')
+                .next()
+                .unwrap()
+                .to_owned();
             let number = |field: &str| row[field].as_f64().unwrap_or_default();
             (agent, (number("Assignments__c"), number("Calls__c")))
         })
@@ -281,11 +303,18 @@ async fn killed_while_exports_are_read_and_loaded() {
     }
     assert!(died >= 11, "{died} processes died");
     // What was read before a death was not read again: each file is in one run.
-    let manifest = std::fs::read_to_string(scene.folder.path().join("work/manifest.jsonl")).unwrap();
-    let lines = manifest.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let manifest =
+        std::fs::read_to_string(scene.folder.path().join("work/manifest.jsonl")).unwrap();
+    let lines = manifest
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let runs: Vec<_> = lines.filter_map(|line| line.get("Run").cloned()).collect();
-    let files = runs.iter().flat_map(|run| run["files"].as_array().cloned().unwrap());
-    let files: Vec<String> = files.map(|file| file["path"].as_str().unwrap().to_owned()).collect();
+    let files = runs
+        .iter()
+        .flat_map(|run| run["files"].as_array().cloned().unwrap());
+    let files: Vec<String> = files
+        .map(|file| file["path"].as_str().unwrap().to_owned())
+        .collect();
     let once: std::collections::BTreeSet<&String> = files.iter().collect();
     assert!(runs.len() > 5, "{} runs", runs.len());
     assert_eq!(files.len(), once.len());
@@ -305,9 +334,11 @@ async fn ai_services_are_moved_exactly_with_what_the_apis_add() {
     served.configured = Configured::of_services();
     let exporter = FileExporter::start(served).await.unwrap();
     // Segments give record types, and structured data has fields of its own, in the first insert.
-    let mapping = Mapping::default_text()
-        .replacen("[policy]\n", "[policy]\nrecord_type_by = \"segment\"\n", 1)
-        + r#"
+    let mapping = Mapping::default_text().replacen(
+        "[policy]\n",
+        "[policy]\nrecord_type_by = \"segment\"\n",
+        1,
+    ) + r#"
 [policy.record_types]
 RETAIL = "Retail"
 PHONES = "Phones"
@@ -370,16 +401,22 @@ create = { type = "Date" }
         kind.unwrap()["Id"].as_str().unwrap().to_owned()
     };
     let words = [("retail", "Retail"), ("phones", "Phones"), ("*", "Other")];
-    let ids: BTreeMap<String, String> = words.map(|(word, name)| (word.to_owned(), id_of(name))).into();
+    let ids: BTreeMap<String, String> = words
+        .map(|(word, name)| (word.to_owned(), id_of(name)))
+        .into();
     let judged = |world: &World| {
-        let mut options = OracleOptions::new("acme", org.user_id()).platform(AsappServices::of(world));
+        let mut options =
+            OracleOptions::new("acme", org.user_id()).platform(AsappServices::of(world));
         options.record_types = Some(("segment".to_owned(), ids.clone()));
         Oracle::new(options).compare(world, &org).unwrap()
     };
     let differences = judged(&world);
     assert!(differences.is_empty(), "{differences:#?}");
     let kinds = org.dump("Case").unwrap();
-    let kinds: std::collections::BTreeSet<_> = kinds.iter().map(|case| case["RecordTypeId"].as_str().unwrap()).collect();
+    let kinds: std::collections::BTreeSet<_> = kinds
+        .iter()
+        .map(|case| case["RecordTypeId"].as_str().unwrap())
+        .collect();
     assert!(kinds.len() > 1, "several segments have conversations");
     let verified = migration().verify(&Context::new()).await.unwrap();
     assert!(verified.verified(), "{}", verified.summary());

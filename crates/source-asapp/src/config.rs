@@ -629,7 +629,9 @@ impl AsappConfigBuilder {
             .makes()
             .any(|name| !matches!(name, "summary" | "structured-data" | "intent"))
         {
-            return wrong("`autosummary` names what is to be made: `summary`, `structured-data`, `intent`, separated by commas");
+            return wrong(
+                "`autosummary` names what is to be made: `summary`, `structured-data`, `intent`, separated by commas",
+            );
         }
         if self.makes().next().is_some() && self.api_id.trim().is_empty() {
             return wrong("`autosummary` needs `api_id` and `api_secret`");
@@ -693,15 +695,21 @@ mod tests {
                 "requests_per_second",
             ),
             (
-                AsappConfig::builder("acme", "x").conversation_api("some").build(),
+                AsappConfig::builder("acme", "x")
+                    .conversation_api("some")
+                    .build(),
                 "conversation_api",
             ),
             (
-                AsappConfig::exporter("acme", "id", "s").autosummary("summary,poem").build(),
+                AsappConfig::exporter("acme", "id", "s")
+                    .autosummary("summary,poem")
+                    .build(),
                 "autosummary",
             ),
             (
-                AsappConfig::builder("acme", "x").autosummary("intent").build(),
+                AsappConfig::builder("acme", "x")
+                    .autosummary("intent")
+                    .build(),
                 "api_id",
             ),
             (

@@ -202,7 +202,13 @@ const fn asked(family: Family) -> [Table; 5] {
         conversation("conversation API", family, tag::ASKED, &[], None),
         Table {
             kind: RecordKind::Message,
-            ..conversation("messages by API", family, tag::ASKED_MESSAGE, &["message_id"], None)
+            ..conversation(
+                "messages by API",
+                family,
+                tag::ASKED_MESSAGE,
+                &["message_id"],
+                None,
+            )
         },
         conversation(
             "autosummary_free_text",

@@ -652,17 +652,28 @@ mod exporter {
         let state = [3, 4].map(|n| {
             format!(r#"{{"conversation_id":"01HZX{n}","customer_id":"c-{n}","dt":"2026-01-03","hr":"14","first_event_ts":"2026-01-03 14:00:00"}}"#)
         });
-        put("staging_conversation_state/1/jsonl/2026-01-03/14/00/state.jsonl", &state);
+        put(
+            "staging_conversation_state/1/jsonl/2026-01-03/14/00/state.jsonl",
+            &state,
+        );
         let sender = [3, 4].map(|n| {
             format!(r#"{{"conversation_id":"01HZX{n}","message_id":"m-old-{n}","sender_type":"SENDER_AGENT","sender_id":"a-9","private_message_ct":1}}"#)
         });
-        put("staging_utterance_state/1/jsonl/2026-01-03/state.jsonl", &sender);
+        put(
+            "staging_utterance_state/1/jsonl/2026-01-03/state.jsonl",
+            &sender,
+        );
         let mut told = Told::default();
         let conversation = serde_json::json!({"id": "01HZX3", "externalId": 77, "metadata": {"shop": "north"},
             "customer": {"externalId": "c-3", "name": "Ann Lee"}, "agent": {"externalId": "a-9", "name": "Bo Ek"}});
-        let message = |id: &str, role: &str, text: &str| serde_json::json!({"messageId": id, "text": text, "sender": {"role": role, "externalId": 5},
-            "clientTimestamp": "2026-01-03T14:05:00.123456789012Z", "createdTimestamp": "2026-01-03T15:00:00Z"});
-        let messages = vec![message("m-old-3", "agent", "between us"), message("m-new-3", "customer", "hello")];
+        let message = |id: &str, role: &str, text: &str| {
+            serde_json::json!({"messageId": id, "text": text, "sender": {"role": role, "externalId": 5},
+            "clientTimestamp": "2026-01-03T14:05:00.123456789012Z", "createdTimestamp": "2026-01-03T15:00:00Z"})
+        };
+        let messages = vec![
+            message("m-old-3", "agent", "between us"),
+            message("m-new-3", "customer", "hello"),
+        ];
         told.add("01HZX3", conversation, messages);
         told
     }
@@ -677,22 +688,42 @@ mod exporter {
         let work = tempfile::tempdir().unwrap();
         let found = read(config(&exporter, work.path())).await.unwrap();
         let message = |id: &str| match found.records.get(&format!("asapp:acme:message:{id}")) {
-            Some(Record::Message(message)) => Some((message.direction, message.body.text.clone().unwrap(), message.sent_at.to_rfc3339())),
+            Some(Record::Message(message)) => Some((
+                message.direction,
+                message.body.text.clone().unwrap(),
+                message.sent_at.to_rfc3339(),
+            )),
             _ => None,
         };
         // Who may have seen it is told by the files alone.
         let at = "2026-01-03T14:05:00.123456789+00:00".to_owned();
-        assert_eq!(message("m-old-3"), Some((Direction::Internal, "between us".to_owned(), at.clone())));
-        assert_eq!(message("m-new-3"), Some((Direction::In, "hello".to_owned(), at)));
-        let conversation = |id: &str| match &found.records[&format!("asapp:acme:conversation:{id}")] {
+        assert_eq!(
+            message("m-old-3"),
+            Some((Direction::Internal, "between us".to_owned(), at.clone()))
+        );
+        assert_eq!(
+            message("m-new-3"),
+            Some((Direction::In, "hello".to_owned(), at))
+        );
+        let conversation = |id: &str| match &found.records[&format!("asapp:acme:conversation:{id}")]
+        {
             Record::Conversation(conversation) => conversation.meta.custom.clone(),
             other => panic!("{other:?}"),
         };
         let third = conversation("01HZX3");
         assert!(!third.contains_key("purged_messages"));
-        assert_eq!((&third["metadata_shop"], &third["external_conversation_id"]), (&CustomValue::Text("north".to_owned()), &CustomValue::Text("77".to_owned())));
+        assert_eq!(
+            (&third["metadata_shop"], &third["external_conversation_id"]),
+            (
+                &CustomValue::Text("north".to_owned()),
+                &CustomValue::Text("77".to_owned())
+            )
+        );
         // What is gone there too is told, and no failure.
-        assert_eq!(conversation("01HZX4")["purged_messages"], CustomValue::Number("1".to_owned()));
+        assert_eq!(
+            conversation("01HZX4")["purged_messages"],
+            CustomValue::Number("1".to_owned())
+        );
         let name = |key: &str| match &found.records[key] {
             Record::Contact(contact) => contact.name.clone(),
             Record::Agent(agent) => agent.name.clone(),
@@ -700,9 +731,26 @@ mod exporter {
         };
         assert_eq!(name("asapp:acme:contact:ai-c-3"), "Ann Lee");
         assert_eq!(name("asapp:acme:agent:ai-a-9"), "Bo Ek");
-        let about = |exporter: &FileExporter| exporter.requests().recent.iter().filter(|entry| entry.path.starts_with("/conversation/")).count();
-        assert_eq!(about(&exporter), 3, "two for the one that is there, one for the one that is not");
-        assert!(found.notes.iter().any(|note| note.contains("2 conversations lack what it may have: about 4 requests, which fit into today")), "{:?}", found.notes);
+        let about = |exporter: &FileExporter| {
+            exporter
+                .requests()
+                .recent
+                .iter()
+                .filter(|entry| entry.path.starts_with("/conversation/"))
+                .count()
+        };
+        assert_eq!(
+            about(&exporter),
+            3,
+            "two for the one that is there, one for the one that is not"
+        );
+        assert!(
+            found.notes.iter().any(|note| note.contains(
+                "2 conversations lack what it may have: about 4 requests, which fit into today"
+            )),
+            "{:?}",
+            found.notes
+        );
         // Another read of the same work folder asks nothing again.
         read(config(&exporter, work.path())).await.unwrap();
         assert_eq!(about(&exporter), 3);
@@ -714,15 +762,28 @@ mod exporter {
         let folder = tempfile::tempdir().unwrap();
         files(folder.path());
         purged(folder.path());
-        let exporter = FileExporter::start(ExporterOptions::new(folder.path())).await.unwrap();
+        let exporter = FileExporter::start(ExporterOptions::new(folder.path()))
+            .await
+            .unwrap();
         let work = tempfile::tempdir().unwrap();
         let asked = config(&exporter, work.path()).autosummary("summary");
         let found = read(asked).await.unwrap();
         for name in ["Conversation API", "AutoSummary API"] {
             let told = |note: &&String| note.contains(name) && note.contains("not enabled");
-            assert_eq!(found.notes.iter().filter(told).count(), 1, "{name}: {:?}", found.notes);
+            assert_eq!(
+                found.notes.iter().filter(told).count(),
+                1,
+                "{name}: {:?}",
+                found.notes
+            );
         }
-        assert_eq!((found.count(RecordKind::Conversation), found.count(RecordKind::Message)), (4, 4));
+        assert_eq!(
+            (
+                found.count(RecordKind::Conversation),
+                found.count(RecordKind::Message)
+            ),
+            (4, 4)
+        );
         exporter.stop().await;
     }
 
@@ -730,9 +791,15 @@ mod exporter {
     async fn summaries_are_made_by_choice_for_conversations_that_have_none_and_once() {
         let folder = tempfile::tempdir().unwrap();
         files(folder.path());
-        let day = folder.path().join("autosummary_free_text/1/jsonl/2026-02-03");
+        let day = folder
+            .path()
+            .join("autosummary_free_text/1/jsonl/2026-02-03");
         fs::create_dir_all(&day).unwrap();
-        fs::write(day.join("a.jsonl"), r#"{"conversation_id":"01HZX1","summary_id":"s","autosummary_free_text":"Was there."}"#).unwrap();
+        fs::write(
+            day.join("a.jsonl"),
+            r#"{"conversation_id":"01HZX1","summary_id":"s","autosummary_free_text":"Was there."}"#,
+        )
+        .unwrap();
         let tree = folder.path().join("exports");
         let issue = |feed: &str, row: &str| {
             let day = tree.join(format!("{feed}/version=1/format=jsonl/dt=2026-02-03"));
@@ -740,8 +807,14 @@ mod exporter {
             fs::write(day.join("rows.jsonl"), row).unwrap();
             fs::write(day.join("_SUCCESS"), "").unwrap();
         };
-        issue("convos_metadata", r#"{"issue_id":7,"issue_created_ts":"2026-02-03 14:00:00","conversation_end_ts":"2026-02-03 14:10:00"}"#);
-        issue("utterances", r#"{"issue_id":7,"created_ts":"2026-02-03 14:00:00","sender_type":"customer","utterance":"pay","event_uuid":"u"}"#);
+        issue(
+            "convos_metadata",
+            r#"{"issue_id":7,"issue_created_ts":"2026-02-03 14:00:00","conversation_end_ts":"2026-02-03 14:10:00"}"#,
+        );
+        issue(
+            "utterances",
+            r#"{"issue_id":7,"created_ts":"2026-02-03 14:00:00","sender_type":"customer","utterance":"pay","event_uuid":"u"}"#,
+        );
         let mut options = ExporterOptions::new(folder.path());
         options.summaries = true;
         let exporter = FileExporter::start(options).await.unwrap();
@@ -761,15 +834,30 @@ mod exporter {
         // The first has a summary; both have structured data; none has an intent. The issue has nothing.
         assert_eq!(exporter.made(), 1 + 2 + 3);
         let custom = |id: &str| match &found.records[&format!("asapp:acme:conversation:{id}")] {
-            Record::Conversation(conversation) => (conversation.subject.clone(), conversation.meta.custom.clone()),
+            Record::Conversation(conversation) => (
+                conversation.subject.clone(),
+                conversation.meta.custom.clone(),
+            ),
             other => panic!("{other:?}"),
         };
         let text = |text: &str| CustomValue::Text(text.to_owned());
         assert_eq!(custom("01HZX1").1["autosummary"], text("Was there."));
-        assert_eq!(custom("01HZX2").1["autosummary"], text("What was said in 01HZX2."));
+        assert_eq!(
+            custom("01HZX2").1["autosummary"],
+            text("What was said in 01HZX2.")
+        );
         let (subject, of_issue) = custom("7");
-        assert_eq!((subject.as_str(), &of_issue["autosummary"]), ("Pay a bill", &text("What was said in 7.")));
-        assert_eq!((&of_issue["q_done"], &of_issue["e_amount"]), (&CustomValue::Choice("Yes".to_owned()), &CustomValue::Number("12.5".to_owned())));
+        assert_eq!(
+            (subject.as_str(), &of_issue["autosummary"]),
+            ("Pay a bill", &text("What was said in 7."))
+        );
+        assert_eq!(
+            (&of_issue["q_done"], &of_issue["e_amount"]),
+            (
+                &CustomValue::Choice("Yes".to_owned()),
+                &CustomValue::Number("12.5".to_owned())
+            )
+        );
         read(asked()).await.unwrap();
         assert_eq!(exporter.made(), 6, "each is made once");
         exporter.stop().await;
@@ -784,22 +872,44 @@ mod exporter {
         options.summaries = true;
         let exporter = FileExporter::start(options).await.unwrap();
         let work = tempfile::tempdir().unwrap();
-        let asked = || config(&exporter, work.path()).conversation_api("all").autosummary("summary");
+        let asked = || {
+            config(&exporter, work.path())
+                .conversation_api("all")
+                .autosummary("summary")
+        };
         let listing = {
             let other = tempfile::tempdir().unwrap();
-            read(config(&exporter, other.path()).conversation_api("no").asks(true, false)).await.unwrap();
+            read(
+                config(&exporter, other.path())
+                    .conversation_api("no")
+                    .asks(true, false),
+            )
+            .await
+            .unwrap();
             exporter.calls()
         };
         // The files fit into the day, two conversations of four do.
         exporter.allow(listing + 4);
         let error = read(asked().asks(true, false)).await.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Quota | ErrorKind::RateLimited), "{error:?}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Quota | ErrorKind::RateLimited),
+            "{error:?}"
+        );
         exporter.allow(1_000);
         let found = read(asked().asks(true, false)).await.unwrap();
         assert_eq!(found.count(RecordKind::Message), 6);
         let recent = exporter.requests().recent;
-        let answered = |path: &str| recent.iter().filter(|entry| entry.status == 200 && entry.path.contains(path)).count();
-        assert_eq!(answered("/messages"), 1, "what was answered is not asked for again");
+        let answered = |path: &str| {
+            recent
+                .iter()
+                .filter(|entry| entry.status == 200 && entry.path.contains(path))
+                .count()
+        };
+        assert_eq!(
+            answered("/messages"),
+            1,
+            "what was answered is not asked for again"
+        );
         exporter.stop().await;
     }
 

@@ -24,15 +24,25 @@ impl Told {
 }
 
 fn not_enabled() -> Response {
-    error(StatusCode::FORBIDDEN, "this product is not enabled for the key")
+    error(
+        StatusCode::FORBIDDEN,
+        "this product is not enabled for the key",
+    )
 }
 
 fn found(desk: &Desk, id: &str) -> Result<(Value, Vec<Value>), Box<Response>> {
     let Some(told) = &desk.options.told else {
         return Err(Box::new(not_enabled()));
     };
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) {
-        return Err(Box::new(error(StatusCode::BAD_REQUEST, "this is no id of a conversation")));
+    if id.is_empty()
+        || !id
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    {
+        return Err(Box::new(error(
+            StatusCode::BAD_REQUEST,
+            "this is no id of a conversation",
+        )));
     }
     let found = told.0.get(id).cloned();
     found.ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "no such conversation")))
@@ -85,7 +95,10 @@ pub(super) async fn make(
         .filter_map(|name| asked.get(name)?.as_str())
         .collect();
     let [id] = named.as_slice() else {
-        return error(StatusCode::BAD_REQUEST, "name the conversation in exactly one way");
+        return error(
+            StatusCode::BAD_REQUEST,
+            "name the conversation in exactly one way",
+        );
     };
     let number = desk.made.fetch_add(1, Ordering::Relaxed) + 1;
     let answer = match call.as_str() {
@@ -97,7 +110,9 @@ pub(super) async fn make(
             json!({"conversationId": id, "id": format!("made-{number}"), "structuredDataMetrics": [
                 {"id": "q_done", "name": "Done", "value": "Yes"}, {"name": "e_amount", "answer": 12.5}]})
         }
-        "intent" => json!({"conversationId": id, "intent": {"code": "PAYBILL", "name": "Pay a bill"}}),
+        "intent" => {
+            json!({"conversationId": id, "intent": {"code": "PAYBILL", "name": "Pay a bill"}})
+        }
         _ => return error(StatusCode::NOT_FOUND, "no such call"),
     };
     Json(answer).into_response()

@@ -98,7 +98,10 @@ impl FileExporter {
             .route("/v1/health", get(health))
             .route("/fileexporter/v1/static/{call}", post(call))
             .route("/configuration/v1/{list}", get(configuration::list))
-            .route("/conversation/v1/conversations/{id}", get(conversations::one))
+            .route(
+                "/conversation/v1/conversations/{id}",
+                get(conversations::one),
+            )
             .route(
                 "/conversation/v1/conversations/{id}/messages",
                 get(conversations::messages),

@@ -40,11 +40,11 @@ pub(crate) use self::holds::{
     lists as held_lists, value as held_value,
 };
 pub use self::holds::{Handled, HeldCall, calls, handled};
-pub use self::services::{PRIORITY, conversation_id, message_id, write_services};
 pub(crate) use self::services::{
-    conversation as held_by_services, lists as lists_of_services, segment as segment_of_services,
-    talkers,
+    Customers, conversation as held_by_services, lists as lists_of_services,
+    segment as segment_of_services,
 };
+pub use self::services::{PRIORITY, conversation_id, message_id, write_services};
 use self::tree::Tree;
 
 /// What the delivery is like.

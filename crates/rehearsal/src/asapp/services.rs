@@ -34,12 +34,13 @@ const FIELDS: [(u64, &str); 9] = [
 
 /// Segments of the local AI services, as the Configuration API tells them; [`PRIORITY`] says which of several counts.
 pub(super) fn segments() -> Vec<Value> {
-    let segment = |id: &str, raw: &str| {
-        json!({"id": id, "name": id, "query": {"type": "raw", "raw": raw}, "structuredDataFieldIds": ["q_issue_resolved"]})
-    };
+    let segment = |id: &str, raw: &str| json!({"id": id, "name": id, "query": {"type": "raw", "raw": raw}, "structuredDataFieldIds": ["q_issue_resolved"]});
     vec![
         segment("GLOBAL", "TRUE"),
-        segment("RETAIL", "lob_name = 'retail' AND NOT device_type = 'DESKTOP'"),
+        segment(
+            "RETAIL",
+            "lob_name = 'retail' AND NOT device_type = 'DESKTOP'",
+        ),
         segment("PHONES", "device_type IN ['phone','tablet']"),
     ]
 }
@@ -57,21 +58,35 @@ pub fn message_id(id: u64) -> String {
     format!("01MSG{id:021}")
 }
 
-/// Customers that have a conversation: nobody else is in any feed.
-pub(crate) fn talkers(world: &World) -> BTreeSet<u64> {
-    let lists = lists(world.lists(), None);
-    let talks = world.conversations();
-    talks
-        .map(|talk| conversation(&lists, talk.into_owned()).requester)
-        .collect()
+/// Customers without a conversation: they are in no feed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Customers {
+    silent: BTreeSet<u64>,
+}
+
+impl Customers {
+    /// Those of a world.
+    pub(crate) fn of(world: &World) -> Self {
+        let lists = lists(world.lists(), None);
+        let none = Self::default();
+        let talks = world.conversations();
+        let talk: BTreeSet<u64> = talks
+            .map(|talk| conversation(&lists, talk.into_owned(), &none).requester)
+            .collect();
+        let customers = lists.people.iter().filter(|person| !person.role.is_staff());
+        let silent = customers.map(|person| person.id);
+        Self {
+            silent: silent.filter(|id| !talk.contains(id)).collect(),
+        }
+    }
 }
 
 /// Lists as AI services have them: no queues, one way to end, and of the customers those that are named.
-pub(crate) fn lists<'a>(lists: &'a Lists, talkers: Option<&BTreeSet<u64>>) -> Cow<'a, Lists> {
+pub(crate) fn lists<'a>(lists: &'a Lists, customers: Option<&Customers>) -> Cow<'a, Lists> {
     let mut held = lists.clone();
-    if let Some(talkers) = talkers {
+    if let Some(customers) = customers {
         held.people
-            .retain(|person| person.role.is_staff() || talkers.contains(&person.id));
+            .retain(|person| !customers.silent.contains(&person.id));
     }
     let mut held = holds::lists(&held).into_owned();
     held.teams.clear();
@@ -94,7 +109,19 @@ pub(crate) fn lists<'a>(lists: &'a Lists, talkers: Option<&BTreeSet<u64>>) -> Co
 }
 
 /// A conversation as AI services have it; `lists` are those of [`lists`].
-pub(crate) fn conversation(lists: &Lists, talk: Conversation) -> Conversation {
+pub(crate) fn conversation(
+    lists: &Lists,
+    mut talk: Conversation,
+    customers: &Customers,
+) -> Conversation {
+    let mut known = lists.people.iter().filter(|person| !person.role.is_staff());
+    let anyone = known.next().map_or(talk.requester, |person| person.id);
+    for message in &mut talk.messages {
+        // Whoever has no conversation of their own speaks for the one who has it.
+        if matches!(message.author, Author::Person(id) if customers.silent.contains(&id)) {
+            message.author = Author::Person(anyone);
+        }
+    }
     let mut talk = holds::conversation(lists, talk);
     let last = talk.messages.iter().map(|message| message.sent).max();
     // Nothing says that a conversation ended but its silence.
@@ -139,7 +166,10 @@ fn custom(talk: &Conversation) -> Vec<CustomValue> {
         text(DEVICE, format!("DEVICE_TYPE_{device}")),
         text(LINE, ["Retail", "Business"][(n % 2) as usize].to_owned()),
         text(EXTERNAL, format!("conv-{n}")),
-        text(RESOLVED, ["Yes", "No", "Not Found"][(n % 3) as usize].to_owned()),
+        text(
+            RESOLVED,
+            ["Yes", "No", "Not Found"][(n % 3) as usize].to_owned(),
+        ),
     ];
     if n.is_multiple_of(2) {
         values.push(CustomValue {
@@ -158,7 +188,10 @@ fn custom(talk: &Conversation) -> Vec<CustomValue> {
     if !n.is_multiple_of(4) {
         values.push(text(ORDER, format!("SO-{n:05}")));
     } else {
-        values.push(text(SUMMARY, format!("The customer asked about matter {n}, and was helped.")));
+        values.push(text(
+            SUMMARY,
+            format!("The customer asked about matter {n}, and was helped."),
+        ));
     }
     values
 }
@@ -170,12 +203,18 @@ struct Feeds(BTreeMap<(&'static str, String), Vec<String>>);
 impl Feeds {
     fn daily(&mut self, feed: &'static str, at: DateTime<Utc>, row: &Value) {
         let place = at.format("%Y-%m-%d").to_string();
-        self.0.entry((feed, place)).or_default().push(row.to_string());
+        self.0
+            .entry((feed, place))
+            .or_default()
+            .push(row.to_string());
     }
 
     fn hourly(&mut self, feed: &'static str, at: DateTime<Utc>, row: &Value) {
         let place = at.format("%Y-%m-%d/%H/00").to_string();
-        self.0.entry((feed, place)).or_default().push(row.to_string());
+        self.0
+            .entry((feed, place))
+            .or_default()
+            .push(row.to_string());
     }
 
     fn write(&self, root: &Path) -> io::Result<()> {
@@ -211,11 +250,11 @@ pub fn write_services(
         tree: folder.join("feeds"),
         ..Exports::at(folder)
     };
-    let talkers = talkers(world);
-    let lists = lists(world.lists(), Some(&talkers));
+    let customers = Customers::of(world);
+    let lists = lists(world.lists(), Some(&customers));
     let (mut feeds, mut told) = (Feeds::default(), Told::default());
     for talk in world.conversations() {
-        let talk = conversation(&lists, talk.into_owned());
+        let talk = conversation(&lists, talk.into_owned(), &customers);
         states(&mut feeds, &lists, &talk, options);
         messages(&mut feeds, &lists, &talk, options);
         made(&mut feeds, &talk, options);
@@ -252,7 +291,11 @@ fn tables(exports: &Exports, lists: &Lists) -> io::Result<()> {
     let mut agents = csv::Writer::from_path(&exports.agents)?;
     agents.write_record(["agent_id", "email", "name"])?;
     for person in lists.people.iter().filter(|person| person.role.is_staff()) {
-        let cells = [person.id.to_string(), person.emails.join(";"), person.name.clone()];
+        let cells = [
+            person.id.to_string(),
+            person.emails.join(";"),
+            person.name.clone(),
+        ];
         agents.write_record(cells)?;
     }
     agents.flush()
@@ -291,7 +334,13 @@ fn states(feeds: &mut Feeds, lists: &Lists, talk: &Conversation, options: &Asapp
     begun["is_autosummary_used"] = Value::Null;
     let mut ended = row(last, 1);
     ended["contact_journey_contact_end_ts"] = json!(talk.closed.map(|at| moment(at, n)));
-    ended["agent_last_utterance_ts"] = json!(talk.messages.iter().map(|m| m.sent).max().map(|at| moment(at, n)));
+    ended["agent_last_utterance_ts"] = json!(
+        talk.messages
+            .iter()
+            .map(|m| m.sent)
+            .max()
+            .map(|at| moment(at, n))
+    );
     ended["last_agent_id"] = json!(talk.assignee.map(|agent| agent.to_string()));
     // The hour in which it began and ended is one row.
     let one = begun["dt"] == ended["dt"] && begun["hr"] == ended["hr"];
@@ -302,7 +351,11 @@ fn states(feeds: &mut Feeds, lists: &Lists, talk: &Conversation, options: &Asapp
         let mut early = row(first, 0);
         early["conversation_metadata_device_type"] = json!("WATCH");
         early["conversation_metadata_lob_name"] = json!("NULL");
-        feeds.hourly("staging_conversation_state", last + Duration::days(2), &early);
+        feeds.hourly(
+            "staging_conversation_state",
+            last + Duration::days(2),
+            &early,
+        );
         feeds.hourly("staging_conversation_state", first, &begun);
         // On later days the start is told no more.
         ended["conversation_start_ts"] = Value::Null;
@@ -367,8 +420,15 @@ fn sender(lists: &Lists, author: Author) -> (&'static str, Option<String>) {
 /// Summaries and structured data: an earlier run, and the one that counts.
 fn made(feeds: &mut Feeds, talk: &Conversation, options: &AsappOptions) {
     let n = talk.id;
-    let agent = talk.assignee.map_or_else(|| "nobody".to_owned(), |agent| agent.to_string());
-    for (field, name) in [(RESOLVED, "Was it resolved?"), (AMOUNT, "Amount"), (DUE, "Due"), (ORDER, "Order")] {
+    let agent = talk
+        .assignee
+        .map_or_else(|| "nobody".to_owned(), |agent| agent.to_string());
+    for (field, name) in [
+        (RESOLVED, "Was it resolved?"),
+        (AMOUNT, "Amount"),
+        (DUE, "Due"),
+        (ORDER, "Order"),
+    ] {
         let value = talk.custom.iter().find(|value| value.field == field.0);
         let Some(value) = value.map(|value| match &value.value {
             FieldValue::Day(day) => day.to_string(),
@@ -394,17 +454,27 @@ fn made(feeds: &mut Feeds, talk: &Conversation, options: &AsappOptions) {
         let end = talk.updated + Duration::minutes(1);
         // The run that counts is delivered first.
         feeds.daily("autosummary_structured_data", end, &run(1, end, &value));
-        feeds.daily("autosummary_structured_data", end + Duration::days(3), &run(0, talk.created, "Not Found"));
+        feeds.daily(
+            "autosummary_structured_data",
+            end + Duration::days(3),
+            &run(0, talk.created, "Not Found"),
+        );
     }
     let Some(summary) = text(talk, SUMMARY) else {
         return;
     };
     let id = format!("summary-{n}");
-    let row = |text: &str| json!({"conversation_id": conversation_id(n), "agent_id": agent, "summary_id": id, "autosummary_free_text": text,
-        "autosummary_free_text_ts": moment(talk.updated, n), "company_marker": options.company});
+    let row = |text: &str| {
+        json!({"conversation_id": conversation_id(n), "agent_id": agent, "summary_id": id, "autosummary_free_text": text,
+        "autosummary_free_text_ts": moment(talk.updated, n), "company_marker": options.company})
+    };
     if n.is_multiple_of(8) {
         // What the agent stood behind.
-        feeds.daily("autosummary_free_text", talk.updated, &row("Something was said."));
+        feeds.daily(
+            "autosummary_free_text",
+            talk.updated,
+            &row("Something was said."),
+        );
         feeds.daily("autosummary_feedback", talk.updated, &json!({"conversation_id": conversation_id(n), "agent_id": agent, "summary_id": id,
             "autosummary_feedback": summary, "autosummary_feedback_ts": moment(talk.updated, n), "company_marker": options.company}));
     } else {

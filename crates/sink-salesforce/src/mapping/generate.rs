@@ -344,7 +344,10 @@ pub fn queues_text(mapping: &super::Mapping, teams: &BTreeMap<String, u64>) -> (
     match taking.first() {
         Some(line_) => line(
             &mut text,
-            format_args!("# Add what you want to the values of {} in [Case.fields] of mapping.toml:\n", line_.field),
+            format_args!(
+                "# Add what you want to the values of {} in [Case.fields] of mapping.toml:\n",
+                line_.field
+            ),
         ),
         None => line(
             &mut text,
@@ -358,7 +361,10 @@ pub fn queues_text(mapping: &super::Mapping, teams: &BTreeMap<String, u64>) -> (
     for (team, count) in &missing {
         let name = names.api(team, "Queue");
         let (team, name) = (quoted(&format!("label:{team}")), quoted(stem(&name)));
-        line(&mut text, format_args!("{team} = {name}  # conversations: {count}"));
+        line(
+            &mut text,
+            format_args!("{team} = {name}  # conversations: {count}"),
+        );
     }
     (text, missing.len())
 }
@@ -513,16 +519,21 @@ mod tests {
     #[test]
     fn queues_without_a_name_are_listed_and_their_lines_can_be_taken_over() {
         let teams = [("orders-english", 7), ("billing \"new\"", 9), ("empty", 0)];
-        let teams: BTreeMap<String, u64> = teams.map(|(name, count)| (name.to_owned(), count)).into();
+        let teams: BTreeMap<String, u64> =
+            teams.map(|(name, count)| (name.to_owned(), count)).into();
         let shipped = crate::Mapping::default_text();
         let mapping = crate::Mapping::parse(shipped).unwrap();
         let (text, missing) = queues_text(&mapping, &teams);
         assert_eq!(missing, 3);
         let mapped = crate::Mapping::parse(&format!("{shipped}\n{text}")).unwrap();
         assert_eq!(queues_text(&mapped, &teams), (String::new(), 0));
-        let more: BTreeMap<String, u64> = [("ORDERS-English".to_owned(), 1), ("chat".to_owned(), 2)].into();
+        let more: BTreeMap<String, u64> =
+            [("ORDERS-English".to_owned(), 1), ("chat".to_owned(), 2)].into();
         let (text, missing) = queues_text(&mapped, &more);
-        assert!(missing == 1 && text.contains("label:chat") && !text.contains("label:ORDERS"), "{text}");
+        assert!(
+            missing == 1 && text.contains("label:chat") && !text.contains("label:ORDERS"),
+            "{text}"
+        );
         assert!(text.contains("the values of Queue_Name__c"), "{text}");
     }
 }

@@ -33,7 +33,10 @@ impl Api {
     /// As of [`Api::answered`].
     pub(crate) async fn conversation(&self, cx: &Context, id: &str) -> Result<Option<Value>> {
         let path = format!("conversation/v1/conversations/{}", path_segment(id));
-        or_none(self.answered(cx, Request::get("conversation", path), READ).await)
+        or_none(
+            self.answered(cx, Request::get("conversation", path), READ)
+                .await,
+        )
     }
 
     /// Its messages, in the order in which they were said.
@@ -41,7 +44,10 @@ impl Api {
     /// # Errors
     /// As of [`Api::answered`]; an answer without a list.
     pub(crate) async fn messages(&self, cx: &Context, id: &str) -> Result<Option<Vec<Value>>> {
-        let path = format!("conversation/v1/conversations/{}/messages", path_segment(id));
+        let path = format!(
+            "conversation/v1/conversations/{}/messages",
+            path_segment(id)
+        );
         let request = Request::get("conversation-messages", path);
         let Some(mut answer) = or_none(self.answered(cx, request, READ).await)? else {
             return Ok(None);

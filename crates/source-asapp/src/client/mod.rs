@@ -112,8 +112,14 @@ impl Api {
 
     /// What asking about conversations takes, against what is left of this day.
     pub(crate) fn takes(&self, cx: &Context, requests: u64) -> String {
-        let left = self.reach.per_day.saturating_sub(self.day.used(cx, sent(cx)));
-        match requests.saturating_sub(left).div_ceil(self.reach.per_day.max(1)) {
+        let left = self
+            .reach
+            .per_day
+            .saturating_sub(self.day.used(cx, sent(cx)));
+        match requests
+            .saturating_sub(left)
+            .div_ceil(self.reach.per_day.max(1))
+        {
             0 => format!("about {requests} requests, which fit into today"),
             more => format!(
                 "about {requests} requests, which take {} days (UTC), with a stop at the end of each that `resume` goes on from",

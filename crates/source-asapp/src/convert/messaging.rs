@@ -9,11 +9,11 @@ use deskferry_core::model::{
     Satisfaction, StatusState,
 };
 
+use super::services::{structured, summaries};
 use super::{
     Converted, Ground, Said, channel, keep_list, keep_rest, known, nobody, person_key, placed, row,
     rows, subject,
 };
-use super::services::{structured, summaries};
 use crate::reduce::Group;
 use crate::tables::{Family, tag};
 use crate::wire::{Row, list};

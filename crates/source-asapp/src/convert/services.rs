@@ -31,7 +31,9 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
     let key = tenant.key(RecordKind::Conversation, &group.id);
     let state = rolled_up(rows(group, tag::STATE).map(|(row, _)| row).collect());
     let missing = group.of(tag::STATE).next().is_none();
-    let asked = row(group, &[tag::ASKED]).map(|(row, _)| row).unwrap_or_default();
+    let asked = row(group, &[tag::ASKED])
+        .map(|(row, _)| row)
+        .unwrap_or_default();
     let customer = state
         .text("customer_id")
         .or_else(|| asked.text("customer_id"))
@@ -116,7 +118,9 @@ pub(super) fn conversation(ground: &Ground<'_>, group: &Group) -> Converted {
         keep_rest(&mut meta.custom, &row, &["contact_id"]);
     }
     let over = end.is_some() || quiet.is_none_or(|quiet| quiet < ground.quiet_before);
-    let made = row(group, &[tag::ASKED_INTENT]).map(|(row, _)| row).unwrap_or_default();
+    let made = row(group, &[tag::ASKED_INTENT])
+        .map(|(row, _)| row)
+        .unwrap_or_default();
     let intent = state
         .first(&["single_intent_intent_name", "first_intent_intent_name"])
         .or_else(|| made.first(&["intent_name", "intent_code"]));
@@ -258,7 +262,14 @@ fn utterance(
         .unwrap_or_default()
         .to_ascii_uppercase();
     let sender = state.and_then(|state| state.text("sender_id"));
-    Ok(Some(said(ground, state, customer, &word, sender, Words { id, at, text })))
+    Ok(Some(said(
+        ground,
+        state,
+        customer,
+        &word,
+        sender,
+        Words { id, at, text },
+    )))
 }
 
 /// A message as the Conversation API has it: who said it stands in it, whether customers saw it does not.
@@ -281,7 +292,14 @@ fn told(
         .unwrap_or_default()
         .to_ascii_uppercase();
     let sender = column("sender_id").or_else(|| row.text("sender_id"));
-    Ok(Some(said(ground, state, customer, &word, sender, Words { id, at, text })))
+    Ok(Some(said(
+        ground,
+        state,
+        customer,
+        &word,
+        sender,
+        Words { id, at, text },
+    )))
 }
 
 /// What was said, and when.
@@ -341,7 +359,10 @@ fn said(
 
 /// What was sent along with a conversation.
 fn keep_metadata(custom: &mut CustomValues, asked: &Row) {
-    let metadata = asked.0.get("metadata").and_then(serde_json::Value::as_object);
+    let metadata = asked
+        .0
+        .get("metadata")
+        .and_then(serde_json::Value::as_object);
     let row = Row(metadata.cloned().unwrap_or_default());
     for column in row.0.keys() {
         if let Some(value) = row.custom(column) {
@@ -349,7 +370,9 @@ fn keep_metadata(custom: &mut CustomValues, asked: &Row) {
         }
     }
     if let Some(value) = asked.custom("external_conversation_id") {
-        custom.entry("external_conversation_id".to_owned()).or_insert(value);
+        custom
+            .entry("external_conversation_id".to_owned())
+            .or_insert(value);
     }
 }
 

@@ -133,17 +133,31 @@ mod tests {
         let mut buffer = Buffer::new(1 << 16);
         let long = |end: &str| format!("0123456789abcdef{end}");
         // Keys that only differ behind their first bytes, that begin with one another, that hold zeros.
-        let keys = [long("b"), long("a"), long(""), "0".to_owned(), "0\0".to_owned(), long("a\0"), "z".to_owned()];
+        let keys = [
+            long("b"),
+            long("a"),
+            long(""),
+            "0".to_owned(),
+            "0\0".to_owned(),
+            long("a\0"),
+            "z".to_owned(),
+        ];
         for (logical, line) in [(1, "old"), (2, "new")] {
             for key in &keys {
-                let stamp = Stamp { logical, ..Stamp::default() };
+                let stamp = Stamp {
+                    logical,
+                    ..Stamp::default()
+                };
                 buffer.push(key.as_bytes(), &head(stamp, 0, 0), line.as_bytes());
             }
         }
         let path = folder.path().join("part");
         buffer.write(&path).unwrap();
         assert!(buffer.is_empty());
-        let mut cursor = grenad::Reader::new(File::open(path).unwrap()).unwrap().into_cursor().unwrap();
+        let mut cursor = grenad::Reader::new(File::open(path).unwrap())
+            .unwrap()
+            .into_cursor()
+            .unwrap();
         let mut found = Vec::new();
         while let Some((key, entry)) = cursor.move_on_next().unwrap() {
             assert!(entry.ends_with(b"new"));

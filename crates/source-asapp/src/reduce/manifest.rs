@@ -17,9 +17,15 @@ const VERSION: u32 = 1;
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
 enum Line {
-    Made { version: u32, company: String },
+    Made {
+        version: u32,
+        company: String,
+    },
     Run(RunMark),
-    Days { generation: u32, names: Vec<String> },
+    Days {
+        generation: u32,
+        names: Vec<String>,
+    },
     Reduced {
         generation: u32,
         name: String,
@@ -355,7 +361,9 @@ impl Manifest {
             end.is_some_and(|end| match end.strip_prefix('.') {
                 None => end.is_empty(),
                 Some("broken") => true,
-                Some(number) => number.parse().is_ok_and(|number: u32| Some(number) < run.parts),
+                Some(number) => number
+                    .parse()
+                    .is_ok_and(|number: u32| Some(number) < run.parts),
             })
         };
         name == NAME

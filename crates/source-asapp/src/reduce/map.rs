@@ -43,7 +43,12 @@ struct Places {
 
 impl Places {
     fn new(table: &Table, columns: &Columns) -> Self {
-        let all = |names: &[&str]| names.iter().filter_map(|name| columns.place(name)).collect();
+        let all = |names: &[&str]| {
+            names
+                .iter()
+                .filter_map(|name| columns.place(name))
+                .collect()
+        };
         let one = |name: Option<&str>| columns.place(name?);
         Self {
             owner: all(table.owner),
@@ -229,7 +234,9 @@ impl<'a> Mapper<'a> {
         let says = |column: &str, word: &str| {
             at(column).is_some_and(|text| {
                 let windows = text.as_bytes().windows(word.len());
-                windows.into_iter().any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+                windows
+                    .into_iter()
+                    .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
             })
         };
         match self.table.tag {
@@ -330,7 +337,12 @@ impl<'a> Mapper<'a> {
             }
             tag::ASKED => {
                 for (of, mark, id, name) in [
-                    (Of::Customer, tag::CUSTOMER_TOLD, "customer_id", "customer_name"),
+                    (
+                        Of::Customer,
+                        tag::CUSTOMER_TOLD,
+                        "customer_id",
+                        "customer_name",
+                    ),
                     (Of::Agent, tag::REP_TOLD, "agent_id", "agent_name"),
                 ] {
                     let Some(id) = at(id) else { continue };

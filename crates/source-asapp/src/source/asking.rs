@@ -66,7 +66,8 @@ fn wish(asking: Asking, group: &Group) -> Option<Wish> {
         .collect();
     let counted = |column| states.iter().any(|row| row.number(column) > Some(0.0));
     let counts = counted("customer_utterance_ct") || counted("agent_utterance_ct");
-    let talks = counts || has(tag::UTTERANCE) || has(tag::UTTERANCE_STATE) || has(tag::UTTERANCE_TEXT);
+    let talks =
+        counts || has(tag::UTTERANCE) || has(tag::UTTERANCE_STATE) || has(tag::UTTERANCE_TEXT);
     let conversation = group.family == Family::Services
         && match asking.conversations {
             Some(true) => true,
@@ -81,7 +82,9 @@ fn wish(asking: Asking, group: &Group) -> Option<Wish> {
             || states.iter().any(|row| row.first(&columns).is_some())
     };
     let summed_up = || {
-        let in_state = states.iter().any(|row| row.text("autosummary_text").is_some());
+        let in_state = states
+            .iter()
+            .any(|row| row.text("autosummary_text").is_some());
         let of_assignment = |row: &crate::reduce::Reduced| {
             Row::parse(&row.line).is_ok_and(|row| row.text("auto_summary_txt").is_some())
         };
@@ -242,7 +245,9 @@ impl Asapp {
             match failed {
                 // A product that never answered is not enabled; one that did was taken away (ASAPP reference, section 1.3).
                 Some((product, error))
-                    if answered == 0 && error.kind() == ErrorKind::Forbidden && work.asked().is_none() =>
+                    if answered == 0
+                        && error.kind() == ErrorKind::Forbidden
+                        && work.asked().is_none() =>
                 {
                     work.give_up(product == Product::Summaries, &error);
                     asked_before = None;
@@ -251,7 +256,8 @@ impl Asapp {
                 Some((_, error)) if answered == 0 => return Err(error),
                 _ => {}
             }
-            self.keep_answers(cx, work, rows, answered, hex(&key)).await?;
+            self.keep_answers(cx, work, rows, answered, hex(&key))
+                .await?;
             return Ok(true);
         }
     }
@@ -331,7 +337,9 @@ impl Asapp {
             });
             bytes.insert(number, lines);
         }
-        let mut run = self.run_now(cx, work, inputs, Whence::Memory(bytes)).await?;
+        let mut run = self
+            .run_now(cx, work, inputs, Whence::Memory(bytes))
+            .await?;
         run.count = about;
         run.asked = Some(until);
         work.add_run(run)
@@ -349,12 +357,19 @@ async fn answers(
     let mut rows = Vec::new();
     let mut about = json!({ "found": false });
     if wish.conversation
-        && let Some(found) = api.conversation(cx, &wish.id).await.map_err(of_conversations)?
+        && let Some(found) = api
+            .conversation(cx, &wish.id)
+            .await
+            .map_err(of_conversations)?
     {
         about = of_conversation(&found);
         let messages = api.messages(cx, &wish.id).await.map_err(of_conversations)?;
         let messages = messages.unwrap_or_default();
-        rows.extend(messages.iter().map(|message| (Answer::Message, of_message(message))));
+        rows.extend(
+            messages
+                .iter()
+                .map(|message| (Answer::Message, of_message(message))),
+        );
     }
     let now = cx.now().to_rfc3339();
     for (call, answer) in &wish.makes {
@@ -397,7 +412,11 @@ mod tests {
         }
     }
 
-    fn wished(family: Family, asking: Asking, rows: Vec<Reduced>) -> Option<(bool, Vec<&'static str>)> {
+    fn wished(
+        family: Family,
+        asking: Asking,
+        rows: Vec<Reduced>,
+    ) -> Option<(bool, Vec<&'static str>)> {
         let group = Group {
             key: Vec::new(),
             family,
@@ -423,7 +442,13 @@ mod tests {
         let sender = || row(tag::UTTERANCE_STATE, 1, &json!({"message_id": "m"}));
         let words = || row(tag::UTTERANCE_TEXT, 1, &json!({"message_id": "m"}));
         let other = || row(tag::UTTERANCE_TEXT, 1, &json!({"message_id": "n"}));
-        let state = |n: u32| row(tag::STATE, 1, &json!({"customer_utterance_ct": n, "single_intent_intent_code": "PAY"}));
+        let state = |n: u32| {
+            row(
+                tag::STATE,
+                1,
+                &json!({"customer_utterance_ct": n, "single_intent_intent_code": "PAY"}),
+            )
+        };
         let asked = |generation| row(tag::ASKED, generation, &json!({}));
         let said = || row(tag::UTTERANCE, 1, &json!({}));
         let services = [
@@ -434,21 +459,42 @@ mod tests {
             (missing, vec![state(2)], Some((true, vec![]))),
             (missing, vec![sender(), asked(1)], None),
             (all, vec![state(0)], Some((true, vec![]))),
-            (all, vec![state(1), words()], Some((true, vec!["free-text-summaries", "structured-data"]))),
-            (all, vec![words(), row(tag::SUMMARY, 1, &json!({})), row(tag::STRUCTURED, 1, &json!({}))], Some((true, vec!["intent"]))),
+            (
+                all,
+                vec![state(1), words()],
+                Some((true, vec!["free-text-summaries", "structured-data"])),
+            ),
+            (
+                all,
+                vec![
+                    words(),
+                    row(tag::SUMMARY, 1, &json!({})),
+                    row(tag::STRUCTURED, 1, &json!({})),
+                ],
+                Some((true, vec!["intent"])),
+            ),
         ];
         for (asking, rows, expected) in services {
             let shown = format!("{rows:?}");
             assert_eq!(wished(Family::Services, asking, rows), expected, "{shown}");
         }
         // What files say later is asked about again.
-        let later = vec![asked(1), row(tag::UTTERANCE_STATE, 2, &json!({"message_id": "m"}))];
-        assert_eq!(wished(Family::Services, missing, later), Some((true, vec![])));
+        let later = vec![
+            asked(1),
+            row(tag::UTTERANCE_STATE, 2, &json!({"message_id": "m"})),
+        ];
+        assert_eq!(
+            wished(Family::Services, missing, later),
+            Some((true, vec![]))
+        );
         let of_issue = |rows| wished(Family::Messaging, all, rows);
         assert_eq!(of_issue(vec![row(tag::METADATA, 1, &json!({}))]), None);
         let summary = row(tag::DISPOSITION, 1, &json!({"auto_summary_txt": "Done."}));
         let intent = row(tag::INTENTS_OF, 1, &json!({}));
-        assert_eq!(of_issue(vec![said(), summary, intent]), Some((false, vec!["structured-data"])));
+        assert_eq!(
+            of_issue(vec![said(), summary, intent]),
+            Some((false, vec!["structured-data"]))
+        );
     }
 
     #[test]
@@ -458,15 +504,33 @@ mod tests {
         let rows = of_made(Answer::Structured, &made, "now");
         let found: Vec<_> = rows
             .iter()
-            .map(|row| (text(row.get("structured_data_field_id")), text(row.get("structured_data_field_value"))))
+            .map(|row| {
+                (
+                    text(row.get("structured_data_field_id")),
+                    text(row.get("structured_data_field_value")),
+                )
+            })
             .collect();
         let pair = |id: &str, value: &str| (Some(id.to_owned()), Some(value.to_owned()));
         assert_eq!(found, [pair("q_done", "Yes"), pair("Amount", "12.5")]);
         let none = json!({"intent": {"code": "NO_INTENT", "name": "none"}});
         assert!(of_made(Answer::Intent, &none, "now").is_empty());
-        let found = of_conversation(&json!({"externalId": 77, "customer": {"externalId": 5, "name": "Ann Lee"}}));
-        assert_eq!((text(found.get("external_conversation_id")), text(found.get("customer_id"))), (Some("77".to_owned()), Some("5".to_owned())));
-        let message = of_message(&json!({"messageId": "m", "sender": {"role": "agent", "externalId": null}, "createdTimestamp": "late"}));
-        assert_eq!((message["at"].as_str(), message["sender_id"].is_null()), (Some("late"), true));
+        let found = of_conversation(
+            &json!({"externalId": 77, "customer": {"externalId": 5, "name": "Ann Lee"}}),
+        );
+        assert_eq!(
+            (
+                text(found.get("external_conversation_id")),
+                text(found.get("customer_id"))
+            ),
+            (Some("77".to_owned()), Some("5".to_owned()))
+        );
+        let message = of_message(
+            &json!({"messageId": "m", "sender": {"role": "agent", "externalId": null}, "createdTimestamp": "late"}),
+        );
+        assert_eq!(
+            (message["at"].as_str(), message["sender_id"].is_null()),
+            (Some("late"), true)
+        );
     }
 }

@@ -77,7 +77,11 @@ impl Work {
     /// Asks no more for what is not enabled.
     pub(super) fn give_up(&mut self, summaries: bool, why: &Error) {
         let name = if summaries {
-            (self.asking.summary, self.asking.structured, self.asking.intent) = (false, false, false);
+            (
+                self.asking.summary,
+                self.asking.structured,
+                self.asking.intent,
+            ) = (false, false, false);
             "AutoSummary API"
         } else {
             self.asking.conversations = None;
@@ -237,7 +241,13 @@ impl Asapp {
                 })
                 .collect();
             number += u32::try_from(inputs.len()).unwrap_or(0);
-            running.push(self.run(cx, work.generation, inputs, Whence::Channels, Arc::clone(&stop.0)));
+            running.push(self.run(
+                cx,
+                work.generation,
+                inputs,
+                Whence::Channels,
+                Arc::clone(&stop.0),
+            ));
         }
         // Each counts as soon as it is whole: what one brought does not wait for its neighbours.
         while let Some(run) = running.next().await {
@@ -304,7 +314,8 @@ impl Asapp {
         from: Whence,
     ) -> Result<RunMark> {
         let stop = Stop(Arc::new(AtomicBool::new(false)));
-        self.run(cx, work.generation, inputs, from, Arc::clone(&stop.0)).await
+        self.run(cx, work.generation, inputs, from, Arc::clone(&stop.0))
+            .await
     }
 
     async fn run(
@@ -400,15 +411,24 @@ impl Asapp {
     /// says whether nothing is asked of the APIs any more.
     async fn merged(&self, work: &mut Work, whole: bool) -> Result<Option<reconcile::List>> {
         let base = work.manifest.reduced.clone();
-        let mut from: Vec<String> = work.manifest.not_merged().flat_map(RunMark::parts).collect();
+        let mut from: Vec<String> = work
+            .manifest
+            .not_merged()
+            .flat_map(RunMark::parts)
+            .collect();
         if let (true, Some(base)) = (from.is_empty() && work.to_be_asked().is_some(), &base) {
             // Nothing was asked, or nothing answered.
-            work.manifest.set_reduced(work.generation, &base.name, whole)?;
+            work.manifest
+                .set_reduced(work.generation, &base.name, whole)?;
             return Ok(None);
         }
         from.extend(base.map(|base| base.name));
         let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
-        let to = format!("reduced-{}-{}-{attempt}", work.generation, std::process::id());
+        let to = format!(
+            "reduced-{}-{}-{attempt}",
+            work.generation,
+            std::process::id()
+        );
         let (folder, name, old) = (self.config.work().to_owned(), to.clone(), from.clone());
         let reconcile_folder = self.reconcile_folder();
         let list = blocking(move || {
@@ -548,19 +568,26 @@ pub(super) fn purge_warning(
     let next = if channel.lists_freely() {
         Some(newest + Duration::days(1))
     } else {
-        texts().filter(|day| !is_read(day)).filter_map(|day| day.date).min()
+        texts()
+            .filter(|day| !is_read(day))
+            .filter_map(|day| day.date)
+            .min()
     };
     let loss = next.map(|next| (next, next + Duration::days(KEPT)));
     let left = |lost: NaiveDate| (lost - today).num_days();
     Some(match loss {
         None => format!("{begin}. Every day of texts was read: nothing that is there now is lost"),
-        Some((next, lost)) if lost <= today => format!(
-            "{begin}. Those of {next} were to be purged on {lost}: read what is left today"
-        ),
+        Some((next, lost)) if lost <= today => {
+            format!("{begin}. Those of {next} were to be purged on {lost}: read what is left today")
+        }
         Some((next, lost)) => format!(
             "{begin}. The next to be lost are those of {next}, on {lost}, in {} days, unless they are {} before",
             left(lost),
-            if channel.lists_freely() { "fetched" } else { "read" }
+            if channel.lists_freely() {
+                "fetched"
+            } else {
+                "read"
+            }
         ),
     })
 }
@@ -608,16 +635,32 @@ mod tests {
     fn the_next_texts_to_be_lost_are_named_with_their_day() {
         let date = |text: &str| text.parse::<NaiveDate>().unwrap();
         let day = |feed: &str, text: &str| Day {
-            path: vec![feed.to_owned(), "1".to_owned(), "jsonl".to_owned(), text.to_owned()],
+            path: vec![
+                feed.to_owned(),
+                "1".to_owned(),
+                "jsonl".to_owned(),
+                text.to_owned(),
+            ],
             date: Some(date(text)),
         };
-        let days = [day("utterances", "2026-02-03"), day("utterances", "2026-02-05"), day("autosummary_free_text", "2026-02-09")];
+        let days = [
+            day("utterances", "2026-02-03"),
+            day("utterances", "2026-02-05"),
+            day("autosummary_free_text", "2026-02-09"),
+        ];
         let folder = Folder::new(Path::new("x"), Family::Services);
         let told = |today: &str| purge_warning(date(today), &folder, &days, |_| false).unwrap();
         let warning = told("2026-03-01");
-        assert!(warning.contains("begin on 2026-02-03") && warning.contains("those of 2026-02-06, on 2026-03-10, in 9 days"), "{warning}");
+        assert!(
+            warning.contains("begin on 2026-02-03")
+                && warning.contains("those of 2026-02-06, on 2026-03-10, in 9 days"),
+            "{warning}"
+        );
         assert!(told("2026-04-01").contains("were to be purged on 2026-03-10"));
         let of_messaging = Folder::new(Path::new("x"), Family::Messaging);
-        assert_eq!(purge_warning(date("2026-03-01"), &of_messaging, &days, |_| false), None);
+        assert_eq!(
+            purge_warning(date("2026-03-01"), &of_messaging, &days, |_| false),
+            None
+        );
     }
 }

@@ -39,7 +39,9 @@ impl Asapp {
                 .push(EstimateStep::new("exported files", 0, 0, requests));
             let read = |day: &crate::channels::Day| {
                 let mark = mark(exporter.as_ref(), day);
-                manifest.as_ref().is_some_and(|manifest| manifest.day(&mark).is_some())
+                manifest
+                    .as_ref()
+                    .is_some_and(|manifest| manifest.day(&mark).is_some())
             };
             let today = cx.now().date_naive();
             let warning = purge_warning(today, exporter.as_ref(), &days, read);

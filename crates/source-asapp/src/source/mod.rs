@@ -191,7 +191,11 @@ impl Asapp {
             return lines;
         }
         if let Some(all) = asking.conversations {
-            let which = if all { "every conversation of AI services" } else { "conversations of AI services whose messages the files tell without their texts" };
+            let which = if all {
+                "every conversation of AI services"
+            } else {
+                "conversations of AI services whose messages the files tell without their texts"
+            };
             lines.push(format!("Conversation API: two requests for {which}; how many those are is known, and told, when the files are reduced"));
         }
         if asking.makes() {
@@ -254,7 +258,8 @@ impl Source for Asapp {
             }
             let read = |day: &crate::channels::Day| {
                 let mark = collect::mark(channel.as_ref(), day);
-                read.as_ref().is_some_and(|manifest| manifest.day(&mark).is_some())
+                read.as_ref()
+                    .is_some_and(|manifest| manifest.day(&mark).is_some())
             };
             let today = cx.now().date_naive();
             let warning = collect::purge_warning(today, channel.as_ref(), &days, read);

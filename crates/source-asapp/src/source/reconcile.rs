@@ -112,7 +112,13 @@ impl List {
             };
             let tables = tables.into_iter().collect::<Vec<_>>().join(" ");
             let count = rows.values().sum::<u64>().to_string();
-            let line = [cells::safe(&id), why.to_owned(), tables, count, decision.to_owned()];
+            let line = [
+                cells::safe(&id),
+                why.to_owned(),
+                tables,
+                count,
+                decision.to_owned(),
+            ];
             self.out.write_record(&line).map_err(failed)?;
         }
         self.seen.key.clear();

@@ -1,11 +1,9 @@
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use super::{Figure, Platform};
 use crate::asapp::{
-    FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, conversation_id, held_by_services,
+    Customers, FIRST_RESPONSE, HANDLE, IN_QUEUE, WRAP_UP, conversation_id, held_by_services,
     held_conversation, held_lists, held_value, lists_of_services, message_id, segment_of_services,
-    talkers,
 };
 use crate::world::{Conversation, FieldDefinition, Lists, Rating, World};
 
@@ -83,14 +81,14 @@ impl Platform for Asapp {
 /// ASAPP's AI services, by the feeds of the File Exporter and what the APIs add: conversations without queues and ratings, which end by falling silent.
 #[derive(Clone, Debug)]
 pub struct AsappServices {
-    talkers: BTreeSet<u64>,
+    customers: Customers,
 }
 
 impl AsappServices {
     /// For this world: a customer without a conversation is in no feed.
     pub fn of(world: &World) -> Self {
         Self {
-            talkers: talkers(world),
+            customers: Customers::of(world),
         }
     }
 }
@@ -111,11 +109,11 @@ impl Platform for AsappServices {
     }
 
     fn lists<'a>(&self, lists: &'a Lists) -> Cow<'a, Lists> {
-        lists_of_services(lists, Some(&self.talkers))
+        lists_of_services(lists, Some(&self.customers))
     }
 
     fn conversation(&self, lists: &Lists, conversation: Conversation) -> Conversation {
-        held_by_services(lists, conversation)
+        held_by_services(lists, conversation, &self.customers)
     }
 
     fn has_addresses(&self) -> bool {
@@ -128,7 +126,10 @@ impl Platform for AsappServices {
 
     /// Structured data whose mapping is part of the rehearsal.
     fn has_line(&self, field: &FieldDefinition) -> bool {
-        matches!(field.key.as_str(), "q_issue_resolved" | "e_amount" | "e_due")
+        matches!(
+            field.key.as_str(),
+            "q_issue_resolved" | "e_amount" | "e_due"
+        )
     }
 
     fn segment(&self, conversation: &Conversation) -> &str {
@@ -137,6 +138,12 @@ impl Platform for AsappServices {
 
     /// Times of the rows themselves.
     fn tolerates(&self, object: &str, key: &str) -> bool {
-        object == "Case" && matches!(key, "custom.agent_last_utterance_ts" | "custom.contact_journey_contact_end_ts" | "custom.single_intent_intent_name")
+        object == "Case"
+            && matches!(
+                key,
+                "custom.agent_last_utterance_ts"
+                    | "custom.contact_journey_contact_end_ts"
+                    | "custom.single_intent_intent_name"
+            )
     }
 }
