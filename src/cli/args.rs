@@ -198,6 +198,24 @@ pub(super) enum Verb {
         #[arg(long)]
         compare: bool,
     },
+    /// Show what the org must get before a load, and have the org check it; with --yes make it: fields, kinds of cases, values of
+    /// lists, a permission set, and wait until the migration user sees them.
+    Deploy {
+        /// Make it.
+        #[arg(long)]
+        yes: bool,
+        /// Take away what was made from here, with all that stands in it: removed where the org can, switched off where it
+        /// cannot. For after `rollback`.
+        #[arg(long)]
+        withdraw: bool,
+    },
+    /// Try the org out: with --yes one difficult row per object is made, read back and removed, and what the org did with it kept
+    /// in probe.json.
+    Probe {
+        /// Make the rows.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Pull what the org says of itself into a folder (only reads), load a local org that looks like it, and report every row
     /// that it refuses.
     #[cfg(feature = "rehearsal")]

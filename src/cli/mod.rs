@@ -11,7 +11,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover`, `plan`, `confirm`, `sign-off`, `audit`, `hand-over`, `wipe`, `preflight`, `rehearse` and `login`. Addresses and credentials come from the environment
+//! It knows `run` (the default), `resume`, `status`, `verify`, `report`, `doctor`, `discover`, `plan`, `confirm`, `sign-off`, `audit`, `hand-over`, `wipe`, `preflight`, `deploy`, `probe`, `rehearse` and `login`. Addresses and credentials come from the environment
 //! and from a configuration file (`--config`); secrets from the environment, or from files of their own.
 //! Where neither names a helpdesk, or an org, and the feature `rehearsal` is on, local ones are started as
 //! processes of their own and filled with a made-up world, so that the whole can be tried without an account.
@@ -20,6 +20,7 @@ mod args;
 mod audit;
 mod choices;
 mod confirm;
+mod deploy;
 mod doctor;
 mod exit;
 mod hand_over;
@@ -32,6 +33,7 @@ mod login;
 mod page;
 mod plan;
 mod preflight;
+mod probe;
 mod progress;
 mod proposals;
 #[cfg(feature = "rehearsal")]

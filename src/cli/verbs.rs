@@ -78,6 +78,19 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
             let folder = workspace_of_a_run(choices)?;
             preflight(app, choices, &folder, compare).await
         }
+        Verb::Deploy { yes, withdraw } => {
+            let folder = workspace_of_a_run(choices)?;
+            let workspace = Workspace::open(&folder)?;
+            let ends = ends(app, choices, &folder).await?;
+            let how = super::deploy::How { yes, withdraw };
+            super::deploy::deploy(choices, ends.sink.as_ref(), &workspace, &how).await
+        }
+        Verb::Probe { yes } => {
+            let folder = workspace_of_a_run(choices)?;
+            let workspace = Workspace::open(&folder)?;
+            let ends = ends(app, choices, &folder).await?;
+            super::probe::probe(choices, ends.sink.as_ref(), &workspace, yes).await
+        }
         #[cfg(feature = "rehearsal")]
         Verb::Rehearse { anew } => {
             super::rehearse::rehearse(app, choices, &workspace_of_a_run(choices)?, anew).await
@@ -340,6 +353,7 @@ async fn plan(
     }
     let undecided = undecided(choices, &opened);
     let done = super::plan::make(app, choices, &opened, &found, &workspace, undecided, how).await?;
+    super::deploy::of_plan(opened.sink.as_ref(), &workspace).await?;
     super::preflight::of_plan(opened.sink.as_ref(), folder).await?;
     if !how.review {
         return Ok(done);
@@ -396,6 +410,7 @@ pub(super) async fn move_it(app: &App, choices: &Choices, folder: &Path, go: Go)
     let cx = Context::new();
     let undecided = undecided(choices, &ends);
     let standing = Standing::of(&cx, choices, &ends, &workspace, undecided).await?;
+    super::probe::learn(ends.sink.as_ref(), &standing.folder)?;
     let name = go.name();
     let loads = !matches!(go, Go::Verify { .. });
     let of = loads.then_some((ends.source.as_ref(), &workspace));

@@ -16,9 +16,11 @@ const DOING: &str = "wipe the workspace";
 /// What a workspace has that holds nothing of the helpdesk's records, nor of its people.
 const KEPT: [&str; 3] = ["mapping.toml", deskferry_core::audit::FILE, "sign-offs"];
 /// The same in a target's folder.
-const KEPT_OF_TARGETS: [&str; 2] = [
+const KEPT_OF_TARGETS: [&str; 4] = [
     deskferry_core::audit::FILE,
     deskferry_core::consent::CONFIRMED,
+    super::deploy::FILE,
+    super::probe::FILE,
 ];
 /// What it has besides.
 const OURS: [&str; 11] = [

@@ -34,6 +34,8 @@ pub mod model;
 pub mod owners;
 pub mod pipeline;
 pub mod preflight;
+pub mod prepare;
+pub mod probing;
 pub mod proposing;
 mod related;
 pub mod report;

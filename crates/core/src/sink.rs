@@ -18,6 +18,8 @@ use crate::mapped::Mapped;
 use crate::model::{InventoryKind, Record};
 use crate::owners::{Decision, Owners};
 use crate::preflight::Preflight;
+use crate::prepare::Prepare;
+use crate::probing::Probing;
 use crate::report::Allowance;
 use crate::shown::Shown;
 use crate::undo::Undo;
@@ -82,6 +84,16 @@ pub trait Sink: Send + Sync {
 
     /// The same target as something that can be looked at beforehand, if it can.
     fn as_preflight(&self) -> Option<&dyn Preflight> {
+        None
+    }
+
+    /// The same target as something whose fields and rights can be made from here, if they can.
+    fn as_prepare(&self) -> Option<&dyn Prepare> {
+        None
+    }
+
+    /// The same target as something that can be tried out with a few rows of its own, if it can.
+    fn as_probing(&self) -> Option<&dyn Probing> {
         None
     }
 

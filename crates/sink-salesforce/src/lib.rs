@@ -17,7 +17,7 @@
 //! | too long | texts cut and kept whole beside, comments split, mail bodies as files |
 //! | allowance | read from every answer; a load stops by itself at a share of the day's requests |
 //! | verify | field by field, read back by query jobs where there are many rows; what the platform changes is a closed table (`docs/normalisations.md`) |
-//! | not yet | metadata deployment, undo |
+//! | schema | what the mapping needs and the org lacks, shown as a change set, checked by the org, deployed after consent, granted and waited for; withdrawn on request |
 //!
 //! # Example
 //!
@@ -109,6 +109,8 @@ pub mod metadata;
 mod org;
 mod owners;
 mod preflight;
+mod prepare;
+mod probe;
 pub mod schema;
 mod settings;
 mod shown;

@@ -32,6 +32,8 @@ pub(crate) struct Org {
     /// Who own what nobody of the org owned: at least one.
     legacy_owners: Vec<String>,
     closed_statuses: HashSet<String>,
+    /// One of them, as the org spells it.
+    a_closed_status: Option<String>,
     /// The user whom we are.
     me: String,
     users: Users,
@@ -105,6 +107,7 @@ impl Org {
             sandbox,
             schema,
             legacy_owners,
+            a_closed_status: closed.clone().next().map(str::to_owned),
             closed_statuses: closed.map(str::to_lowercase).collect(),
             me: identity.user,
             users,
@@ -141,6 +144,11 @@ impl Org {
 
     pub(crate) fn is_closed(&self, status: &str) -> bool {
         self.closed_statuses.contains(&status.to_lowercase())
+    }
+
+    /// A status of cases that are over, if the org has one.
+    pub(crate) fn a_closed_status(&self) -> Option<&str> {
+        self.a_closed_status.as_deref()
     }
 
     pub(crate) fn is_active(&self, user: &str) -> bool {

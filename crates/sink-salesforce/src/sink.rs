@@ -1,6 +1,6 @@
 //! `impl Sink`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use deskferry_core::amend::Amend;
@@ -11,6 +11,8 @@ use deskferry_core::mapped::Mapped;
 use deskferry_core::model::InventoryKind;
 use deskferry_core::owners::Owners;
 use deskferry_core::preflight::Preflight;
+use deskferry_core::prepare::Prepare;
+use deskferry_core::probing::Probing;
 use deskferry_core::report::Allowance;
 use deskferry_core::shown::Shown;
 use deskferry_core::sink::{Batch, Counterpart, Outcome, Phase, Sink, TargetInfo};
@@ -25,6 +27,7 @@ use crate::estimate::Ways;
 use crate::load::{self, Run};
 use crate::mapping::{Mapping, OnMatch};
 use crate::org::Org;
+use crate::probe::Learned;
 use crate::undo::Relations;
 use crate::{amend, handoff, preflight, verify};
 
@@ -41,6 +44,8 @@ pub struct Salesforce {
     /// Whether a mapping that does not fit is told instead of refused.
     lenient: bool,
     pub(crate) relations: Relations,
+    /// What a probe found of this org.
+    pub(crate) learned: std::sync::Mutex<Learned>,
 }
 
 impl Salesforce {
@@ -57,6 +62,7 @@ impl Salesforce {
             unpublished: Mutex::new(None),
             lenient: false,
             relations: Relations::default(),
+            learned: std::sync::Mutex::default(),
         })
     }
 
@@ -108,6 +114,11 @@ impl Salesforce {
         let run = Run::open(run.cx, &self.api, run.org, &self.mapping, run.batch).await?;
         // Boxed: what it waits for is nested too deep for the compiler to look through.
         amend::matched(&run, outcomes).boxed().await
+    }
+
+    /// What was asked of the org is asked anew.
+    pub(crate) async fn forget_org(&self) {
+        *self.org.lock().await = None;
     }
 
     /// The same, with the queues and rights that the decisions of a batch speak of.
@@ -237,6 +248,14 @@ impl Sink for Salesforce {
         Some(self)
     }
 
+    fn as_prepare(&self) -> Option<&dyn Prepare> {
+        Some(self)
+    }
+
+    fn as_probing(&self) -> Option<&dyn Probing> {
+        Some(self)
+    }
+
     fn as_owners(&self) -> Option<&dyn Owners> {
         Some(self)
     }
@@ -255,6 +274,7 @@ impl Verify for Salesforce {
     async fn verify(&self, cx: &Context, batch: Batch) -> Result<Vec<Checked>> {
         let org = self.org_for(cx, &batch).await?;
         let run = Run::open(cx, &self.api, &org, &self.mapping, &batch).await?;
-        verify::batch(&run).await
+        let learned = *self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        verify::batch(&run, learned).await
     }
 }

@@ -299,6 +299,20 @@ impl Api {
         )))
     }
 
+    /// Opens another session: rights that were given meanwhile count there only. A token that was handed to us stays what it is.
+    pub(crate) async fn fresh_session(&self, cx: &Context) -> Result<()> {
+        if self.config.client_id.is_none() {
+            return Ok(());
+        }
+        let login = self.login(cx).await?;
+        self.session
+            .renew(&login, || {
+                auth::login(cx, &self.config, &self.home, &self.audience)
+            })
+            .await?;
+        Ok(())
+    }
+
     /// What an object is like; `None` when the org has none of that name or hides it.
     pub(crate) async fn describe(&self, cx: &Context, object: &str) -> Result<Option<Value>> {
         const DOING: &str = "describe an object";

@@ -245,6 +245,45 @@ impl Mapping {
         all
     }
 
+    /// What the mapping may write into a field that it chooses values for.
+    pub(crate) fn values_of(&self, object: &str, field: &str) -> Vec<String> {
+        let lines = self.object(object).into_iter().flat_map(|o| &o.lines);
+        let lines = lines.filter(|line| line.field.eq_ignore_ascii_case(field));
+        let mut values: Vec<String> = Vec::new();
+        for value in lines.flat_map(|line| line.values.values()) {
+            if let Some(value) = value.as_str()
+                && !values.iter().any(|known| known == value)
+            {
+                values.push(value.to_owned());
+            }
+        }
+        values
+    }
+
+    /// The statuses of conversations that are over, and of no others.
+    pub(crate) fn closed_statuses(&self) -> Vec<String> {
+        let lines = self.object("Case").into_iter().flat_map(|case| &case.lines);
+        let status = lines.filter(|line| line.field == "Status");
+        let given: Vec<(&String, &str)> = status
+            .flat_map(|line| &line.values)
+            .filter_map(|(is, becomes)| Some((is, becomes.as_str()?)))
+            .collect();
+        let over = |is: &str| matches!(is, "resolved" | "closed");
+        let mut closed: Vec<String> = given
+            .iter()
+            .filter(|(is, _)| over(is))
+            .map(|(_, becomes)| (*becomes).to_owned())
+            .collect();
+        // What open ones get as well is open.
+        let open = |status: &str| {
+            given
+                .iter()
+                .any(|(is, becomes)| !over(is) && !is.starts_with("label:") && *becomes == status)
+        };
+        closed.retain(|status| !open(status));
+        closed
+    }
+
     /// The record type that a conversation gets; nothing for one that is left to the org.
     pub(crate) fn record_type(&self, conversation: &Conversation) -> Option<&str> {
         self.record_types.as_ref()?.of(conversation)

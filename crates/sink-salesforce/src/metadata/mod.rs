@@ -2,6 +2,10 @@
 //! them to the migration user, in the Metadata API's own format (Salesforce reference, section 11.1).
 
 mod categories;
+pub(crate) mod deploy;
+pub(crate) mod diff;
+mod values;
+mod withdraw;
 mod xml;
 mod zip;
 
@@ -61,6 +65,8 @@ pub(crate) struct Contents {
     pub(crate) shown: BTreeMap<String, Vec<String>>,
     /// Fields that the permission set shows.
     pub(crate) granted: Vec<FieldSpec>,
+    /// Record types that it lets give.
+    pub(crate) visible: Vec<String>,
     /// Objects of our own that it lets write.
     pub(crate) own: Vec<String>,
     /// Objects of the platform's that it lets write.
@@ -74,12 +80,17 @@ impl Contents {
     fn all(mapping: &Mapping) -> Self {
         let fields = mapping.required_fields();
         let objects = mapping.required_objects();
+        let types = mapping.required_record_types();
         Self {
             granted: fields.clone(),
             own: objects.iter().map(|object| object.name.clone()).collect(),
             fields,
             objects,
-            types: mapping.required_record_types(),
+            visible: types
+                .iter()
+                .map(|t| format!("{}.{}", t.object, t.name))
+                .collect(),
+            types,
             shown: mapping.case_values(),
             writes: mapping.objects().collect(),
             others: Vec::new(),

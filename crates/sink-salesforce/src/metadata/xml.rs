@@ -184,6 +184,20 @@ fn record_types(xml: &mut Xml, types: &[&RecordTypeSpec], shown: &BTreeMap<Strin
     }
 }
 
+/// Record types that are made inactive.
+pub(super) fn switched_off(types: &[&RecordTypeSpec]) -> String {
+    let mut xml = Xml::new("CustomObject");
+    for known in types {
+        xml.line(1, "<recordTypes>");
+        xml.value(2, "fullName", &known.name);
+        xml.value(2, "active", false);
+        xml.value(2, "businessProcess", &known.business_process);
+        xml.value(2, "label", known.label.chars().take(80).collect::<String>());
+        xml.line(1, "</recordTypes>");
+    }
+    xml.end("CustomObject")
+}
+
 /// Inside types and processes values are spelt as in an address: `%2D` for a hyphen and the like.
 fn name_of_value(value: &str) -> String {
     const KEPT: &AsciiSet = &CONTROLS
@@ -326,9 +340,9 @@ pub(super) fn permission_set(contents: &Contents) -> String {
         xml.value(2, "viewAllRecords", false);
         xml.line(1, "</objectPermissions>");
     }
-    for known in &contents.types {
+    for full in &contents.visible {
         xml.line(1, "<recordTypeVisibilities>");
-        xml.value(2, "recordType", format!("{}.{}", known.object, known.name));
+        xml.value(2, "recordType", full);
         xml.value(2, "visible", true);
         xml.line(1, "</recordTypeVisibilities>");
     }

@@ -1,7 +1,7 @@
 //! Reading back what was written and comparing it field by field.
 
 mod expected;
-mod rules;
+pub(crate) mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,6 +22,7 @@ use crate::mapping::{BATCH_MARK, of_one_target};
 use expected::Expected;
 pub(crate) use expected::{Wanted, of as expected_of};
 pub(crate) use rules::{Place, Rule, explain, same};
+use crate::probe::Learned;
 
 /// How many mails are read back in one request: each may have two bodies of 128 KiB.
 const MAILS_AT_ONCE: usize = 200;
@@ -29,7 +30,7 @@ const MAILS_AT_ONCE: usize = 200;
 const SHOWN: usize = 200;
 
 /// Compares the rows of a batch's records with what the records say.
-pub(crate) async fn batch(run: &Run<'_>) -> Result<Vec<Checked>> {
+pub(crate) async fn batch(run: &Run<'_>, learned: Learned) -> Result<Vec<Checked>> {
     let records = standing(run).await?;
     let wanted = expected::of(run, &records, run.cx.now()).await?;
     let mut checked = Vec::new();
@@ -56,7 +57,7 @@ pub(crate) async fn batch(run: &Run<'_>) -> Result<Vec<Checked>> {
     restrict(run, &mut rows).await?;
     for row in &rows {
         let first = checked.len();
-        compare(run, row, &found, &mut checked)?;
+        compare(run, learned, row, &found, &mut checked)?;
         let touched_at = touched_at(run, row, &found);
         let mine = checked.iter_mut().skip(first);
         mine.for_each(|one| one.touched_at = touched_at);
@@ -361,6 +362,7 @@ fn by_policy(run: &Run<'_>, object: &str) -> Option<&'static str> {
 
 fn compare(
     run: &Run<'_>,
+    learned: Learned,
     expected: &Expected<'_>,
     found: &Found,
     checked: &mut Vec<Checked>,
@@ -442,7 +444,12 @@ fn compare(
                 me: run.org.me(),
             };
             let amended = run.prior(loaded, amend::CHANGE).is_some();
-            match explain(sent, stands, place).or_else(|| rules::amended(amended, field)) {
+            let seen = || match (sent.as_str(), stands.as_str()) {
+                (Some(sent), Some(stands)) if learned.explains(sent, stands) => Some(Rule::Probed),
+                _ => None,
+            };
+            let explained = explain(sent, stands, place);
+            match explained.or_else(|| rules::amended(amended, field)).or_else(seen) {
                 Some(rule) => Finding::Explained {
                     rule: rule.name().to_owned(),
                 },

@@ -33,12 +33,14 @@ pub(crate) enum Rule {
     Clamped,
     /// What only an insert can set stays as it was when the row was brought up to date, or was stamped then.
     Amended,
+    /// This org was seen to change texts so, when it was tried out.
+    Probed,
 }
 
 impl Rule {
     /// All of them, in the order of the docs' table.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Trimmed,
         Self::LowerCased,
         Self::Scaled,
@@ -50,6 +52,7 @@ impl Rule {
         Self::Stamped,
         Self::Clamped,
         Self::Amended,
+        Self::Probed,
     ];
 
     /// The rule's name in reports and in the docs' table.
@@ -66,6 +69,7 @@ impl Rule {
             Self::Stamped => "stamped",
             Self::Clamped => "clamped",
             Self::Amended => "amended",
+            Self::Probed => "probed",
         }
     }
 }

@@ -14,6 +14,7 @@ mod landing;
 mod matching;
 mod objects;
 mod people;
+mod probing;
 mod refusals;
 mod schema;
 mod signing;
