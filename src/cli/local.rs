@@ -14,6 +14,7 @@ use std::sync::Arc;
 use deskferry_core::Source;
 use deskferry_core::migration::{self, Workspace};
 use deskferry_core::owners::Decision;
+use deskferry_core::probing::{Did, Probed};
 use deskferry_core::{Error, ErrorKind, RecordKey, Result};
 use deskferry_rehearsal::oracle::{Oracle, OracleOptions, OrgDump, RemoteOrg};
 use deskferry_rehearsal::org::{
@@ -187,7 +188,39 @@ enum Told {
         fields: Vec<CustomField>,
         #[serde(default)]
         types: Types,
+        #[serde(default)]
+        seen: Seen,
     },
+}
+
+/// What a probe saw the other org do, where that decides how this one behaves.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Seen {
+    inactive_owners: Option<bool>,
+    relations_later: Option<bool>,
+    single_blanks: bool,
+}
+
+impl Seen {
+    fn of(probed: &Probed) -> Self {
+        let did = |point: &str| {
+            let mut found = probed.of(point).map(|found| found.did);
+            found.find(|did| *did != Did::Untried)
+        };
+        Self {
+            inactive_owners: did("inactive-owner").map(|did| did == Did::Kept),
+            relations_later: did("relation-later").map(|did| did == Did::Kept),
+            single_blanks: did("blanks-inside") == Some(Did::Changed),
+        }
+    }
+
+    fn told(self, settings: &mut OrgSettings) {
+        settings.inactive_owners = self.inactive_owners.unwrap_or(settings.inactive_owners);
+        settings.update_email_messages = self
+            .relations_later
+            .unwrap_or(settings.update_email_messages);
+        settings.extra_normalisation |= self.single_blanks;
+    }
 }
 
 /// What a stand-in tells on its first line.
@@ -281,12 +314,18 @@ impl Local {
     }
 
     /// An org in a folder of the rehearsal's that looks like the one of this picture, with what the mapping's package installs.
-    pub(super) async fn mirror(app: &App, rehearsal: &Path, picture: &Path) -> Result<Mirror> {
+    pub(super) async fn mirror(
+        app: &App,
+        rehearsal: &Path,
+        picture: &Path,
+        probed: Option<&Probed>,
+    ) -> Result<Mirror> {
         let told = Told::Mirror {
             picture: picture.to_owned(),
             objects: objects(app, rehearsal)?,
             fields: fields(app, rehearsal)?,
             types: types(app, rehearsal)?,
+            seen: probed.map(Seen::of).unwrap_or_default(),
         };
         StandIn::start("mirror", rehearsal, &told).await.map(Mirror)
     }
@@ -599,9 +638,11 @@ pub(super) async fn serve(app: &App, which: &str, folder: &Path, told: &str) -> 
             objects,
             fields,
             types,
+            seen,
         } => {
-            let (settings, _) =
+            let (mut settings, _) =
                 OrgSettings::pictured(picture).map_err(|e| failed(e.to_string()))?;
+            seen.told(&mut settings);
             let types = types.beside(&settings);
             let options = OrgOptions::new(folder)
                 .settings(settings)
@@ -660,4 +701,41 @@ async fn until_the_input_ends() {
         .await
         .is_ok_and(|n| n > 0)
     {}
+}
+
+#[cfg(test)]
+mod tests {
+    use deskferry_core::probing::Point;
+
+    use super::*;
+
+    #[test]
+    fn a_mirror_behaves_as_the_probe_saw_the_org_behave() {
+        let point = |point: &str, did| Point {
+            point: point.into(),
+            of: "Case".into(),
+            did,
+            sent: String::new(),
+            found: String::new(),
+        };
+        let probed = Probed {
+            format: 1,
+            target: "00D".into(),
+            name: "org".into(),
+            at: chrono::DateTime::UNIX_EPOCH,
+            points: vec![
+                point("inactive-owner", Did::Kept),
+                point("relation-later", Did::Untried),
+                point("blanks-inside", Did::Changed),
+            ],
+            left: Vec::new(),
+        };
+        let mut settings = OrgSettings {
+            update_email_messages: true,
+            ..OrgSettings::default()
+        };
+        Seen::of(&probed).told(&mut settings);
+        assert!(settings.inactive_owners && settings.extra_normalisation);
+        assert!(settings.update_email_messages, "nobody tried it");
+    }
 }

@@ -24,7 +24,8 @@ use super::verbs::Ends;
 /// How the package is installed; stands beside it.
 const README: &str = "\
 The fields that the migration's mapping names, and a permission set that shows them, in the format of Salesforce's
-Metadata API. Installing it again changes nothing. Try it in a sandbox first. Usual ways:
+Metadata API. Installing it again changes nothing. Try it in a sandbox first. `deploy` does all of this by itself, and
+leaves alone what is there. Usual ways by hand:
 
 Salesforce CLI, inside any project folder (`sf project generate` makes one):
 
@@ -214,7 +215,9 @@ impl Fits {
             Self::No { to_install, said } if to_install.is_empty() => {
                 format!("{said}\nNothing that could be installed mends that.\n")
             }
-            Self::No { said, .. } => format!("{said}\nInstall the package, then ask again.\n"),
+            Self::No { said, .. } => format!(
+                "{said}\n`deploy`, or the package, brings what is missing; then ask again.\n"
+            ),
         }
     }
 }

@@ -105,6 +105,22 @@ pub(super) fn kept(place: &Path) -> Result<Option<Probed>> {
     Ok(Some(probed))
 }
 
+/// What an earlier probe found of the org with this id, if there was one.
+#[cfg(feature = "rehearsal")]
+pub(super) fn of_org(workspace: &Path, id: &str) -> Result<Option<Probed>> {
+    let Ok(folders) = std::fs::read_dir(workspace.join("targets")) else {
+        return Ok(None);
+    };
+    for folder in folders.flatten() {
+        if let Some(probed) = kept(&folder.path())?
+            && probed.target.get(..15) == id.get(..15)
+        {
+            return Ok(Some(probed));
+        }
+    }
+    Ok(None)
+}
+
 /// Tells the sink what an earlier probe found.
 pub(super) fn learn(sink: &dyn Sink, place: &Path) -> Result<()> {
     if let (Some(probing), Some(probed)) = (sink.as_probing(), kept(place)?) {

@@ -155,7 +155,10 @@ async fn rehearse_it(app: &App, choices: &Choices, folder: &Path, anew: bool) ->
         Error::storage("read the picture of the org", e).advise("`rehearse --anew` pulls it again")
     })?;
     forget_the_last(&workspace, &places)?;
-    let mirror = Local::mirror(app, &places.rehearsal, &places.picture).await?;
+    let mirror = {
+        let probed = super::probe::of_org(folder, &picture.org)?;
+        Local::mirror(app, &places.rehearsal, &places.picture, probed.as_ref()).await?
+    };
     let (report, requests) = load(app, choices, workspace, folder, &mirror).await?;
     let workspace = Workspace::look(folder)?;
     let target = targets_of(&workspace, &report.target_id)?;

@@ -76,9 +76,9 @@ fn explained(error: Error, lacking: &[String], problems: usize) -> Error {
     }
     let error = error.with("lacks", lacking.join(", "));
     if lacking.len() < problems {
-        error.advise("Install what is missing and let the migration user see it, and correct the other lines of the mapping")
+        error.advise("`deploy`, or the package that `plan` writes, brings what is missing; correct the other lines of the mapping")
     } else {
-        error.advise("Install what is missing and let the migration user see it, or take those lines out of the mapping")
+        error.advise("`deploy`, or the package that `plan` writes, brings what is missing; or take those lines out of the mapping")
     }
 }
 

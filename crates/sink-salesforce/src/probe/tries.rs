@@ -27,6 +27,8 @@ use crate::verify::rules::same;
 const DOING: &str = "try the org out";
 /// A comment of so many `&`: within the limit as characters, beyond it as the platform encodes them (contract: limits).
 const AMPERSANDS: usize = 900;
+/// Blanks at the ends, and two in the middle.
+const BLANKS: &str = "  blanks  everywhere ";
 /// The most characters of a value that are kept.
 const SHOWN: usize = 120;
 
@@ -121,7 +123,7 @@ impl<'a> Tries<'a> {
         let (created, changed) = past();
         let precise = "2015-03-04T05:06:07.890Z";
         let mut fields = json!({
-            "Subject": "  blanks at the ends ", "SuppliedName": "two  blanks", "Description": "one\r\ntwo",
+            "Subject": BLANKS, "SuppliedName": "two  blanks", "Description": "one\r\ntwo",
             "AccountId": account, "ContactId": contact, "CreatedDate": created, "LastModifiedDate": changed,
             "Original_Created_Date__c": precise,
         });
@@ -136,8 +138,19 @@ impl<'a> Tries<'a> {
         let Some((id, row)) = self.kept("Case", fields.clone()).await? else {
             return Ok(None);
         };
+        let subject = row["Subject"].as_str().unwrap_or_default().to_owned();
+        let did = |same: bool| if same { Did::Kept } else { Did::Changed };
+        let ends = subject.starts_with("  ") && subject.ends_with(' ');
+        self.point("blanks", "Case.Subject", did(ends), BLANKS, &subject);
+        let inside = subject.trim() == BLANKS.trim();
+        self.point(
+            "blanks-inside",
+            "Case.Subject",
+            did(inside),
+            BLANKS,
+            &subject,
+        );
         for (point, field) in [
-            ("blanks", "Subject"),
             ("blanks-inside", "SuppliedName"),
             ("line-ends", "Description"),
             ("audit-dates", "CreatedDate"),

@@ -25,11 +25,7 @@ fn rows(bench: &Bench) -> usize {
 
 #[tokio::test]
 async fn what_an_org_does_with_difficult_rows_is_found_out_and_nothing_is_left() {
-    let bench = Bench::with(
-        |options| options.audit_fields(true),
-        PARTS,
-    )
-    .await;
+    let bench = Bench::with(|options| options.audit_fields(true), PARTS).await;
     let notes = TempDir::new().unwrap();
     let probing = bench.sink.as_probing().unwrap();
     let probed = probing.probe(&bench.cx, notes.path()).await.unwrap();

@@ -245,7 +245,8 @@ impl<'c> Draft<'c> {
                 row.ok_or_else(absent)?;
                 kept::forget(self.ctx, kind, name).map_err(|e| e.message)?;
             }
-            "PermissionSet" | "Queue" | "RecordType" | "BusinessProcess" | "EntitlementProcess" => {
+            "PermissionSet" => self.drop_permission_set(name)?,
+            "Queue" | "RecordType" | "BusinessProcess" | "EntitlementProcess" => {
                 return Err(format!("the local org cannot delete a {kind}"));
             }
             _ => {
@@ -256,6 +257,39 @@ impl<'c> Draft<'c> {
             }
         }
         self.changed = true;
+        Ok(())
+    }
+
+    /// One that somebody has stays.
+    fn drop_permission_set(&mut self, name: &str) -> Result<(), String> {
+        let find = || -> Result<Option<(i64, bool)>, Refusal> {
+            let Some(number) = self.number("PermissionSet", "Name", name)? else {
+                return Ok(None);
+            };
+            let id = self.ctx.id(self.ctx.object("PermissionSet")?, number);
+            let assignments = self.ctx.object("PermissionSetAssignment")?;
+            for number in self
+                .ctx
+                .pointing("PermissionSetAssignment", "PermissionSetId", &id)?
+            {
+                let row = store::get(self.ctx.db, assignments, number)?;
+                if row.is_some_and(|row| !row.deleted) {
+                    return Ok(Some((number, true)));
+                }
+            }
+            Ok(Some((number, false)))
+        };
+        match find().map_err(|e| e.message)? {
+            None => return Err(format!("No PermissionSet named: {name} found")),
+            Some((_, true)) => {
+                return Err(format!("Permission set {name} is assigned to users"));
+            }
+            Some((number, false)) => {
+                let set = self.ctx.object("PermissionSet").map_err(|e| e.message)?;
+                store::purge(self.ctx.db, set, number).map_err(|e| e.to_string())?;
+            }
+        }
+        self.settings.grants.retain(|known| known.name != name);
         Ok(())
     }
 
