@@ -29,6 +29,12 @@ pub(super) static MIGRATION: Section = Section::new(
             "a name of your own for the target org (`--target-name`)",
         ),
         Setting::new(
+            "field_prefix",
+            Holds::Text,
+            "",
+            "a prefix for the names of the fields that the mapping makes on objects of the org's own; counts when mapping.toml is first written, not for an embedded org",
+        ),
+        Setting::new(
             "gate",
             Holds::Percent,
             "5",
@@ -128,6 +134,8 @@ const GATE: f64 = 5.0;
 pub(super) struct Choices {
     pub(super) workspace: Option<PathBuf>,
     pub(super) target_name: Option<String>,
+    /// A prefix for the names of fields that the mapping makes.
+    pub(super) field_prefix: Option<String>,
     /// In percent.
     pub(super) gate: f64,
     pub(super) undecided: Option<Undecided>,
@@ -266,6 +274,7 @@ impl Choices {
         };
         Ok(Self {
             workspace: given(&args.workspace, "workspace"),
+            field_prefix: told.text("field_prefix").map(str::to_owned),
             target_name: args
                 .target_name
                 .clone()

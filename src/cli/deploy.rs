@@ -188,7 +188,7 @@ impl Deploy<'_> {
 
     #[expect(clippy::print_stdout, reason = "this is the program's own voice")]
     async fn withdraw(&mut self, changes: &Changes, yes: bool) -> Result<Done> {
-        let made = std::mem::take(&mut self.kept.made);
+        let made = self.kept.made.clone();
         if made.is_empty() {
             println!("Nothing in {} was made from here.", changes.name);
             return Ok(Done::Well);
@@ -204,7 +204,6 @@ impl Deploy<'_> {
             json!({"target": changes.name, "target_id": changes.target, "withdraws": made.len()});
         self.note("began", what)?;
         let ticket = self.prepare.withdraw(&self.cx, &made, false).await?;
-        self.kept.made.clone_from(&made);
         let ended = self.follow(ticket, made, true).await?;
         let result = if ended.done { "done" } else { "refused" };
         self.note("ended", json!({"result": result}))?;
@@ -361,10 +360,89 @@ fn outcome(ended: &Prepared) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Mutex;
 
-    #[test]
-    fn a_change_set_says_what_cannot_be_taken_back() {
+    use async_trait::async_trait;
+    use clap::Parser;
+    use deskferry_core::model::Category;
+    use deskferry_core::sink::{Batch, Outcome, Phase};
+
+    use super::*;
+    use crate::cli::args::Args;
+
+    /// A target that notes what it was asked, and whose first answer to a deployment may never come.
+    #[derive(Default)]
+    struct Fake {
+        asked: Mutex<Vec<String>>,
+        dies: Mutex<bool>,
+    }
+
+    impl Fake {
+        fn note(&self, what: impl Into<String>) {
+            self.asked.lock().unwrap().push(what.into());
+        }
+
+        fn asked(&self) -> Vec<String> {
+            std::mem::take(&mut *self.asked.lock().unwrap())
+        }
+    }
+
+    #[async_trait]
+    impl Sink for Fake {
+        async fn check(&self, _: &Context) -> Result<TargetInfo> {
+            Ok(TargetInfo::new("00D000000000001", "Acme"))
+        }
+        fn phases(&self) -> Vec<Phase> {
+            Vec::new()
+        }
+        async fn write(&self, _: &Context, _: Batch) -> Result<Vec<Outcome>> {
+            Ok(Vec::new())
+        }
+        async fn flush(&self, _: &Context) -> Result<Vec<Outcome>> {
+            Ok(Vec::new())
+        }
+        fn as_prepare(&self) -> Option<&dyn Prepare> {
+            Some(self)
+        }
+    }
+
+    #[async_trait]
+    impl Prepare for Fake {
+        async fn changes(&self, _: &Context, _: &[Category]) -> Result<Changes> {
+            Ok(acme())
+        }
+        async fn begin(&self, _: &Context, _: &Changes, trial: bool) -> Result<String> {
+            self.note(if trial { "check" } else { "make" });
+            Ok(format!("0Af{trial}"))
+        }
+        async fn follow(&self, _: &Context, ticket: &str) -> Result<Prepared> {
+            self.note(format!("follow {ticket}"));
+            let trial = ticket == "0Aftrue";
+            if !trial && std::mem::take(&mut *self.dies.lock().unwrap()) {
+                return Err(Error::new(
+                    ErrorKind::Cancelled,
+                    "follow",
+                    "the process ended",
+                ));
+            }
+            Ok(Prepared {
+                done: true,
+                trial,
+                parts: 2,
+                refused: Vec::new(),
+            })
+        }
+        async fn grant(&self, _: &Context, _: &Changes) -> Result<Vec<String>> {
+            self.note("grant");
+            Ok(Vec::new())
+        }
+        async fn withdraw(&self, _: &Context, made: &[Change], _: bool) -> Result<String> {
+            self.note(format!("withdraw {}", made.len()));
+            Ok("0Afgone".to_owned())
+        }
+    }
+
+    fn acme() -> Changes {
         let line = |doing, name: &str, back| Change {
             doing,
             kind: "field".into(),
@@ -372,15 +450,57 @@ mod tests {
             said: String::new(),
             back,
         };
-        let changes = Changes {
-            target: "00D".into(),
+        Changes {
+            target: "00D000000000001".into(),
             name: "Acme".into(),
             lines: vec![
                 line(Doing::New, "Case.A__c", Back::Removed),
                 line(Doing::New, "Case.B", Back::Deactivated),
                 line(Doing::There, "Case.C__c", Back::Stays),
             ],
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_without_a_yes_and_what_was_under_way_is_not_made_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let choices = Choices::of(&Args::parse_from(["program", "deploy"])).unwrap();
+        let fake = Fake::default();
+        let run =
+            async |yes, withdraw| deploy(&choices, &fake, &workspace, &How { yes, withdraw }).await;
+        let place = workspace.make_place_of(&fake.check(&Context::new()).await.unwrap());
+        let place = place.unwrap();
+
+        assert_eq!(run(false, false).await.unwrap(), Done::Well);
+        assert_eq!(fake.asked(), ["check", "follow 0Aftrue"]);
+        assert!(read(&place).unwrap().made.is_empty());
+
+        *fake.dies.lock().unwrap() = true;
+        assert!(run(true, false).await.is_err());
+        assert_eq!(fake.asked().last().unwrap(), "follow 0Affalse");
+        assert_eq!(read(&place).unwrap().open.unwrap().ticket, "0Affalse");
+
+        // It is waited for, and known as made, before anything else is looked at.
+        assert_eq!(run(false, false).await.unwrap(), Done::Well);
+        assert_eq!(fake.asked()[0], "follow 0Affalse");
+        let kept = read(&place).unwrap();
+        assert!(kept.open.is_none());
+        let made: Vec<&str> = kept.made.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(made, ["Case.A__c", "Case.B"]);
+
+        assert_eq!(run(false, true).await.unwrap(), Done::Well);
+        assert!(fake.asked().is_empty(), "it was shown only");
+        assert_eq!(run(true, true).await.unwrap(), Done::Well);
+        assert_eq!(fake.asked(), ["withdraw 2", "follow 0Afgone"]);
+        assert!(read(&place).unwrap().made.is_empty());
+        let trail = Trail::of(&place).check().unwrap();
+        assert!(trail.entries.len() >= 3 && trail.broken.is_none());
+    }
+
+    #[test]
+    fn a_change_set_says_what_cannot_be_taken_back() {
+        let changes = acme();
         let shown = text(&changes);
         assert!(shown.contains("new      field Case.A__c\n"), "{shown}");
         assert!(shown.contains("Case.B (can only be switched off later, never removed)"));

@@ -203,6 +203,9 @@ async fn pull(app: &App, choices: &Choices, mapping: &Path, places: &Places) -> 
     {
         text = super::local::mapping_with(&text, app.source.local.lines);
     }
+    if let Some(prefix) = &choices.field_prefix {
+        text = (app.sink.prefixed)(&text, prefix)?;
+    }
     write_if_missing(mapping, &text)?;
     let picture = (app.sink.pull)(&told, mapping, places.picture.clone()).await?;
     println!(

@@ -225,6 +225,9 @@ async fn ends(app: &App, choices: &Choices, folder: &Path) -> Result<Ends> {
         if !real_source {
             text = super::local::mapping_with(&text, app.source.local.lines);
         }
+        if let Some(prefix) = choices.field_prefix.as_deref().filter(|_| real_sink) {
+            text = (app.sink.prefixed)(&text, prefix)?;
+        }
         write_if_missing(&mapping, &text)?;
         let local =
             super::local::Local::start(app, &choices.world, folder, !real_source, !real_sink)
@@ -258,7 +261,11 @@ async fn ends(app: &App, choices: &Choices, folder: &Path) -> Result<Ends> {
                 return Err(told.missing(address));
             }
         }
-        write_if_missing(&mapping, &(app.sink.mapping)())?;
+        let mut text = (app.sink.mapping)();
+        if let Some(prefix) = &choices.field_prefix {
+            text = (app.sink.prefixed)(&text, prefix)?;
+        }
+        write_if_missing(&mapping, &text)?;
         Ok(Ends {
             source: (app.source.make)(&of_source)?,
             sink: (app.sink.make)(&of_sink, &mapping)?,

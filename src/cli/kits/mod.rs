@@ -82,6 +82,8 @@ pub struct SinkKit {
     pub address: &'static str,
     /// The text of the mapping file that a new workspace gets.
     pub mapping: fn() -> String,
+    /// The text of a mapping file that nobody edited, with a prefix for the names of fields that it makes.
+    pub prefixed: fn(&str, &str) -> Result<String>,
     /// Makes the sink from what was told and a mapping file.
     pub make: fn(&Settings, &Path) -> Result<Arc<dyn Sink>>,
     /// What the administrator must install for a mapping file, and for what the source was found to have.

@@ -20,6 +20,7 @@ pub fn salesforce() -> SinkKit {
         section: &deskferry_sink_salesforce::SETTINGS,
         address: "url",
         mapping: || Mapping::default_text().to_owned(),
+        prefixed: mapping::prefixed,
         make: |told, mapping| {
             let config = SalesforceConfig::from_settings(told)?;
             Ok(Arc::new(Salesforce::new(config, read_mapping(mapping)?)?))

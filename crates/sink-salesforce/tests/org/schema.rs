@@ -194,7 +194,6 @@ async fn what_the_mapping_needs_is_shown_checked_made_seen_and_taken_away_again(
         names(&bare_again, Doing::ByHand),
         ["Case.A_Question", "Case.Trouble"]
     );
-    assert!(bench.only("Case")["Source_Key__c"].is_null());
 }
 
 #[tokio::test]
