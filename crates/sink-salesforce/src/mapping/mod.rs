@@ -50,6 +50,9 @@ pub(crate) fn of_one_target(one: &str, other: &str) -> bool {
     one == other || target(one).is_some_and(|of| Some(of) == target(other))
 }
 
+/// The platform's own lists of a Case of which each record type shows some values. Those of Status are a process's.
+pub(crate) const TYPED_LISTS: [&str; 4] = ["Origin", "Priority", "Reason", "Type"];
+
 /// The field that carries the mark of target and pass.
 pub(crate) const BATCH_MARK: &str = "Migration_Batch__c";
 
@@ -235,7 +238,12 @@ impl Mapping {
     pub(crate) fn case_values(&self) -> BTreeMap<String, Vec<String>> {
         let lines = self.object("Case").into_iter().flat_map(|case| &case.lines);
         let mut all = BTreeMap::new();
-        for line in lines.filter(|line| line.field != "Status" && !line.values.is_empty()) {
+        // Only lists have values that a type could show.
+        let is_list = |line: &&FieldLine| {
+            let made = line.create.as_ref().is_some_and(Create::is_list);
+            made || TYPED_LISTS.contains(&line.field.as_str())
+        };
+        for line in lines.filter(is_list).filter(|line| !line.values.is_empty()) {
             let mut values: Vec<String> = Vec::new();
             for value in line.values.values().filter_map(Value::as_str) {
                 if !values.iter().any(|known| known == value) {

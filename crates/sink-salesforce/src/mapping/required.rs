@@ -98,6 +98,13 @@ pub(crate) struct Create {
     relationship: Option<String>,
 }
 
+impl Create {
+    /// Whether it makes a list of values.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.kind.as_str(), "Picklist" | "MultiselectPicklist")
+    }
+}
+
 impl Default for Create {
     /// A custom field about which the mapping says nothing: one line of text.
     fn default() -> Self {

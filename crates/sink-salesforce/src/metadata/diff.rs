@@ -6,7 +6,7 @@ use deskferry_core::prepare::{Back, Change, Doing};
 use serde_json::Value;
 
 use super::{Contents, PERMISSION_SET, PackageFile, values};
-use crate::mapping::{FieldSpec, Mapping};
+use crate::mapping::{FieldSpec, Mapping, TYPED_LISTS};
 
 /// What an org has of what a mapping may need.
 #[derive(Debug, Default)]
@@ -217,8 +217,8 @@ impl Diff<'_> {
         for field in fields.into_iter().flatten() {
             let name = field["name"].as_str().unwrap_or_default();
             let lists = matches!(field["type"].as_str(), Some("picklist" | "multipicklist"));
-            let narrowed = shown.contains_key(name) || field["custom"] == true;
-            if lists && name != "Status" && narrowed {
+            let narrowed = TYPED_LISTS.contains(&name) || field["custom"] == true;
+            if lists && narrowed {
                 add_missing(
                     shown.entry(name.to_owned()).or_default(),
                     self.standing.values("Case", name),

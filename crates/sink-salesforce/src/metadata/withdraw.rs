@@ -18,7 +18,7 @@ impl Contents {
             .filter(|line| is_removed(line) && line.kind == "object")
             .map(|line| line.name.as_str())
             .collect();
-        let mut gone: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut gone: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for line in made.iter().filter(|line| is_removed(line)) {
             let kind = match line.kind.as_str() {
                 "field" => "CustomField",
@@ -33,7 +33,12 @@ impl Contents {
             if kind == "CustomField" && of.is_some_and(|of| objects.contains(&of)) {
                 continue;
             }
-            gone.entry(kind).or_default().push(&line.name);
+            // Fields of tasks are defined where those of events are.
+            let name = match line.name.split_once('.') {
+                Some((object, field)) => format!("{}.{field}", xml::place_of(object)),
+                None => line.name.clone(),
+            };
+            gone.entry(kind).or_default().push(name);
         }
         let off: Vec<&RecordTypeSpec> = types
             .iter()
@@ -53,7 +58,7 @@ impl Contents {
             .collect();
         let mut manifest = BTreeMap::new();
         if !listed.is_empty() {
-            manifest.insert("RecordType", listed.iter().map(String::as_str).collect());
+            manifest.insert("RecordType", listed);
         }
         let mut files = vec![
             file("package.xml", package(&manifest)),
@@ -66,7 +71,7 @@ impl Contents {
     }
 }
 
-fn package(members: &BTreeMap<&str, Vec<&str>>) -> String {
+fn package(members: &BTreeMap<&str, Vec<String>>) -> String {
     let mut xml = Xml::new("Package");
     for (kind, names) in members {
         xml.line(1, "<types>");
@@ -101,6 +106,7 @@ mod tests {
         let made = [
             line(Doing::New, "field", "Case.Mine__c", Back::Removed),
             line(Doing::There, "field", "Case.Theirs__c", Back::Stays),
+            line(Doing::New, "field", "Task.Call__c", Back::Removed),
             line(Doing::New, "object", "Thing__c", Back::Removed),
             line(Doing::New, "field", "Thing__c.Of__c", Back::Removed),
             line(Doing::Extended, "values", "Case.Status", Back::Deactivated),
@@ -117,7 +123,7 @@ mod tests {
         let files = Contents::withdrawn(&made, &[known("Ours"), known("Other")]);
         let text = |path: &str| &files.iter().find(|f| f.path == path).unwrap().content;
         let gone = text("destructiveChanges.xml");
-        for name in ["Case.Mine__c", "Thing__c", "Set"] {
+        for name in ["Case.Mine__c", "Activity.Call__c", "Thing__c", "Set"] {
             assert!(
                 gone.contains(&format!("<members>{name}</members>")),
                 "{name}"
