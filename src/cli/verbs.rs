@@ -79,14 +79,14 @@ pub(super) async fn perform(app: &App, args: Args) -> Result<Done> {
             preflight(app, choices, &folder, compare).await
         }
         Verb::Deploy { yes, withdraw } => {
-            let folder = workspace_of_a_run(choices)?;
+            let folder = needed(choices)?;
             let workspace = Workspace::open(&folder)?;
             let ends = ends(app, choices, &folder).await?;
             let how = super::deploy::How { yes, withdraw };
             super::deploy::deploy(choices, ends.sink.as_ref(), &workspace, &how).await
         }
         Verb::Probe { yes } => {
-            let folder = workspace_of_a_run(choices)?;
+            let folder = needed(choices)?;
             let workspace = Workspace::open(&folder)?;
             let ends = ends(app, choices, &folder).await?;
             super::probe::probe(choices, ends.sink.as_ref(), &workspace, yes).await

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deskferry_core::prepare::Change;
+use deskferry_core::prepare::{Change, Doing};
 
 use super::xml::{self, Xml};
 use super::{Contents, PackageFile};
@@ -44,7 +44,10 @@ impl Contents {
             .iter()
             .filter(|known| {
                 let full = format!("{}.{}", known.object, known.name);
-                let same = |line: &Change| line.kind == "record type" && line.name == full;
+                // One that was there before is somebody else's.
+                let same = |line: &Change| {
+                    line.doing == Doing::New && line.kind == "record type" && line.name == full
+                };
                 made.iter().any(same)
             })
             .collect();
@@ -87,7 +90,7 @@ fn package(members: &BTreeMap<&str, Vec<String>>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use deskferry_core::prepare::{Back, Doing};
+    use deskferry_core::prepare::Back;
 
     use super::*;
 
@@ -111,6 +114,7 @@ mod tests {
             line(Doing::New, "field", "Thing__c.Of__c", Back::Removed),
             line(Doing::Extended, "values", "Case.Status", Back::Deactivated),
             line(Doing::New, "record type", "Case.Ours", Back::Deactivated),
+            line(Doing::Extended, "record type", "Case.Other", Back::Stays),
             line(Doing::New, "permission set", "Set", Back::Removed),
         ];
         let known = |name: &str| RecordTypeSpec {
