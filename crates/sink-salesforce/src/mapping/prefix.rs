@@ -29,12 +29,17 @@ pub fn prefixed(text: &str, prefix: &str) -> Result<String> {
             let object = table.trim_end_matches(']').strip_suffix(".fields");
             shared = object.is_some_and(|object| !object.ends_with("__c"));
         }
-        let named = line
+        // Lines that are offered as comments are to be taken over as they are.
+        let (mark, said) = match line.strip_prefix("# ") {
+            Some(said) => ("# ", said),
+            None => ("", line),
+        };
+        let named = said
             .split_once(" = {")
             .filter(|(name, rest)| shared && is_made(name, rest));
         match named {
             Some((name, rest)) => {
-                out.push_str(&format!("{prefix}_{name} = {{"));
+                out.push_str(&format!("{mark}{prefix}_{name} = {{"));
                 out.push_str(&labelled(name, rest));
             }
             None => out.push_str(line),
@@ -47,7 +52,9 @@ pub fn prefixed(text: &str, prefix: &str) -> Result<String> {
 
 /// Whether a line makes a field whose name is free to choose.
 fn is_made(name: &str, rest: &str) -> bool {
-    name.ends_with("__c")
+    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name
+        && name.ends_with("__c")
         && rest.contains("create = {")
         && ![SOURCE_KEY, BATCH_MARK].contains(&name)
 }
