@@ -19,10 +19,10 @@ use crate::client::query::RETRIEVED;
 use crate::load::{Run, articles, calls, cases, files, mails, moment, rows};
 use crate::mapping::build::is_id_list;
 use crate::mapping::{BATCH_MARK, of_one_target};
+use crate::probe::Learned;
 use expected::Expected;
 pub(crate) use expected::{Wanted, of as expected_of};
 pub(crate) use rules::{Place, Rule, explain, same};
-use crate::probe::Learned;
 
 /// How many mails are read back in one request: each may have two bodies of 128 KiB.
 const MAILS_AT_ONCE: usize = 200;
@@ -449,7 +449,10 @@ fn compare(
                 _ => None,
             };
             let explained = explain(sent, stands, place);
-            match explained.or_else(|| rules::amended(amended, field)).or_else(seen) {
+            match explained
+                .or_else(|| rules::amended(amended, field))
+                .or_else(seen)
+            {
                 Some(rule) => Finding::Explained {
                     rule: rule.name().to_owned(),
                 },
