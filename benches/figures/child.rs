@@ -13,9 +13,9 @@ use deskferry::report::Report;
 use deskferry::salesforce::{Mapping, Salesforce, SalesforceConfig};
 use serde::{Deserialize, Serialize};
 
-use super::mapping;
 use super::scene::mapping_text;
 use super::table::{Watch, peak_mebibytes};
+use super::{beside, mapping};
 
 /// The variable that holds a task.
 pub(crate) const VARIABLE: &str = "DESKFERRY_FIGURES_TASK";
@@ -55,6 +55,7 @@ pub(crate) fn perform(task: &Task) {
     let json = runtime.block_on(async {
         match task.what.as_str() {
             "map" => serde_json::to_string(&mapping::write(task).await),
+            "people" => serde_json::to_string(&beside::people(task).await),
             what => serde_json::to_string(&migrate(task, what).await),
         }
     });

@@ -11,6 +11,7 @@
 //! | `stage` | a platform's JSON to the durable stage | `records` |
 //! | `ledger` | outcomes made durable, keys looked up | `rows` |
 //! | `mapping` | records written by the sink, by the form of their bodies | `mails` |
+//! | `beside` | contacts and cases by bulk jobs: this sink beside other people's clients | `rows` (of each) |
 //! | `requests` | requests of a full read against the least possible | `conversations` (a second world of that size), `articles` |
 //! | `run` | a whole migration: records a second, processor time and memory of the migrating process alone | `conversations`, `articles` (loaded into Knowledge) |
 //! | `memory` | its peak memory with large files | `files`, `megabytes` |
@@ -27,6 +28,7 @@
     reason = "a program whose output is its purpose"
 )]
 
+mod beside;
 mod child;
 mod kills;
 mod kustomer;
@@ -61,6 +63,7 @@ const FIGURES: [(&str, Figure); 10] = [
     ("stage", stage::figure),
     ("ledger", ledger::figure),
     ("mapping", mapping::figure),
+    ("beside", beside::figure),
     ("requests", requests::figure),
     ("run", whole::run),
     ("memory", whole::memory),

@@ -158,11 +158,11 @@ pub(crate) async fn write(task: &Task) -> [Vec<Took>; 2] {
     [alone, took]
 }
 
-struct Writing {
-    cx: Context,
-    sink: deskferry::salesforce::Salesforce,
-    journal: Arc<MemoryJournal>,
-    blobs: Arc<FolderBlobs>,
+pub(crate) struct Writing {
+    pub(crate) cx: Context,
+    pub(crate) sink: deskferry::salesforce::Salesforce,
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) blobs: Arc<FolderBlobs>,
 }
 
 impl Writing {
@@ -207,7 +207,7 @@ impl Writing {
         }
     }
 
-    async fn write(
+    pub(crate) async fn write(
         &self,
         phase: &'static str,
         records: Vec<Record>,
@@ -246,13 +246,13 @@ impl Writing {
     }
 }
 
-fn day() -> DateTime<Utc> {
+pub(crate) fn day() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339("2024-05-06T07:08:09Z")
         .expect("a time")
         .to_utc()
 }
 
-fn conversation(n: u64) -> Record {
+pub(crate) fn conversation(n: u64) -> Record {
     let mut meta = Meta::new(mass::tenant().key(RecordKind::Conversation, n));
     meta.created_at = Some(day());
     meta.updated_at = Some(day());
