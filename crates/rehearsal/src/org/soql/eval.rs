@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::check::{check, check_path, children, field, object, relationship, restricted};
 use super::cursor;
 use super::filter::{by_order, holds, operand_value, parent, path_value};
-use super::{Expr, Item, Literal, Operand, Operator, Query, Select, Typeof, What};
+use super::{Expr, Item, Literal, Operand, Operator, Order, Query, Select, Typeof, What};
 use crate::org::engine::Ctx;
 use crate::org::error::Refusal;
 use crate::org::read;
@@ -192,35 +192,29 @@ fn ordered(
         .then(|| query.limit.map(|limit| limit + query.offset))
         .flatten()
         .unwrap_or(usize::MAX);
-    let mut kept: Vec<(Vec<Value>, i64)> = Vec::new();
+    // Numbers alone: of a large object there are many.
+    let (mut numbers, mut keys): (Vec<i64>, Vec<Vec<Value>>) = (Vec::new(), Vec::new());
     if enough > 0 {
         visit(ctx, object, within, |row| {
             if !fits(ctx, object, row, filter, with_deleted)? {
                 return Ok(true);
             }
-            let order = if is_sorted {
-                &[]
-            } else {
-                query.order.as_slice()
-            };
-            let keys = order
-                .iter()
-                .map(|order| sort_key(ctx, object, row, &order.operand))
-                .collect::<Result<_, _>>()?;
-            kept.push((keys, row.number));
-            Ok(kept.len() < enough)
+            if !is_sorted {
+                let key = |order: &Order| sort_key(ctx, object, row, &order.operand);
+                keys.push(query.order.iter().map(key).collect::<Result<_, _>>()?);
+            }
+            numbers.push(row.number);
+            Ok(numbers.len() < enough)
         })?;
     }
     if !is_sorted {
+        let mut kept: Vec<(Vec<Value>, i64)> = keys.into_iter().zip(numbers).collect();
         kept.sort_by(|(a, x), (b, y)| by_order(&query.order, a, b).then(x.cmp(y)));
+        numbers = kept.into_iter().map(|(_, number)| number).collect();
     }
     let limit = query.limit.unwrap_or(usize::MAX);
-    Ok(kept
-        .into_iter()
-        .skip(query.offset)
-        .take(limit)
-        .map(|(_, number)| number)
-        .collect())
+    numbers.truncate(query.offset.saturating_add(limit));
+    Ok(numbers.split_off(query.offset.min(numbers.len())))
 }
 
 /// What a row is put in order by. Ids mind their case, or who goes on behind the last one would miss rows.
