@@ -74,7 +74,11 @@ fn sheet(ground: &Ground<'_>, conversation: &Conversation, key: &str) -> Sheet {
         .rating
         .map(|rating| world.platform.rating(rating));
     sheet.text("Source_Satisfaction__c", &rating.unwrap_or_default(), 80);
-    sheet.text("Source_Segment__c", world.platform.segment(conversation), 255);
+    sheet.text(
+        "Source_Segment__c",
+        world.platform.segment(conversation),
+        255,
+    );
     super::figures::figures(ground, conversation, &mut sheet);
     sheet.set("Original_Created_Date__c", Want::Time(conversation.created));
     sheet.set(

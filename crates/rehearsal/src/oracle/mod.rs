@@ -39,8 +39,8 @@ pub use self::dump::{OrgDump, RemoteOrg};
 pub use self::figures::Figure;
 use self::people::{Contacts, Users};
 pub use self::platform::{
-    Asapp, AsappServices, Kayako, KayakoClassic, Kustomer, Platform, SeenArticle, SeenCategory, SeenText,
-    Standing, Trengo, Urgency, usual_channel, usual_value,
+    Asapp, AsappServices, Kayako, KayakoClassic, Kustomer, Platform, SeenArticle, SeenCategory,
+    SeenText, Standing, Trengo, Urgency, usual_channel, usual_value,
 };
 use self::seen::Seen;
 use self::want::{Row, field, short};

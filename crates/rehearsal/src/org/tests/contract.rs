@@ -946,8 +946,8 @@ fn every_documented_change_is_performed() {
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     for rule in rules {
-        // The sink's own doing: the platform refuses such a date.
-        if rule != "clamped" {
+        // The sink's own doing, what a later update leaves as it was, and what one org alone was seen to do.
+        if !["clamped", "amended", "probed"].contains(&rule) {
             assert!(
                 CHANGES.iter().any(|(known, ..)| *known == rule),
                 "{rule} has no case"
