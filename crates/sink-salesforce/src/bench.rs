@@ -119,6 +119,9 @@ impl<'a> Mapper<'a> {
             };
             build::row(lines, object, &facts, Leftovers::new(), self.now)
         };
-        Ok(text::split(&whole).iter().map(row).collect())
+        Ok(text::split_at(&whole, text::COMMENT_BUDGET)
+            .iter()
+            .map(row)
+            .collect())
     }
 }
