@@ -15,6 +15,7 @@ mod kayako_input;
 mod kills;
 mod knowledge;
 mod kustomer;
+mod objects;
 mod owners;
 mod plan;
 mod program;

@@ -16,8 +16,39 @@ pub trait Forecast: Send + Sync {
     /// Reading the same batch back.
     fn verify(&self, phase: &str, records: &[Loaded]) -> Effort;
 
+    /// The ways that each of these records could go by choice of people, the chosen one among them. Nothing where there is no choice.
+    fn ways(&self, _phase: &str, _records: &[Loaded]) -> Vec<Way> {
+        Vec::new()
+    }
+
+    /// What carrying so many rows of so many bytes by one of these ways takes, and what is lost by it, for people.
+    fn by_way(&self, _way: &str, _rows: u64, _bytes: u64) -> (Effort, &'static str) {
+        (Effort::default(), "")
+    }
+
     /// What was taken for granted: a line each, for people.
     fn assumptions(&self) -> Vec<String>;
+}
+
+/// What some records would become by one of several ways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// What the records are, for people: a channel, `notes`.
+    pub of: String,
+    /// The way, as the choice names it.
+    pub way: &'static str,
+    /// Whether it is the chosen one.
+    pub chosen: bool,
+    /// How many records these are.
+    pub records: u64,
+    /// Rows.
+    pub rows: u64,
+    /// About the bytes that travel.
+    pub bytes: u64,
+    /// Bytes of the target's storage that the rows take.
+    pub data_bytes: u64,
+    /// Bytes of the target's storage that files take which only this way makes.
+    pub file_bytes: u64,
 }
 
 /// What something takes.

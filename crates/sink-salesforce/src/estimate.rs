@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deskferry_core::forecast::{Effort, Forecast};
+use deskferry_core::forecast::{Effort, Forecast, Way};
 use deskferry_core::key::RecordKind;
 use deskferry_core::model::{Article, Message, Record};
 use deskferry_core::report::Span;
@@ -57,6 +57,23 @@ impl Forecast for Salesforce {
 
     fn verify(&self, phase: &str, records: &[Loaded]) -> Effort {
         self.ways().verify(self.mapping(), phase, records)
+    }
+
+    fn ways(&self, phase: &str, records: &[Loaded]) -> Vec<Way> {
+        if phase != "messages" {
+            return Vec::new();
+        }
+        let messages = records.iter().filter_map(message_of);
+        messages.flat_map(|m| ways_of(self.mapping(), m)).collect()
+    }
+
+    fn by_way(&self, way: &str, rows: u64, bytes: u64) -> (Effort, &'static str) {
+        match Route::named(way) {
+            // Posts do not go by jobs.
+            Some(route @ Route::Post) => (self.ways().inserts(0, rows, bytes), lost(route)),
+            Some(route) => (self.ways().inserts(rows, 0, bytes), lost(route)),
+            None => (Effort::default(), ""),
+        }
     }
 
     fn assumptions(&self) -> Vec<String> {
@@ -283,6 +300,62 @@ impl Ways {
     }
 }
 
+/// What is lost by a way.
+const fn lost(route: Route) -> &'static str {
+    match route {
+        Route::Mail => {
+            "who wrote it but for the name, what a call has besides; reports on mails count it"
+        }
+        Route::Comment => {
+            "HTML, customers as authors, order within a second, what a call has besides"
+        }
+        Route::Post => "as comments; author and time where we may not set them",
+        Route::Row => "nothing",
+        Route::Task => "nothing; archived by the platform when over a year old",
+    }
+}
+
+/// The ways that a message could go, where there is a choice.
+fn ways_of(mapping: &Mapping, message: &Message) -> Vec<Way> {
+    let Some((of, offered)) = mapping.offered(message) else {
+        return Vec::new();
+    };
+    let chosen = mapping.route(message);
+    let way = |route: &Route| {
+        let (rows, bytes, data, file) = weight(*route, message);
+        Way {
+            of: of.clone(),
+            way: route.name(),
+            chosen: *route == chosen,
+            records: 1,
+            rows,
+            bytes,
+            data_bytes: data,
+            file_bytes: file,
+        }
+    };
+    offered.iter().map(way).collect()
+}
+
+/// Rows, bytes that travel, bytes of storage for rows and for files.
+fn weight(route: Route, message: &Message) -> (u64, u64, u64, u64) {
+    let spoken = |budget| {
+        let (rows, bytes) = comments_of(message, budget);
+        (rows, bytes, rows * ROW_BYTES, 0)
+    };
+    match route {
+        Route::Comment => spoken(text::COMMENT_BUDGET),
+        Route::Post => spoken(text::POST_BUDGET),
+        Route::Row | Route::Task => (1, size_of(message), ROW_BYTES, 0),
+        Route::Mail => {
+            let texts: usize = bodies(message).map(|text| text.len().min(BODY)).sum();
+            let longest = longest_body(message);
+            let file = if longest > BODY { longest as u64 } else { 0 };
+            (1, size_of(message), ROW_BYTES.max(texts as u64), file)
+        }
+    }
+}
+
 /// The rows of records of custom objects, pairs included.
 fn objects(mapping: &Mapping, records: &[Loaded]) -> u64 {
     let rows = records.iter().map(|loaded| match &loaded.record {
@@ -455,6 +528,7 @@ fn either(one: Effort, other: Effort) -> Effort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::facts::comment::tests::message;
 
     #[test]
     fn rows_go_by_collections_until_there_are_enough_for_a_job() {
@@ -477,6 +551,37 @@ mod tests {
             );
             assert_eq!(effort.data_bytes, (fit + other) * ROW_BYTES);
         }
+    }
+
+    #[test]
+    fn every_way_that_is_offered_is_weighed_and_the_chosen_one_marked() {
+        let mapping = Mapping::default_text().replace("# calls = \"task\"", "calls = \"task\"");
+        let mapping = Mapping::parse(&mapping).unwrap();
+        let mut said = message("Ann");
+        said.body.text = Some("a & b ".repeat(1_000));
+        let shown = |message: &Message| -> Vec<(String, &'static str, bool, u64)> {
+            let ways = ways_of(&mapping, message).into_iter();
+            ways.map(|way| (way.of, way.way, way.chosen, way.rows))
+                .collect()
+        };
+        let line = |of: &str, way, chosen, rows| (of.to_owned(), way, chosen, rows);
+        assert_eq!(
+            shown(&said),
+            [
+                line("chat", "case-comment", true, 3),
+                line("chat", "conversation-message", false, 1),
+                line("chat", "email-message", false, 1),
+                line("chat", "feed-item", false, 2),
+            ]
+        );
+        said.call = Some(deskferry_core::model::Call::default());
+        assert_eq!(shown(&said)[0], line("calls", "task", true, 1));
+        said.call = None;
+        said.direction = deskferry_core::model::Direction::Internal;
+        assert_eq!(shown(&said).len(), 3);
+        said.channel.is = deskferry_core::model::ChannelKind::Email;
+        said.direction = deskferry_core::model::Direction::In;
+        assert!(shown(&said).is_empty(), "mails are mails");
     }
 
     #[test]

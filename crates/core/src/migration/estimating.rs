@@ -1,5 +1,6 @@
 //! What a load would take: the walk of a load, with nobody at its end.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +19,7 @@ use crate::forecast::{Effort, Forecast};
 use crate::key::RecordId;
 use crate::ledger::{Ledger, LedgerJournal, SqliteLedger};
 use crate::owners::Undecided;
-use crate::report::{Estimate, EstimateStep, OwnerWait, Span};
+use crate::report::{Estimate, EstimateChoice, EstimateStep, OwnerWait, Span};
 use crate::sink::{Batch, Phase, Sink, Verdict};
 use crate::stage::Stage;
 
@@ -117,6 +118,7 @@ async fn weigh(
     push(&mut estimate, "begin", 0, begin, 1);
     let mut verify = (0, Effort::default());
     let mut side_by_side = 1;
+    let mut ways: Ways = Ways::new();
     for phase in load::all_phases(sink.phases()) {
         let weigher = Weigher {
             forecast,
@@ -135,12 +137,31 @@ async fn weigh(
             state.write,
             at_once,
         );
+        ways.extend(state.ways);
         verify = (verify.0 + state.records, verify.1.plus(state.verify));
         side_by_side = side_by_side.max(at_once);
     }
     push(&mut estimate, "verify", verify.0, verify.1, side_by_side);
+    estimate.choices = ways.into_iter().map(|way| choice(forecast, way)).collect();
     estimate.assumptions = forecast.assumptions();
     Ok(estimate)
+}
+
+/// Ways by what goes and how, each with the records and the bytes that travel.
+type Ways = BTreeMap<(String, &'static str), (EstimateChoice, u64)>;
+
+fn choice(
+    forecast: &dyn Forecast,
+    ((_, way), (mut choice, bytes)): ((String, &'static str), (EstimateChoice, u64)),
+) -> EstimateChoice {
+    let (effort, lost) = forecast.by_way(way, choice.rows, bytes);
+    choice.requests = effort.requests;
+    choice.seconds = Span::new(
+        effort.millis.least.div_ceil(1_000),
+        effort.millis.most.div_ceil(1_000),
+    );
+    choice.lost = lost.to_owned();
+    choice
 }
 
 /// Adds a step whose batches go so many at once: at the best that divides its time, at the worst it does not help.
@@ -163,6 +184,7 @@ struct Weighed {
     records: u64,
     write: Effort,
     verify: Effort,
+    ways: Ways,
 }
 
 struct Weigher<'a> {
@@ -185,10 +207,21 @@ impl Visitor for Weigher<'_> {
     async fn visit(&self, _: &Context, phase: &Phase, batch: Batch) -> Result<()> {
         let write = self.forecast.write(phase.name, &batch.records);
         let verify = self.forecast.verify(phase.name, &batch.records);
+        let ways = self.forecast.ways(phase.name, &batch.records);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.records += batch.records.len() as u64;
         state.write = state.write.plus(write);
         state.verify = state.verify.plus(verify);
+        for way in ways {
+            let new = || (EstimateChoice::new(&way.of, way.way, way.chosen), 0);
+            let place = (way.of.clone(), way.way);
+            let (sum, bytes) = state.ways.entry(place).or_insert_with(new);
+            sum.records += way.records;
+            sum.rows += way.rows;
+            sum.data_bytes += way.data_bytes;
+            sum.file_bytes += way.file_bytes;
+            *bytes += way.bytes;
+        }
         Ok(())
     }
 }

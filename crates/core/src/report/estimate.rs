@@ -17,8 +17,70 @@ pub struct Estimate {
     pub data_bytes: u64,
     /// Bytes of files: those that are read, or the target's storage that they will take.
     pub file_bytes: u64,
+    /// What else could be done by choice, and what it would take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<EstimateChoice>,
     /// What was taken for granted.
     pub assumptions: Vec<String>,
+}
+
+/// One way among several that some records could go, beside the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EstimateChoice {
+    /// What the records are: a channel, `notes`.
+    pub of: String,
+    /// The way, as the choice names it.
+    pub way: String,
+    /// Whether it is the chosen one.
+    pub chosen: bool,
+    /// How many records there are of this.
+    pub records: u64,
+    /// Rows that they become.
+    pub rows: u64,
+    /// Bytes of the target's storage that the rows take.
+    pub data_bytes: u64,
+    /// Bytes of the target's storage that files take which only this way makes.
+    pub file_bytes: u64,
+    /// Requests, were these rows alone.
+    pub requests: Span,
+    /// Seconds, were these rows alone.
+    pub seconds: Span,
+    /// What is lost, for people.
+    pub lost: String,
+}
+
+impl EstimateChoice {
+    /// One way, as yet without anything.
+    pub fn new(of: impl Into<String>, way: impl Into<String>, chosen: bool) -> Self {
+        Self {
+            of: of.into(),
+            way: way.into(),
+            chosen,
+            records: 0,
+            rows: 0,
+            data_bytes: 0,
+            file_bytes: 0,
+            requests: Span::default(),
+            seconds: Span::default(),
+            lost: String::new(),
+        }
+    }
+
+    fn line(&self) -> String {
+        let mark = if self.chosen { "*" } else { " " };
+        format!(
+            "{mark} {:<14}{:<22}{:>9}{:>12}{:>12}{:>18}{:>20}  {}",
+            self.of,
+            self.way,
+            self.rows,
+            size(self.data_bytes),
+            size(self.file_bytes),
+            span(self.requests, |n| n.to_string()),
+            span(self.seconds, time),
+            self.lost
+        )
+    }
 }
 
 /// One step of an [`Estimate`].
@@ -190,6 +252,16 @@ impl Estimate {
             0 => writeln!(out, "files: {files}"),
             rows => writeln!(out, "storage: {} for rows, {files} for files", size(rows)),
         };
+        if !self.choices.is_empty() {
+            let _ = writeln!(
+                out,
+                "by choice (* is chosen):\n  {:<14}{:<22}{:>9}{:>12}{:>12}{:>18}{:>20}  lost",
+                "of", "as", "rows", "data", "files", "requests", "time"
+            );
+        }
+        for choice in &self.choices {
+            let _ = writeln!(out, "{}", choice.line());
+        }
         for assumption in &self.assumptions {
             let _ = writeln!(out, "assumed: {assumption}");
         }

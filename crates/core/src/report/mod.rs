@@ -15,7 +15,7 @@ mod waits;
 
 pub(crate) use discovery::oddities;
 pub use discovery::{About, Discovery, FieldFound, FileFound, KindFound, Oddity, SizeBand};
-pub use estimate::{Allowance, Estimate, EstimateStep, Limits, Span};
+pub use estimate::{Allowance, Estimate, EstimateChoice, EstimateStep, Limits, Span};
 pub use inventory::{Inventory, InventoryEntry, InventoryGroup};
 pub use outlook::{LATELY, Outlook};
 pub use pulse::{Beat, Pulse, Used};

@@ -8,12 +8,14 @@ use super::files::unavailable;
 use super::html;
 use super::want::{Row, field, moment, same_id, short};
 use super::words::{bare, clean, collapsed, encoded, file_name};
-use super::{Difference, Findings, Ground};
+use super::{Difference, Findings, Ground, calls};
 use crate::world::{Author, Conversation, Message, MessageKind};
 
 const OBJECT: &str = "CaseComment";
 /// What the platform takes, in bytes once encoded.
 const LARGEST: usize = 4_000;
+/// The same of a post.
+const LARGEST_POST: usize = 10_000;
 
 /// Comments by Case.
 pub(super) struct Comments {
@@ -30,6 +32,22 @@ impl Comments {
                 .push(row);
         }
         Self { by_case }
+    }
+
+    /// Posts that people wrote, read as comments.
+    pub(super) fn of_posts(rows: Vec<Row>) -> Self {
+        let mut posts = Vec::new();
+        for mut row in rows {
+            if !matches!(field(&row, "Type"), "" | "TextPost") {
+                continue;
+            }
+            let seen = field(&row, "Visibility") == "AllUsers";
+            let body = row.remove("Body").unwrap_or_default();
+            row.insert("CommentBody".to_owned(), body);
+            row.insert("IsPublished".to_owned(), seen.into());
+            posts.push(row);
+        }
+        Self::load(posts)
     }
 
     /// Comments on migrated Cases that nothing expected.
@@ -159,7 +177,7 @@ fn is_published(row: &Row) -> bool {
 
 /// The comment that a message becomes, if it becomes one.
 fn wanted(ground: &Ground<'_>, message: &Message) -> Option<Wanted> {
-    if message.mail.is_some() || message.is_elsewhere() {
+    if message.mail.is_some() || message.is_elsewhere() || calls::is_call(ground, message) {
         return None;
     }
     let text = match message
@@ -360,10 +378,14 @@ fn details(ground: &Ground<'_>, wanted: &Wanted, found: &Found, out: &mut Findin
             );
         }
         let size = encoded(field(row, "CommentBody"));
-        if size > LARGEST {
+        let largest = match ground.options.posts {
+            true => LARGEST_POST,
+            false => LARGEST,
+        };
+        if size > largest {
             wrong(
                 "CommentBody",
-                &format!("at most {LARGEST} bytes"),
+                &format!("at most {largest} bytes"),
                 &size.to_string(),
             );
         }
@@ -371,7 +393,12 @@ fn details(ground: &Ground<'_>, wanted: &Wanted, found: &Found, out: &mut Findin
             continue;
         }
         let due = wanted.sent + Duration::seconds(i64::try_from(place).unwrap_or(0));
-        for name in ["CreatedDate", "LastModifiedDate"] {
+        // A post keeps the date of its making alone.
+        let kept = match ground.options.posts {
+            true => &["CreatedDate"][..],
+            false => &["CreatedDate", "LastModifiedDate"],
+        };
+        for name in kept.iter().copied() {
             if moment(field(row, name)) != Some(due) {
                 wrong(name, &due.to_rfc3339(), field(row, name));
             }

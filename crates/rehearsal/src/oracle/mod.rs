@@ -14,6 +14,7 @@
 
 mod articles;
 mod bodies;
+mod calls;
 mod cases;
 mod comments;
 mod dump;
@@ -79,6 +80,12 @@ pub struct OracleOptions {
     pub tolerated_keys: BTreeSet<String>,
     /// Where articles were loaded: the org's languages by the world's.
     pub languages: Option<BTreeMap<String, String>>,
+    /// Whether messages that are no mails stand as posts on their cases instead of as comments.
+    pub posts: bool,
+    /// Whether telephone calls stand as tasks.
+    pub calls: bool,
+    /// Whether people without a company who asked for nothing stand as leads.
+    pub leads: bool,
     /// Where cases were given record types: by `type`, `channel` or `segment`, and the id of the type for each word in lower case, `*` for
     /// every other one and for none. By anything else no type is looked at.
     pub record_types: Option<(String, BTreeMap<String, String>)>,
@@ -102,6 +109,9 @@ impl OracleOptions {
             merged_into: true,
             tolerated_keys: BTreeSet::new(),
             languages: None,
+            posts: false,
+            calls: false,
+            leads: false,
             record_types: None,
         }
     }
@@ -336,9 +346,11 @@ impl Oracle {
         let (accounts, contacts, mut cases) =
             (table("Account")?, table("Contact")?, table("Case")?);
         let (mut mails, mut versions) = (table("EmailMessage")?, table("ContentVersion")?);
+        let (leads, mut calls) = (table("Lead")?, table("Task")?);
         let users = Users::load(world, &self.options, rows(dump, "User")?);
         let ids = cases.ids();
         let accounts = people::accounts(world, &self.options, accounts, &mut out);
+        let contacts = (contacts, leads);
         let contacts = people::contacts(world, &self.options, &accounts, contacts, &mut out);
         let ground = Ground {
             world,
@@ -354,7 +366,10 @@ impl Oracle {
         };
         let mut links = files::Links::load(rows(dump, "ContentDocumentLink")?);
         let mut relations = mails::Relations::load(rows(dump, "EmailMessageRelation")?);
-        let mut comments = comments::Comments::load(rows(dump, "CaseComment")?);
+        let mut comments = match self.options.posts {
+            true => comments::Comments::of_posts(rows(dump, "FeedItem")?),
+            false => comments::Comments::load(rows(dump, "CaseComment")?),
+        };
         let shown = files::Shown::of(&versions);
         let mail_ids = mails.ids();
         for conversation in world
@@ -388,6 +403,7 @@ impl Oracle {
             );
             if let Some(case) = &case {
                 comments::compare(&ground, conversation, case, &mut comments, &mut out);
+                calls::compare(&ground, conversation, case, &mut calls, &mut out);
             }
         }
         articles::compare(
@@ -409,7 +425,7 @@ impl Oracle {
                 out.extra(table.object, field(row, "Id"));
             }
         }
-        for table in [cases, mails, versions] {
+        for table in [cases, mails, versions, calls] {
             table.rest_is_extra(&mut out);
         }
         links.rest_is_extra(&mut out);

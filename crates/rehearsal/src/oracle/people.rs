@@ -267,7 +267,7 @@ fn is_site_of(website: &str, company: &Company) -> bool {
 /// Contacts by person and by address.
 #[derive(Default)]
 pub(super) struct Contacts {
-    by_person: HashMap<u64, String>,
+    pub(super) by_person: HashMap<u64, String>,
     by_email: HashMap<String, String>,
     /// Account of a Contact's row.
     account: HashMap<String, String>,
@@ -298,7 +298,7 @@ pub(super) fn contacts(
     world: &Seen<'_>,
     options: &OracleOptions,
     accounts: &HashMap<u64, Option<String>>,
-    mut table: Table,
+    (mut table, mut leads): (Table, Table),
     out: &mut Findings,
 ) -> Contacts {
     let mut contacts = Contacts::default();
@@ -321,7 +321,20 @@ pub(super) fn contacts(
         let created = dated.then_some(person.created);
         (created, options.key("contact", person.id))
     });
+    let asked: HashSet<u64> = match options.leads {
+        true => world
+            .conversations()
+            .filter(|conversation| options.takes(conversation))
+            .map(|conversation| conversation.requester)
+            .collect(),
+        false => HashSet::new(),
+    };
+    let mut lead_addresses = HashSet::new();
     for person in customers {
+        if options.leads && person.company.is_none() && !asked.contains(&person.id) {
+            lead(world, options, person, &mut lead_addresses, &mut leads, out);
+            continue;
+        }
         let address = person.emails.first().and_then(|address| email(address));
         if let Some(id) = address
             .as_ref()
@@ -362,7 +375,29 @@ pub(super) fn contacts(
         contacts.by_person.insert(person.id, id);
     }
     table.rest_is_extra(out);
+    leads.rest_is_extra(out);
     contacts
+}
+
+/// A person who is a lead; several of one address are one.
+fn lead(
+    world: &Seen<'_>,
+    options: &OracleOptions,
+    person: &Person,
+    addresses: &mut HashSet<String>,
+    table: &mut Table,
+    out: &mut Findings,
+) {
+    let address = person.emails.first().and_then(|address| email(address));
+    if address.is_some_and(|address| !addresses.insert(address)) {
+        return;
+    }
+    let key = options.key("contact", person.id);
+    if let Some(row) = table.take(&key, out) {
+        let mut sheet = contact(world, options, person, &key, &HashMap::new());
+        sheet.set("Company", Want::Text("[not provided]".to_owned()));
+        sheet.compare("Lead", &key, &row, options, out);
+    }
 }
 
 fn contact(

@@ -206,7 +206,7 @@ mod tests {
             Shape::Time => "datetime",
             Shape::Id(_) => "reference",
             Shape::Ids => "complexvalue",
-            Shape::Text => "string",
+            Shape::Text | Shape::Several => "string",
             Shape::Number => "double",
         };
         let key = line.field == SOURCE_KEY;

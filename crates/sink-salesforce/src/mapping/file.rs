@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::articles::{ARTICLES, Articles, LEFT, plain};
 use super::leads::Leads;
 use super::on_match::OnMatch;
-use super::policy::{Route, Routes};
+use super::policy::{CALLS, CHATS, NOTES, Route, Routes};
 use super::record_types::RecordTypes;
 use super::required::{Create, CreateObject};
 use super::{FieldLine, Mapping, ObjectMapping, facts};
@@ -19,17 +19,6 @@ use super::{FieldLine, Mapping, ObjectMapping, facts};
 /// The format that this version writes and reads.
 const FORMAT: i64 = 1;
 const READING: &str = "read the mapping";
-
-/// The ways that are offered to messages of channels, to notes, and to calls.
-const CHATS: [Route; 4] = [Route::Comment, Route::Row, Route::Mail, Route::Post];
-const NOTES: [Route; 3] = [Route::Comment, Route::Row, Route::Post];
-const CALLS: [Route; 5] = [
-    Route::Task,
-    Route::Row,
-    Route::Comment,
-    Route::Mail,
-    Route::Post,
-];
 
 #[derive(Deserialize)]
 struct Head {

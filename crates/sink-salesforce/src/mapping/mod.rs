@@ -318,6 +318,11 @@ impl Mapping {
         self.routes.of(message)
     }
 
+    /// What a message is by which people choose its way, and the ways that are offered. Nothing for mails.
+    pub(crate) fn offered(&self, message: &Message) -> Option<(String, &'static [Route])> {
+        policy::offered(message)
+    }
+
     /// Who becomes a Lead, if anybody does.
     pub(crate) fn leads(&self) -> Option<&Leads> {
         self.leads.as_ref()

@@ -23,7 +23,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// The route of that name, written with hyphens or underscores.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         match name.replace('_', "-").as_str() {
             "email-message" => Some(Self::Mail),
             "case-comment" => Some(Self::Comment),
@@ -43,6 +43,32 @@ impl Route {
             Self::Task => "task",
             Self::Post => "feed-item",
         }
+    }
+}
+
+/// The ways that are offered to messages of channels, to notes, and to calls.
+pub(super) const CHATS: [Route; 4] = [Route::Comment, Route::Row, Route::Mail, Route::Post];
+pub(super) const NOTES: [Route; 3] = [Route::Comment, Route::Row, Route::Post];
+pub(super) const CALLS: [Route; 5] = [
+    Route::Task,
+    Route::Row,
+    Route::Comment,
+    Route::Mail,
+    Route::Post,
+];
+
+/// What a message is by which people choose its way, and the ways that are offered. Nothing for mails, which are mails.
+pub(super) fn offered(message: &Message) -> Option<(String, &'static [Route])> {
+    if message.call.is_some() {
+        return Some(("calls".to_owned(), &CALLS));
+    }
+    if message.direction == Direction::Internal {
+        return Some(("notes".to_owned(), &NOTES));
+    }
+    match message.channel.is {
+        ChannelKind::Email => None,
+        ChannelKind::Other => Some((message.channel.raw.trim().to_owned(), &CHATS)),
+        known => Some((known.name().to_owned(), &CHATS)),
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Fact<'a> {
     Time(DateTime<Utc>),
     /// Several texts.
     List(&'a [String]),
+    /// Labels: those that a list has are chosen from it.
+    Tags(&'a [String]),
     /// The id of a row.
     Id(Cow<'a, str>),
     /// The ids of rows.
@@ -93,7 +95,9 @@ impl<'a> Fact<'a> {
             Self::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
             Self::Date(day) => Cow::Owned(day.to_string()),
             Self::Time(time) => Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Secs, true)),
-            Self::List(list) => Cow::Owned(text::clean(&list.join("; ")).into_owned()),
+            Self::List(list) | Self::Tags(list) => {
+                Cow::Owned(text::clean(&list.join("; ")).into_owned())
+            }
             Self::Ids(list) => Cow::Owned(list.join(";")),
             Self::Json(value) => Cow::Owned(value.to_string()),
         }
@@ -130,6 +134,9 @@ pub(crate) fn fit(fact: &Fact<'_>, field: &Field) -> Fitted {
     let plain = fact.plain();
     if plain.trim().is_empty() {
         return Fitted::Nothing;
+    }
+    if let (Fact::Tags(tags), FieldKind::Multipicklist) = (fact, field.holds) {
+        return chosen_tags(tags, field);
     }
     let typed = match field.holds {
         FieldKind::Checkbox => checkbox(fact, &plain),
@@ -234,6 +241,42 @@ fn several(fact: &Fact<'_>, plain: &str, field: &Field) -> Option<Value> {
         .map(|v| field.picklist_value(v.trim()))
         .collect();
     known.map(|known| Value::from(known.join(";")))
+}
+
+/// The most values of a list that one row may choose, and the most characters of them (Salesforce objects, section 3).
+const MOST_CHOSEN: usize = 100;
+const LONGEST_CHOICE: usize = 4_099;
+
+/// Those of the tags that the list has, in its spelling and each once; all of them are kept beside it where one is left out.
+fn chosen_tags(tags: &[String], field: &Field) -> Fitted {
+    let longest = match field.length {
+        0 => LONGEST_CHOICE,
+        length => length.min(LONGEST_CHOICE),
+    };
+    let mut chosen: Vec<&str> = Vec::new();
+    let (mut length, mut all) = (0, true);
+    for tag in tags.iter().filter(|tag| !tag.trim().is_empty()) {
+        // A semicolon ends a value.
+        let plain = text::collapse(tag).replace(';', ",");
+        match field.picklist_value(&plain) {
+            Some(value) if chosen.contains(&value) => {}
+            Some(value) if chosen.len() < MOST_CHOSEN && length + text::length(value) < longest => {
+                length += text::length(value) + 1;
+                chosen.push(value);
+            }
+            _ => all = false,
+        }
+    }
+    let whole = || text::clean(&tags.join("; ")).into_owned();
+    match (chosen.is_empty(), all) {
+        (true, true) => Fitted::Nothing,
+        (true, false) => Fitted::Unfit(whole()),
+        (false, true) => Fitted::Value(Value::from(chosen.join(";"))),
+        (false, false) => Fitted::Cut {
+            value: chosen.join(";"),
+            whole: whole(),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -344,6 +387,45 @@ mod tests {
                 "{fact:?} as {holds:?}"
             );
         }
+    }
+
+    #[test]
+    fn tags_are_chosen_from_a_list_as_far_as_it_has_them() {
+        let list = |values: Vec<String>| Field {
+            values,
+            ..field(FieldKind::Multipicklist, 4_099)
+        };
+        let colours = list(vec!["Red".into(), "Dark, blue".into()]);
+        let tags =
+            |tags: &[&str]| -> Vec<String> { tags.iter().map(|t| (*t).to_owned()).collect() };
+        let cut = |value: &str, whole: &str| Fitted::Cut {
+            value: value.into(),
+            whole: whole.into(),
+        };
+        for (given, expected) in [
+            (&["red", " RED "][..], Fitted::Value(json!("Red"))),
+            (&["green", "red"], cut("Red", "green; red")),
+            (
+                &["dark;  blue", "red"],
+                Fitted::Value(json!("Dark, blue;Red")),
+            ),
+            (&["green"], Fitted::Unfit("green".into())),
+            (&[" "], Fitted::Nothing),
+        ] {
+            let given = tags(given);
+            assert_eq!(fit(&Fact::Tags(&given), &colours), expected, "{given:?}");
+        }
+        let many: Vec<String> = (0..150).map(|n| format!("tag {n}")).collect();
+        let Fitted::Cut { value, whole } = fit(&Fact::Tags(&many), &list(many.clone())) else {
+            panic!("more than a row may choose");
+        };
+        assert_eq!(value.split(';').count(), MOST_CHOSEN);
+        assert!(whole.ends_with("tag 149"));
+        let long: Vec<String> = (0..90).map(|n| format!("{n}{}", "x".repeat(80))).collect();
+        let Fitted::Cut { value, .. } = fit(&Fact::Tags(&long), &list(long.clone())) else {
+            panic!("longer than a field");
+        };
+        assert!(text::length(&value) <= LONGEST_CHOICE && value.len() > 4_000);
     }
 
     #[test]

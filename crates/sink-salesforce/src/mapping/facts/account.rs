@@ -48,6 +48,7 @@ impl Facts for AccountFacts<'_> {
             "address.country" => self.address(|a| Cow::Borrowed(&a.country)),
             "domains" => Fact::Text(Cow::Owned(a.domains.join("\n"))),
             "tags" => tags(&a.tags),
+            "tags.list" => Fact::Tags(&a.tags),
             _ => self.common.fact(name),
         }
     }

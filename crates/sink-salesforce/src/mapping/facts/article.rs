@@ -58,6 +58,7 @@ impl Facts for ArticleFacts<'_> {
             "visibility.raw" => Fact::text(&a.visibility.raw),
             "author.name" => Fact::maybe_text(l.author_name.as_deref()),
             "tags" => Fact::List(&a.tags),
+            "tags.list" => Fact::Tags(&a.tags),
             "published" => Fact::maybe_time(t.published_at),
             "changed" => Fact::maybe_time(t.updated_at.or(a.meta.updated_at)),
             "url" => Fact::maybe_text(t.url.as_deref().or(a.meta.url.as_deref())),

@@ -101,6 +101,7 @@ impl Facts for CaseFacts<'_> {
             "type" => Fact::maybe_text(c.kind.as_deref()),
             "team.name" => Fact::maybe_text(l.team_name.as_deref()),
             "tags" => tags(&c.tags),
+            "tags.list" => Fact::Tags(&c.tags),
             "satisfaction" => Fact::maybe_text(c.satisfaction.as_ref().map(|s| s.raw.as_str())),
             "satisfaction.comment" => {
                 Fact::maybe_text(c.satisfaction.as_ref().and_then(|s| s.comment.as_deref()))

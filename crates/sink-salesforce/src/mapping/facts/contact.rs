@@ -100,6 +100,7 @@ impl Facts for ContactFacts<'_> {
             "title" => Fact::maybe_text(c.title.as_deref()),
             "account" => Fact::maybe_id(self.account),
             "tags" => tags(&c.tags),
+            "tags.list" => Fact::Tags(&c.tags),
             "locale" => Fact::maybe_text(c.locale.as_deref()),
             "type" => Fact::maybe_text(c.kind.as_deref()),
             "groups" => Fact::Text(Cow::Owned(c.groups.join("\n"))),

@@ -80,6 +80,8 @@ impl<'a> Common<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Text,
+    /// Several texts.
+    Several,
     Choice(&'static [&'static str]),
     Bool,
     Number,
@@ -106,6 +108,7 @@ impl Shape {
                         | FieldKind::Other
                 )
             }
+            Self::Several => text || matches!(field, FieldKind::Multipicklist),
             Self::Choice(_) => text || matches!(field, FieldKind::Picklist),
             Self::Bool => text || field == FieldKind::Checkbox,
             Self::Number => text || field == FieldKind::Number,
@@ -118,6 +121,7 @@ impl Shape {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Several => "several texts",
             Self::Choice(_) => "a choice",
             Self::Bool => "yes or no",
             Self::Number => "a number",
@@ -175,6 +179,7 @@ const ACCOUNT: &[(&str, Shape)] = &[
     ("address.country", Shape::Text),
     ("domains", Shape::Text),
     ("tags", Shape::Text),
+    ("tags.list", Shape::Several),
 ];
 const CONTACT: &[(&str, Shape)] = &[
     ("name", Shape::Text),
@@ -188,6 +193,7 @@ const CONTACT: &[(&str, Shape)] = &[
     ("title", Shape::Text),
     ("account", Shape::Id(&["Account"])),
     ("tags", Shape::Text),
+    ("tags.list", Shape::Several),
     ("locale", Shape::Text),
     ("time-zone", Shape::Text),
     ("type", Shape::Text),
@@ -212,6 +218,7 @@ const LEAD: &[(&str, Shape)] = &[
     ("handles", Shape::Text),
     ("title", Shape::Text),
     ("tags", Shape::Text),
+    ("tags.list", Shape::Several),
     ("locale", Shape::Text),
     ("time-zone", Shape::Text),
     ("type", Shape::Text),
@@ -244,6 +251,7 @@ const CASE: &[(&str, Shape)] = &[
     ("type", Shape::Text),
     ("team.name", Shape::Text),
     ("tags", Shape::Text),
+    ("tags.list", Shape::Several),
     ("satisfaction", Shape::Text),
     ("satisfaction.score", Shape::Number),
     ("satisfaction.at", Shape::Time),
@@ -367,6 +375,7 @@ const ARTICLE: &[(&str, Shape)] = &[
     ("visibility.raw", Shape::Text),
     ("author.name", Shape::Text),
     ("tags", Shape::Text),
+    ("tags.list", Shape::Several),
     ("published", Shape::Time),
 ];
 
