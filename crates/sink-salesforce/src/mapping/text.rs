@@ -143,8 +143,8 @@ fn cut_encoded_chars(text: &str, budget: usize) -> &str {
     text
 }
 
-#[cfg(any(test, feature = "bench"))]
-pub(crate) fn split(text: &str) -> Vec<String> {
+#[cfg(test)]
+fn split(text: &str) -> Vec<String> {
     split_at(text, COMMENT_BUDGET)
 }
 
