@@ -61,11 +61,11 @@ pub(crate) async fn of<'a>(
         Record::Article(_) => help_centre(run, records, now).await,
         Record::AgentStatistics(_) => {
             let around = statistics::around(run).await?;
-            let row = |loaded: &&'a Loaded| {
+            let row = |loaded: &'a Loaded| {
                 let fields = statistics::fields(run, &around, loaded, now)?;
-                Ok(one(*loaded, statistics::OBJECT, fields))
+                Ok(one(loaded, statistics::OBJECT, fields))
             };
-            records.iter().map(row).collect()
+            records.iter().copied().map(row).collect()
         }
         _ => Ok(Vec::new()),
     }
