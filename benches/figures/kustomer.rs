@@ -108,8 +108,7 @@ async fn measure(
 }
 
 fn differences(desk: &Desk, org: &Org) -> Vec<Difference> {
-    let options =
-        OracleOptions::new(Desk::org_id(), org.user_id()).platform(oracle::Kustomer::default());
+    let options = OracleOptions::new(Desk::org_id(), org.user_id()).platform(oracle::Kustomer);
     let found = Oracle::new(options).compare(desk.world(), org);
     found.expect("a comparison")
 }
