@@ -111,9 +111,12 @@ pub(crate) async fn matched(run: &Run<'_>, mut outcomes: Vec<Outcome>) -> Result
     Ok(outcomes)
 }
 
+/// The object and the fields that a record's row should have, or why they cannot be told.
+type Due = Result<(&'static str, Fields), String>;
+
 /// Rows as they stand, and as they should.
 struct Standing {
-    wanted: HashMap<(RecordId, u32), Result<(&'static str, Fields), String>>,
+    wanted: HashMap<(RecordId, u32), Due>,
     found: HashMap<String, Value>,
     known: HashMap<RecordId, Known>,
 }
