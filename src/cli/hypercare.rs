@@ -96,6 +96,7 @@ mod tests {
         let workspace = tempfile::tempdir().unwrap();
         let target = workspace.path().join("targets/one");
         std::fs::create_dir_all(&target).unwrap();
+        std::fs::write(target.join("ledger.sqlite"), "").unwrap();
         drop(Workspace::open(workspace.path()).unwrap());
         let day = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
         for (at, said, kept) in [

@@ -70,6 +70,9 @@ pub struct SourceKit {
     pub local: LocalSource,
 }
 
+/// The mapping's lines for teams without a name, and how many those are, by a mapping file and the teams' conversations.
+type UnnamedQueues = fn(&Path, &std::collections::BTreeMap<String, u64>) -> Result<(String, usize)>;
+
 /// How a sink is made.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -97,8 +100,7 @@ pub struct SinkKit {
         fn(&std::collections::BTreeMap<String, std::collections::BTreeMap<String, u64>>) -> String,
     /// The mapping's lines for teams of the source that a mapping file gives no name of the target to, and how many those are: by teams, each with how
     /// many conversations it has.
-    pub unnamed_queues:
-        fn(&Path, &std::collections::BTreeMap<String, u64>) -> Result<(String, usize)>,
+    pub unnamed_queues: UnnamedQueues,
     /// What is left to the target's administrator after a load.
     pub clicks: fn() -> Vec<Counterpart>,
     /// The source's custom fields that a mapping file takes.
