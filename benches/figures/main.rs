@@ -59,7 +59,7 @@ impl Settings {
 
 type Figure = fn(&Settings);
 
-const FIGURES: [(&str, Figure); 10] = [
+const FIGURES: [(&str, Figure); 11] = [
     ("stage", stage::figure),
     ("ledger", ledger::figure),
     ("mapping", mapping::figure),
