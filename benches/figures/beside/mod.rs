@@ -162,12 +162,14 @@ pub(crate) async fn people(task: &Task) -> Spent {
         blobs: Arc::new(FolderBlobs::open(&task.folder).expect("a folder")),
     };
     let watch = Watch::start();
-    let make: [(&'static str, fn(u64) -> Record); 2] =
-        [("contacts", contact), ("cases", conversation)];
-    for (phase, make) in make {
+    for phase in ["contacts", "cases"] {
         for first in (1..=rows).step_by(BATCH) {
             let last = rows.min(first + BATCH as u64 - 1);
-            let records = (first..=last).map(make).collect();
+            let records = (first..=last).map(|n| match phase {
+                "contacts" => contact(n),
+                _ => conversation(n),
+            });
+            let records = records.collect();
             writing.write(phase, records, &Default::default()).await;
         }
     }
