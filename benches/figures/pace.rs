@@ -223,7 +223,7 @@ impl Clock for SimulatedClock {
             let sleeper = Sleeper {
                 // Rounded up: a wait that is over at once would be asked for again and again.
                 at: sleepers.now
-                    + u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX),
+                    + u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
                 turn: sleepers.count,
                 wake,
             };
