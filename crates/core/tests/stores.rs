@@ -4,6 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
+use deskferry_core::amend::Merged;
 use deskferry_core::blob::BlobInfo;
 use deskferry_core::journal::{Effect, EffectState, Image, Intent, Operation};
 use deskferry_core::ledger::{Final, Ledger, LedgerOwner, SqliteLedger};
@@ -584,4 +585,41 @@ async fn a_store_of_a_newer_version_or_of_something_else_is_refused_by_name() {
     .unwrap();
     let error = SqliteLedger::open(&folder.path().join("noise")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+}
+
+#[tokio::test]
+async fn a_merged_row_stands_in_another_and_what_was_changed_of_it_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite")).unwrap();
+    ledger
+        .intend(vec![intent(1, 255, Some(("old", "ours")))])
+        .await
+        .unwrap();
+    let changed = Effect {
+        operation: Operation::Update,
+        ..confirmed(1, 255, "500a")
+    };
+    let made = [confirmed(1, 0, "500a"), changed, confirmed(2, 0, "500b")];
+    ledger.settle(made.to_vec()).await.unwrap();
+    let merge = |id: &str, into: &str| Merged {
+        id: id.into(),
+        into: into.into(),
+    };
+    let merged = [merge("500a", "500b"), merge("500x", "500y")];
+    assert_eq!(ledger.follow(&merged).await.unwrap(), 1);
+    let effects = ledger.effects(&[RecordId(1)]).await.unwrap();
+    let shape: Vec<_> = effects
+        .iter()
+        .map(|e| (e.row, e.operation, e.id()))
+        .collect();
+    assert_eq!(
+        shape,
+        [(0, Operation::Link, Some("500b"))],
+        "another row of ours"
+    );
+    let images = ledger.images(&[(RecordId(1), 255)]).await.unwrap();
+    assert_eq!(images, [None]);
+    ledger.follow(&[merge("500b", "500z")]).await.unwrap();
+    let effects = ledger.effects(&[RecordId(2)]).await.unwrap();
+    assert_eq!(effects[0].operation, Operation::Matched, "a row of others");
 }

@@ -19,11 +19,11 @@ use serde_json::Value;
 
 use crate::Salesforce;
 use crate::client::error::Refusal;
-use crate::load::{Run, accounts, cases, contacts};
+use crate::load::{Run, accounts, cases, contacts, leads};
 use crate::mapping::build::{Fields, is_id_list, payload_hash};
 use crate::mapping::{BATCH_MARK, OnMatch, SOURCE_KEY};
 use crate::undo::is_changed;
-use crate::verify::{Place, Rule, Wanted, expected_of, explain, rows_of, same};
+use crate::verify::{Place, Rule, Wanted, by_policy, expected_of, explain, rows_of, same};
 
 /// The number of a row's change among the rows of its record: what was made or found keeps its own.
 pub(crate) const CHANGE: u32 = 0xFF;
@@ -222,7 +222,13 @@ impl Policy {
 
 /// Whether rows of this object can be brought up to date.
 fn is_amended(object: &str) -> bool {
-    [accounts::OBJECT, contacts::OBJECT, cases::OBJECT].contains(&object)
+    [
+        accounts::OBJECT,
+        contacts::OBJECT,
+        leads::OBJECT,
+        cases::OBJECT,
+    ]
+    .contains(&object)
         || object.ends_with("__c") && object != crate::load::rows::OBJECT
 }
 
@@ -236,8 +242,9 @@ fn difference(
 ) -> Result<Image> {
     let described = run.org.object(object)?;
     let mut image = Image::default();
-    for line in &run.lines(object)?.lines {
-        let name = line.field.as_str();
+    let lines = run.lines(object)?.lines.iter();
+    let names = lines.map(|line| line.field.as_str());
+    for name in names.chain(by_policy(run, object)) {
         if is_id_list(name) || [BATCH_MARK, SOURCE_KEY].contains(&name) {
             continue;
         }

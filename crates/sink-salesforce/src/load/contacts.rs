@@ -20,7 +20,7 @@ pub(crate) const CONTACT_EMAIL: &str = "contact-email";
 
 pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let accounts = accounts(run).await?;
-    let winners = winners(run).await?;
+    let winners = winners(run, CONTACT_EMAIL).await?;
     let matches = matches(run, &winners).await?;
     let mut planned = Vec::with_capacity(run.batch.records.len());
     for loaded in &run.batch.records {
@@ -33,7 +33,7 @@ pub(crate) async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         });
     }
     let outcomes = run.carry_out(planned).await?;
-    link_seconds(run, &winners, outcomes).await
+    link_seconds(run, &winners, &[OBJECT], outcomes).await
 }
 
 /// What is known of the batch's companies.
@@ -97,15 +97,15 @@ pub(crate) fn account_of(contact: &Contact, accounts: &Lookup) -> Needed {
         .map_or(Needed::None, |key| accounts.needed(key, "Account"))
 }
 
-/// The record to which each record's address belongs: the first that claimed it.
-async fn winners(run: &Run<'_>) -> Result<HashMap<RecordId, RecordId>> {
+/// The record to which each record's address belongs within a space: the first that claimed it.
+pub(super) async fn winners(run: &Run<'_>, space: &str) -> Result<HashMap<RecordId, RecordId>> {
     let claims: Vec<(String, RecordId)> = run
         .batch
         .records
         .iter()
         .filter_map(|loaded| Some((contact_email(contact(loaded).ok()?)?, loaded.id)))
         .collect();
-    let winners = run.journal().claim(CONTACT_EMAIL, &claims).await?;
+    let winners = run.journal().claim(space, &claims).await?;
     Ok(claims.into_iter().map(|(_, id)| id).zip(winners).collect())
 }
 
@@ -135,10 +135,11 @@ async fn matches(
     Ok(matches)
 }
 
-/// Links the records whose address another record won to that one's Contact.
-async fn link_seconds(
+/// Links the records whose address another record won to that one's row, which is of the first of these objects that it has.
+pub(super) async fn link_seconds(
     run: &Run<'_>,
     winners: &HashMap<RecordId, RecordId>,
+    objects: &[&str],
     mut outcomes: Vec<Outcome>,
 ) -> Result<Vec<Outcome>> {
     let second = |loaded: &&Loaded| {
@@ -158,9 +159,11 @@ async fn link_seconds(
             .iter()
             .find(|o| o.record == first)
             .map(|o| o.verdict.clone());
-        let verdict = match (needed(&known, OBJECT), in_this_batch) {
+        let made = objects.iter().find(|object| known.id_of(object).is_some());
+        let object = made.or(objects.first()).copied().unwrap_or(OBJECT);
+        let verdict = match (needed(&known, object), in_this_batch) {
             (Needed::Stands(id), _) => {
-                effects.push(link(loaded, id));
+                effects.push(link(loaded, object, id));
                 Verdict::Unchanged("same-email".into())
             }
             (_, Some(Verdict::Held(_))) => Verdict::Held("parent-held".into()),
@@ -178,11 +181,11 @@ async fn link_seconds(
     Ok(outcomes)
 }
 
-fn link(loaded: &Loaded, id: String) -> Effect {
+fn link(loaded: &Loaded, object: &str, id: String) -> Effect {
     Effect {
         record: loaded.id,
         row: loaded.row(0),
-        object: OBJECT.into(),
+        object: object.into(),
         operation: Operation::Link,
         state: deskferry_core::journal::EffectState::Confirmed { id },
         hash: [0; 16],

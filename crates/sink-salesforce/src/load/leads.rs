@@ -5,14 +5,15 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use deskferry_core::error::Result;
-use deskferry_core::journal::{Effect, EffectState, Operation};
+use deskferry_core::journal::Operation;
 use deskferry_core::key::{RecordId, RecordKey};
 use deskferry_core::model::{Contact, Record};
 use deskferry_core::sink::{Batch, Loaded, Outcome, Verdict};
 use serde_json::Value;
 
 use super::contacts::account_of;
-use super::{Lookup, Needed, Planned, Run, contacts, needed, outcome, strange};
+use super::contacts::{link_seconds, winners};
+use super::{Lookup, Needed, Planned, Run, contacts, strange};
 use crate::mapping::build::{self, Fields, Leftovers};
 use crate::mapping::facts::{Common, ContactFacts, LEADS, LeadFacts, contact_email};
 
@@ -81,7 +82,7 @@ fn contact(loaded: &Loaded) -> Result<&Contact> {
 
 async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
     let companies = Companies::of(run).await?;
-    let winners = winners(run).await?;
+    let winners = winners(run, LEAD_EMAIL).await?;
     let there = there(run, &winners).await?;
     let mut planned = Vec::with_capacity(run.batch.records.len());
     for loaded in &run.batch.records {
@@ -94,7 +95,7 @@ async fn write(run: &Run<'_>) -> Result<Vec<Outcome>> {
         });
     }
     let outcomes = run.carry_out(planned).await?;
-    link_seconds(run, &winners, outcomes).await
+    link_seconds(run, &winners, &[OBJECT, contacts::OBJECT], outcomes).await
 }
 
 fn plan(run: &Run<'_>, loaded: &Loaded, companies: &Companies, there: &There) -> Result<Planned> {
@@ -108,7 +109,11 @@ fn plan(run: &Run<'_>, loaded: &Loaded, companies: &Companies, there: &There) ->
         && effect.operation == Operation::Matched
         && let Some(id) = effect.id()
     {
-        return Ok(standing(OBJECT, id));
+        // A person who is a contact there stays one.
+        let known = [contacts::OBJECT]
+            .into_iter()
+            .find(|object| *object == effect.object);
+        return Ok(standing(known.unwrap_or(OBJECT), id));
     }
     let email = contact_email(contact(loaded)?);
     let found = email.and_then(|email| there.get(&email));
@@ -165,18 +170,6 @@ impl Companies {
     }
 }
 
-/// The record to which each record's address belongs: the first that claimed it.
-async fn winners(run: &Run<'_>) -> Result<HashMap<RecordId, RecordId>> {
-    let claims: Vec<(String, RecordId)> = run
-        .batch
-        .records
-        .iter()
-        .filter_map(|loaded| Some((contact_email(contact(loaded).ok()?)?, loaded.id)))
-        .collect();
-    let winners = run.journal().claim(LEAD_EMAIL, &claims).await?;
-    Ok(claims.into_iter().map(|(_, id)| id).zip(winners).collect())
-}
-
 /// The rows of the org that are not ours, by address, for the addresses that the batch won: people who are contacts there
 /// before those who are leads.
 async fn there(run: &Run<'_>, winners: &HashMap<RecordId, RecordId>) -> Result<There> {
@@ -203,56 +196,6 @@ async fn there(run: &Run<'_>, winners: &HashMap<RecordId, RecordId>) -> Result<T
         }
     }
     Ok(there)
-}
-
-/// Links the records whose address another record won to that one's row.
-async fn link_seconds(
-    run: &Run<'_>,
-    winners: &HashMap<RecordId, RecordId>,
-    mut outcomes: Vec<Outcome>,
-) -> Result<Vec<Outcome>> {
-    let second = |loaded: &&Loaded| {
-        let winner = winners.get(&loaded.id);
-        winner.is_some_and(|winner| *winner != loaded.id)
-    };
-    let seconds: Vec<&Loaded> = run.batch.records.iter().filter(second).collect();
-    if seconds.is_empty() {
-        return Ok(outcomes);
-    }
-    let firsts: Vec<RecordId> = seconds.iter().map(|loaded| winners[&loaded.id]).collect();
-    let known = run.journal().rows(&firsts).await?;
-    let mut effects = Vec::new();
-    for ((loaded, first), known) in seconds.into_iter().zip(firsts).zip(known) {
-        let object = [OBJECT, contacts::OBJECT]
-            .into_iter()
-            .find(|object| known.id_of(object).is_some())
-            .unwrap_or(OBJECT);
-        let in_this_batch = outcomes.iter().find(|o| o.record == first);
-        let verdict = match (needed(&known, object), in_this_batch.map(|o| &o.verdict)) {
-            (Needed::Stands(id), _) => {
-                effects.push(Effect {
-                    record: loaded.id,
-                    row: loaded.row(0),
-                    object: object.into(),
-                    operation: Operation::Link,
-                    state: EffectState::Confirmed { id },
-                    hash: [0; 16],
-                });
-                Verdict::Unchanged("same-email".into())
-            }
-            (_, Some(Verdict::Held(_))) => Verdict::Held("parent-held".into()),
-            (Needed::Waits(Verdict::Held(why)), None) => Verdict::Held(why),
-            _ => Verdict::Held("parent-failed".into()),
-        };
-        for slot in outcomes
-            .iter_mut()
-            .filter(|o| o.record == loaded.id && o.part == loaded.part)
-        {
-            *slot = outcome(loaded, verdict.clone());
-        }
-    }
-    run.settle(effects).await?;
-    Ok(outcomes)
 }
 
 /// The row of a lead.

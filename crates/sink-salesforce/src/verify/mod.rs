@@ -356,7 +356,7 @@ fn readable(run: &Run<'_>, object: &str) -> Result<BTreeSet<String>> {
 }
 
 /// A field that the mapping fills without a line for it.
-fn by_policy(run: &Run<'_>, object: &str) -> Option<&'static str> {
+pub(crate) fn by_policy(run: &Run<'_>, object: &str) -> Option<&'static str> {
     (object == cases::OBJECT && run.mapping.record_types().is_some()).then_some("RecordTypeId")
 }
 

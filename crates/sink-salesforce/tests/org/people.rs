@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use deskferry_core::journal::Journal;
 use deskferry_core::key::RecordKind;
 use deskferry_core::model::*;
 use deskferry_core::owners::Decision;
@@ -87,6 +88,10 @@ async fn who_asked_for_nothing_and_has_no_company_becomes_a_lead_by_choice() {
     bench.load("contacts", people).await;
     assert_eq!(bench.dump("Lead").len(), 3);
     assert_eq!(bench.dump("Contact").len(), 3);
+    let kim = records([contact(7, "Kim Known", "kim@example.org")]);
+    let kim = bench.journal.memory.register(kim)[0].0;
+    let known = bench.journal.effects(&[kim]).await.unwrap();
+    assert_eq!(known[0].object, "Contact", "she is a contact there");
     // A case of the lead, which came later, names them.
     let made = bench.load("cases", records([asked, late])).await;
     assert_eq!(made, vec![Verdict::Created; 2]);

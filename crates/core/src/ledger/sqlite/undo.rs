@@ -120,6 +120,13 @@ pub(super) fn restored(c: &Connection, rows: &[(RecordId, u32)]) -> Result<(), D
 
 /// A row of ours that another of ours took in is linked; one that a row of others took in is matched.
 pub(super) fn follow(c: &Connection, merged: &[Merged]) -> Result<u64, DbError> {
+    // What we changed of the row that is gone went with it.
+    let mut forget_images = c.prepare_cached(
+        "DELETE FROM before_images WHERE EXISTS (SELECT 1 FROM effects e WHERE e.record = before_images.record
+           AND e.row = before_images.row AND e.target = ?1 AND e.operation = 2)",
+    )?;
+    let mut forget_changes =
+        c.prepare_cached("DELETE FROM effects WHERE target = ?1 AND operation = 2")?;
     let mut follow = c.prepare_cached(
         "UPDATE effects SET target = ?2,
                 operation = CASE WHEN EXISTS (SELECT 1 FROM effects o WHERE o.target = ?2 AND o.operation = 1) THEN 3 ELSE 4 END
@@ -127,6 +134,8 @@ pub(super) fn follow(c: &Connection, merged: &[Merged]) -> Result<u64, DbError> 
     )?;
     let mut known = 0;
     for one in merged {
+        forget_images.execute([&one.id])?;
+        forget_changes.execute([&one.id])?;
         known += follow.execute([&one.id, &one.into])?;
     }
     Ok(known as u64)
